@@ -1,0 +1,23 @@
+"""The two base models: one for what we write ourselves, one for what strangers write."""
+
+from typing import Annotated
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+"""A SHA-256 digest in the form `sha256:<64 hex digits>`."""
+
+Instant = AwareDatetime
+"""A moment with a time zone; always written as RFC 3339 in UTC."""
+
+
+class Model(BaseModel):
+    """A frozen value of ours. Unknown fields are dropped, so that an older worker reads newer data."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class StrictModel(BaseModel):
+    """A frozen value that a stranger writes. An unknown field is a mistake, never ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)

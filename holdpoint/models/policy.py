@@ -1,0 +1,117 @@
+"""What the policy engine is asked, and the one document that it answers."""
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from holdpoint.models.base import Digest, Instant, Model
+from holdpoint.models.ticket import Risk
+
+Unknown = Literal["unknown"]
+"""A fact nobody could find out. It is never read as good."""
+
+
+class Window(Model):
+    """A weekly opening. Days are `mon`..`sun`; times `HH:MM` in `zone`; an end before its start is the next day."""
+
+    days: list[str] = ["mon", "tue", "wed", "thu", "fri"]
+    start: str = "09:00"
+    end: str = "17:00"
+    zone: str = "UTC"
+
+
+class ServiceFacts(Model):
+    """What the catalog knows of the service; `known` is false for a service that it does not hold."""
+
+    known: bool
+    owner: str | None = None
+    backup_owner: str | None = None
+    tier: int | Unknown = "unknown"
+    windows: list[Window] = []
+
+
+class DiffFacts(Model):
+    """How large the change is, against what last succeeded on the target (`base`; None on a first rollout)."""
+
+    base: str | None
+    files: int
+    added: int
+    removed: int
+    paths: list[str] = []
+    kinds: list[str] = Field(default=[], description="kinds of Kubernetes objects touched")
+
+
+class Author(Model):
+    """Who wrote the commit."""
+
+    author: str
+    committer: str
+    authored_at: Instant
+    summary: str
+
+
+class PolicyInput(Model):
+    """The whole input of one decision. Everything the rules may look at is here, so that it can be replayed."""
+
+    ticket: str
+    purpose: Literal["submit", "release", "check"]
+    title: str
+    service: str
+    environment: str
+    type: str
+    requester: str
+    repository: str
+    revision: str
+    commit: str
+    authors: Author | None = None
+    target: str
+    images: list[str] = []
+    plan: list[dict[str, Any]] = []
+    plan_shape: str = Field(description="digest of the plan without its artifact: kinds, weights, objects")
+    shape_succeeded: bool = Field(description="this plan shape has succeeded in this environment before")
+    catalog: ServiceFacts
+    diff: DiffFacts | Unknown = "unknown"
+    recent_failures: int | Unknown = "unknown"
+    error_budget: float | Unknown = "unknown"
+    open_incidents: int | Unknown = "unknown"
+    freezes: list[str] = []
+    now: Instant
+    weekday: str
+    hour: int
+    in_window: bool | Unknown = Field(default="unknown", description="any window of the service open now")
+
+
+class ApprovalNeed(Model):
+    """How many approvals, from which groups, and the ladder's times in seconds from the moment they are asked."""
+
+    count: int = 0
+    groups: list[str] = []
+    remind_after: float = 3600
+    escalate_after: float = 4 * 3600
+    expire_after: float = 72 * 3600
+
+
+class Obligations(Model):
+    """What must hold while the change runs. Times are in seconds."""
+
+    window: bool = False
+    checks: list[str] = []
+    smallest_canary: int | None = None
+    review_within: float | None = None
+    hold_bound: float = Field(
+        default=4 * 3600, description="how long an analysis hold may last before the change is rolled back"
+    )
+    pause_bound: float = 24 * 3600
+    schedule_bound: float = Field(default=14 * 86400, description="how long a ticket may wait in Scheduled")
+
+
+class Decision(Model):
+    """One decision, whole. `digest` covers the content; a new revision that decides the same keeps approvals."""
+
+    deny: list[str] = []
+    warn: list[str] = []
+    risk: Risk
+    approvals: ApprovalNeed = ApprovalNeed()
+    obligations: Obligations = Obligations()
+    revision: str = Field(description="revision of the policy bundle that decided")
+    digest: Digest = Field(description="digest of deny, risk level, approvals and obligations")

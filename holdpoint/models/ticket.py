@@ -1,0 +1,184 @@
+"""A ticket as people and pipelines see it: the document of `holdpoint show --output json`."""
+
+from enum import StrEnum
+from typing import Any
+
+from pydantic import Field
+
+from holdpoint.models.base import Digest, Instant, Model
+from holdpoint.models.change import ChangeType
+from holdpoint.models.phases import Phase
+
+
+class HoldCode(StrEnum):
+    """Why a ticket does not move although nothing is wrong with it."""
+
+    PAUSED = "paused"
+    FROZEN = "frozen"
+    WINDOW = "window"
+    LANE = "lane"
+    TARGET_DIRTY = "target_dirty"
+    DRIFT = "drift"
+    NO_DATA = "no_data"
+    LOW_SAMPLE = "low_sample"
+    INCONCLUSIVE = "inconclusive"
+    PROVIDER_DOWN = "provider_down"
+    CLUSTER_DOWN = "cluster_down"
+    POLICY_DOWN = "policy_down"
+    LEDGER_DOWN = "ledger_down"
+    GIT_DOWN = "git_down"
+
+
+SEVERITY = tuple(HoldCode)
+"""The most severe hold first: it is the one shown as `hold`."""
+
+
+class Hold(Model):
+    """One reason why the ticket waits: what, by whom, since when, until when, and the verb that lifts it."""
+
+    code: HoldCode
+    message: str
+    by: str
+    since: Instant
+    until: Instant | None = None
+    lift: str = Field(description="the command or the event that removes this hold")
+    ref: str | None = Field(default=None, description="what placed it, such as a freeze's ID")
+
+
+def most_severe(holds: list[Hold]) -> Hold | None:
+    """Return the hold that is shown first, or None."""
+    return min(holds, key=lambda hold: (SEVERITY.index(hold.code), hold.since), default=None)
+
+
+class Reason(Model):
+    """Why the ticket is in its phase: a constant for programs and a sentence for people."""
+
+    code: str
+    message: str
+
+
+class Risk(Model):
+    """How risky the policy thinks the change is, and why."""
+
+    level: str
+    reasons: list[str] = []
+
+
+class VerdictCode(StrEnum):
+    """What an analysis concluded. Only `fail` rolls back by itself; only `pass` promotes."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    INCONCLUSIVE = "inconclusive"
+    NO_DATA = "no_data"
+    LOW_SAMPLE = "low_sample"
+    PROVIDER_DOWN = "provider_down"
+    SUSPECT_POD = "suspect_pod"
+
+
+class Verdict(Model):
+    """One judgement of one weight: the sentence carries the numbers, `evidence` the queries and answers."""
+
+    verdict: VerdictCode
+    weight: float = Field(description="the weight really reached, in percent")
+    message: str
+    at: Instant
+    metrics: dict[str, dict[str, Any]] = {}
+    evidence: Digest | None = None
+
+
+class StepStatus(StrEnum):
+    """How far one step has come."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    HELD = "held"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    UNDONE = "undone"
+
+
+class StepView(Model):
+    """One step as shown: `weight` is the share really reached, in percent; `planned` what was asked for."""
+
+    name: str
+    kind: str
+    status: StepStatus = StepStatus.PENDING
+    weight: float | None = None
+    planned: list[dict[str, float]] = Field(
+        default=[], description="for a canary: {asked, reached, canary, stable} of each weight"
+    )
+    warnings: list[str] = []
+    verdicts: list[Verdict] = []
+
+
+class Approval(Model):
+    """One approval or rejection, bound to the digest that was read."""
+
+    by: str
+    decision: str
+    digest: Digest
+    at: Instant
+    reason: str = ""
+    void: bool = False
+
+
+class ApprovalsView(Model):
+    """What approvals are needed, which were given, and the times of the ladder."""
+
+    required: int = 0
+    groups: list[str] = []
+    given: list[Approval] = []
+    remind_at: Instant | None = None
+    escalate_at: Instant | None = None
+    expire_at: Instant | None = None
+    escalated: bool = False
+
+
+class RollbackResult(StrEnum):
+    """What the comparison with the snapshot said after the undo."""
+
+    RESTORED = "restored"
+    PARTIAL = "partial"
+    DIVERGED = "diverged"
+
+
+class RollbackView(Model):
+    """What a rollback came to, with each difference from the snapshot as `object: field: was -> is`."""
+
+    result: RollbackResult | None = None
+    differences: list[str] = []
+    attempts: int = 0
+
+
+class TicketView(Model):
+    """The whole ticket as shown. Written only as patches by the workflow's records; see ledger/projection.py."""
+
+    id: str
+    title: str
+    service: str
+    environment: str
+    type: ChangeType
+    phase: Phase
+    hold: Hold | None = None
+    holds: list[Hold] = []
+    risk: Risk | None = None
+    approvals: ApprovalsView = ApprovalsView()
+    steps: list[StepView] = []
+    rollback: RollbackView = RollbackView()
+    reason: Reason | None = None
+    created_at: Instant
+    closed_at: Instant | None = None
+    digest: Digest | None = Field(
+        default=None, description="what approvals bind: artifact, plan, diff and decision"
+    )
+    requester: str
+    commit: str
+    repository: str
+    revision: str
+    target: str
+    previous: str | None = Field(default=None, description="the ticket of the same change that ended before")
+    warnings: list[str] = []
+    review: dict[str, Any] | None = Field(
+        default=None, description="the review that is due after an emergency: {due_at, reason, state}"
+    )
