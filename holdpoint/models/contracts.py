@@ -105,7 +105,7 @@ class PlannedStep(Model):
 
 
 class EvaluateCall(Call):
-    """Evaluate policy at submit, or again before release; at release approvals are counted from the ledger."""
+    """Evaluate policy at submit, or again at release, where approvals are counted from the ledger."""
 
     purpose: Literal["submit", "release"]
     digest: Digest | None = Field(default=None, description="what approvals were bound to, at release")
@@ -204,7 +204,7 @@ class RolloutCall(Call):
 
 
 class BeginCall(RolloutCall):
-    """Take the target for this run and take the snapshot; in undo mode: take it over and fence what is in doubt."""
+    """Take the target and the snapshot; in undo mode: take it over and fence what is in doubt."""
 
     start: RolloutStart
 
@@ -221,7 +221,10 @@ class Begun(Model):
 
 
 class StepCall(RolloutCall):
-    """Do one stage of a step: bring it to its next weight, or finish it. Returns when the objects are ready."""
+    """Do one stage of a step: bring it to its next weight, or finish it.
+
+    Returns when the objects are ready.
+    """
 
     step: PlannedStep
     stage: Literal["weight", "finish"]
@@ -230,7 +233,10 @@ class StepCall(RolloutCall):
 
 
 class StepOutcome(Model):
-    """What came of a stage. `held` means that nothing was sent for what is left: ask again when the holds are gone."""
+    """What came of a stage.
+
+    `held` means that nothing was sent for what is left: ask again when the holds are gone.
+    """
 
     status: Literal["done", "held", "failed", "lost"] = Field(
         description="lost: this run no longer holds the target, so it must stop writing"
@@ -271,7 +277,10 @@ class Gate(Model):
 
 
 class UndoCall(RolloutCall):
-    """Undo in reverse order from the snapshot. Works while the ledger is down; then `deferred` must be recorded later."""
+    """Undo in reverse order from the snapshot.
+
+    Works while the ledger is down; then `deferred` must be recorded later.
+    """
 
     snapshot: Digest
     plan: list[PlannedStep]
@@ -306,7 +315,7 @@ class FinishCall(RolloutCall):
 
 
 class RolloutResult(Model):
-    """How a rollout ended: Succeeded, Aborted or Failed (nothing was mutated), RolledBack or RollbackFailed."""
+    """How a rollout ended: Succeeded, Aborted or Failed (both unmutated), RolledBack or RollbackFailed."""
 
     phase: Phase
     reason: Reason

@@ -5,7 +5,7 @@
       TransientError    UpstreamUnavailable, UpstreamRateLimited
       SettingsError     at startup only
 
-`status` is the HTTP status of the problem, `exit_code` the command line's (design: exit codes are a contract).
+`status` is the HTTP status of the problem, `exit_code` the command line's (a contract).
 """
 
 from typing import Any, ClassVar

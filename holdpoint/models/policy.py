@@ -12,7 +12,10 @@ Unknown = Literal["unknown"]
 
 
 class Window(Model):
-    """A weekly opening. Days are `mon`..`sun`; times `HH:MM` in `zone`; an end before its start is the next day."""
+    """A weekly opening.
+
+    Days are `mon`..`sun`; times `HH:MM` in `zone`; an end before its start is the next day.
+    """
 
     days: list[str] = ["mon", "tue", "wed", "thu", "fri"]
     start: str = "09:00"
@@ -31,7 +34,7 @@ class ServiceFacts(Model):
 
 
 class DiffFacts(Model):
-    """How large the change is, against what last succeeded on the target (`base`; None on a first rollout)."""
+    """How large the change is, against the commit that last succeeded on the target, `base`."""
 
     base: str | None
     files: int
@@ -51,7 +54,10 @@ class Author(Model):
 
 
 class PolicyInput(Model):
-    """The whole input of one decision. Everything the rules may look at is here, so that it can be replayed."""
+    """The whole input of one decision.
+
+    Everything the rules may look at is here, so that it can be replayed.
+    """
 
     ticket: str
     purpose: Literal["submit", "release", "check"]
@@ -82,7 +88,7 @@ class PolicyInput(Model):
 
 
 class ApprovalNeed(Model):
-    """How many approvals, from which groups, and the ladder's times in seconds from the moment they are asked."""
+    """How many approvals, from which groups, and the ladder's times in seconds since they were asked."""
 
     count: int = 0
     groups: list[str] = []
@@ -106,7 +112,10 @@ class Obligations(Model):
 
 
 class Decision(Model):
-    """One decision, whole. `digest` covers the content; a new revision that decides the same keeps approvals."""
+    """One decision, whole.
+
+    `digest` covers the content; a new revision that decides the same keeps approvals.
+    """
 
     deny: list[str] = []
     warn: list[str] = []

@@ -12,7 +12,10 @@ Verb = Literal["apply", "delete", "fence"]
 
 
 class EntryDraft(Model):
-    """An entry before the ledger numbers it. `key` makes a repeated append harmless; `at` is the workflow's time."""
+    """An entry before the ledger numbers it.
+
+    `key` makes a repeated append harmless; `at` is the workflow's time.
+    """
 
     key: str
     kind: str = Field(description="noun.past, such as `approval.given`")
@@ -22,7 +25,7 @@ class EntryDraft(Model):
 
 
 class Record(Model):
-    """What a workflow wants recorded: it travels as part of the next activity's argument (design decision 15).
+    """What a workflow wants recorded; it travels in the next activity's argument (design decision 15).
 
     `patch` replaces whole top-level fields of the ticket's view. It is applied only when the last entry
     is new, so that a late, repeated attempt can never put an older state back.
@@ -40,7 +43,10 @@ class Record(Model):
 
 
 class Entry(Model):
-    """One line of the record. `raw` is its RFC 8785 form, verbatim; the leaf is hashed over exactly these bytes."""
+    """One line of the record.
+
+    `raw` is its RFC 8785 form, verbatim; the leaf is hashed over exactly these bytes.
+    """
 
     seq: int
     ticket: str | None
@@ -91,7 +97,10 @@ class Scope(StrictModel):
 
 
 class Freeze(Model):
-    """One freeze. It is in force from `seq` until it is lifted or `until` has passed, by the database's clock."""
+    """One freeze.
+
+    It is in force from `seq` until it is lifted or `until` has passed, by the database's clock.
+    """
 
     id: str
     scope: Scope
@@ -115,7 +124,8 @@ class IntentRequest(Model):
     """One mutating request that is about to be sent: one API request, never a whole step.
 
     `key` names the request within its rollout, so that a retry finds it again. `resource_version` is what was
-    observed before opening; None means that the object did not exist. `budget` is in seconds, by the database's clock.
+    observed before opening; None means that the object did not exist. `budget` is in seconds, by the
+    database's clock.
     """
 
     ticket: str
@@ -143,7 +153,10 @@ IntentStatus = Literal["open", "done", "refused", "fenced"]
 
 
 class Intent(Model):
-    """An intent as the ledger holds it. Past its deadline an open one is in doubt; only a fence or an answer closes it."""
+    """An intent as the ledger holds it.
+
+    Past its deadline an open one is in doubt; only a fence or an answer closes it.
+    """
 
     id: str
     request: IntentRequest

@@ -18,7 +18,7 @@ class ClusterSettings(StrictModel):
 
 
 class Settings(StrictModel):
-    """The whole configuration of one installation: `<data>/settings.yaml`, each field also as HOLDPOINT_<FIELD>."""
+    """One installation: `<data>/settings.yaml`, each field also as HOLDPOINT_<FIELD>."""
 
     data: Path
     ledger_url: str = Field(description="SQLAlchemy URL, such as sqlite:////srv/holdpoint/ledger.db")

@@ -67,7 +67,7 @@ class Risk(Model):
 class VerdictCode(StrEnum):
     """What an analysis concluded. Only `fail` rolls back by itself; only `pass` promotes."""
 
-    PASS = "pass"
+    PASS = "pass"  # noqa: S105 - a verdict, not a password
     FAIL = "fail"
     INCONCLUSIVE = "inconclusive"
     NO_DATA = "no_data"
@@ -152,7 +152,10 @@ class RollbackView(Model):
 
 
 class TicketView(Model):
-    """The whole ticket as shown. Written only as patches by the workflow's records; see ledger/projection.py."""
+    """The whole ticket as shown.
+
+    Written only as patches by the workflow's records; see ledger/projection.py.
+    """
 
     id: str
     title: str
