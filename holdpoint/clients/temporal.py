@@ -1,0 +1,207 @@
+"""Temporal, as the doors need it: start, update and signal by contract names; its errors leave as ours.
+
+The connection is made at the first use, so that a server starts, and freezes hold, while Temporal is down.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any, Protocol, TypeVar
+
+from temporalio.client import (
+    Client,
+    RPCError,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
+from temporalio.common import (
+    Priority,
+    SearchAttributeKey,
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
+)
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
+from temporalio.service import RPCStatusCode
+
+from holdpoint.models.base import Model
+from holdpoint.models.contracts import (
+    CHANGE_TICKET,
+    CLOSE_ABANDONED,
+    EMERGENCY,
+    NORMAL,
+    SEARCH_ENVIRONMENT,
+    SEARCH_SERVICE,
+    STANDARD,
+    TASK_QUEUE,
+    CloseStart,
+    Named,
+    TicketStart,
+    closing_workflow,
+    ticket_workflow,
+)
+from holdpoint.models.errors import Conflict, NotFound, UpstreamRateLimited, UpstreamUnavailable
+
+A = TypeVar("A", bound=Model)
+R = TypeVar("R")
+
+CALL_TIMEOUT = timedelta(seconds=5)
+"""One RPC on a healthy server takes milliseconds; a door must answer before its own caller gives up."""
+UPDATE_SECONDS = 10.0
+"""An update waits for a worker's answer: one workflow task, or 10 s more when its sticky worker has died."""
+PRIORITIES = {"emergency": EMERGENCY, "normal": NORMAL, "standard": STANDARD}
+
+
+class Temporal(Protocol):
+    """What the doors ask of Temporal. Every method may raise UpstreamUnavailable or UpstreamRateLimited."""
+
+    async def start_ticket(self, start: TicketStart) -> None:
+        """Start the ticket's workflow; if it was ever started, this does nothing."""
+
+    async def start_closing(self, start: CloseStart) -> None:
+        """Start the workflow that closes an abandoned ticket. Raises Conflict if it runs already."""
+
+    async def update(self, workflow: str, update: Named[A, R], argument: A, *, id: str) -> R:
+        """Return the workflow's answer; the same `id` gets the same answer. Raises NotFound or Conflict."""
+
+    async def signal(self, workflow: str, name: str, argument: Model) -> None:
+        """Send a signal. Raises NotFound if no such workflow runs."""
+
+
+class LazyTemporal:
+    """The real one."""
+
+    def __init__(self, address: str, namespace: str) -> None:
+        self._address, self._namespace = address, namespace
+        self._client: Client | None = None
+        self._connecting = asyncio.Lock()
+
+    async def start_ticket(self, start: TicketStart) -> None:
+        """Start the ticket's workflow; if it was ever started, this does nothing."""
+        client = await self._connected()
+        try:
+            with _edge():
+                await client.start_workflow(
+                    CHANGE_TICKET.name,
+                    start,
+                    id=ticket_workflow(start.ticket),
+                    task_queue=TASK_QUEUE,
+                    id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                    id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                    search_attributes=_search_attributes(start),
+                    priority=Priority(priority_key=PRIORITIES.get(start.type, STANDARD)),
+                    static_summary=f"{start.service} in {start.environment}: {start.title}"[:200],
+                    rpc_timeout=CALL_TIMEOUT,
+                )
+        except WorkflowAlreadyStartedError:
+            return
+
+    async def start_closing(self, start: CloseStart) -> None:
+        """Start the workflow that closes an abandoned ticket. Raises Conflict if it runs already."""
+        client = await self._connected()
+        try:
+            with _edge():
+                await client.start_workflow(
+                    CLOSE_ABANDONED.name,
+                    start,
+                    id=closing_workflow(start.ticket),
+                    task_queue=TASK_QUEUE,
+                    id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+                    id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+                    priority=Priority(priority_key=EMERGENCY),
+                    rpc_timeout=CALL_TIMEOUT,
+                )
+        except WorkflowAlreadyStartedError as error:
+            raise Conflict(f"{start.ticket} is being rolled back already.") from error
+
+    async def update(self, workflow: str, update: Named[A, R], argument: A, *, id: str) -> R:
+        """Return the workflow's answer; the same `id` gets the same answer. Raises NotFound or Conflict."""
+        client = await self._connected()
+        handle = client.get_workflow_handle(workflow)
+        with _edge():
+            async with asyncio.timeout(UPDATE_SECONDS):
+                answer: R = await handle.execute_update(
+                    update.name, argument, id=id, result_type=update.result
+                )
+        return answer
+
+    async def signal(self, workflow: str, name: str, argument: Model) -> None:
+        """Send a signal. Raises NotFound if no such workflow runs."""
+        client = await self._connected()
+        with _edge():
+            await client.get_workflow_handle(workflow).signal(name, argument, rpc_timeout=CALL_TIMEOUT)
+
+    async def _connected(self) -> Client:
+        async with self._connecting:
+            if self._client is None:
+                with _edge():
+                    self._client = await Client.connect(
+                        self._address,
+                        namespace=self._namespace,
+                        data_converter=pydantic_data_converter,
+                        connect_timeout=CALL_TIMEOUT,
+                    )
+            return self._client
+
+
+class NoTemporal:
+    """The null: nothing answers, so what must be delivered stays in the outbox."""
+
+    async def start_ticket(self, start: TicketStart) -> None:
+        """Raise UpstreamUnavailable."""
+        raise _unavailable(None)
+
+    async def start_closing(self, start: CloseStart) -> None:
+        """Raise UpstreamUnavailable."""
+        raise _unavailable(None)
+
+    async def update(self, workflow: str, update: Named[A, R], argument: A, *, id: str) -> R:
+        """Raise UpstreamUnavailable."""
+        raise _unavailable(None)
+
+    async def signal(self, workflow: str, name: str, argument: Model) -> None:
+        """Raise UpstreamUnavailable."""
+        raise _unavailable(None)
+
+
+def _search_attributes(start: TicketStart) -> TypedSearchAttributes:
+    pairs = ((SEARCH_SERVICE, start.service), (SEARCH_ENVIRONMENT, start.environment))
+    return TypedSearchAttributes(
+        [SearchAttributePair(SearchAttributeKey.for_keyword(name), value) for name, value in pairs]
+    )
+
+
+@contextmanager
+def _edge() -> Iterator[None]:
+    """Let Temporal's errors leave as ours, with the cause chained."""
+    try:
+        yield
+    except WorkflowUpdateFailedError as error:
+        raise Conflict(_refusal(error)) from error
+    except RPCError as error:
+        raise _converted(error) from error
+    except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
+        raise UpstreamUnavailable("Temporal's worker did not answer in time.") from error
+    except (OSError, RuntimeError) as error:  # connecting raises a bare RuntimeError
+        raise _unavailable(error) from error
+
+
+def _refusal(error: WorkflowUpdateFailedError) -> str:
+    cause = error.cause
+    return cause.message if isinstance(cause, ApplicationError) else "The ticket refused it."
+
+
+def _converted(error: RPCError) -> Exception:
+    # A namespace that is not registered yet is a server that is not ready, not a ticket that is not there.
+    if error.status == RPCStatusCode.NOT_FOUND and "amespace" not in error.message:
+        return NotFound(f"No such workflow runs: {error.message}")
+    if error.status in (RPCStatusCode.RESOURCE_EXHAUSTED, RPCStatusCode.FAILED_PRECONDITION):
+        return UpstreamRateLimited(f"Temporal takes no more of these: {error.message}")
+    return _unavailable(error)
+
+
+def _unavailable(error: Any) -> UpstreamUnavailable:
+    return UpstreamUnavailable(f"Temporal cannot be reached{f': {error}' if error else ''}."[:300])

@@ -1,0 +1,66 @@
+"""Read the settings of one installation: `<data>/settings.yaml`, then HOLDPOINT_<FIELD> over it.
+
+Only composition roots call this; everything below them gets values.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from holdpoint.models.errors import SettingsError
+from holdpoint.models.settings import Settings
+
+PREFIX = "HOLDPOINT_"
+DEFAULT_DATA = ".holdpoint"
+
+
+def load_settings(data: Path | None, env: Mapping[str, str]) -> Settings:
+    """Return the settings; `data` wins over HOLDPOINT_DATA. Raises SettingsError, naming each wrong field."""
+    folder = (data or Path(env.get(f"{PREFIX}DATA") or DEFAULT_DATA)).absolute()
+    values = _from_file(folder / "settings.yaml")
+    values.update(_from_environment(env))
+    values["data"] = folder
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        found = "; ".join(
+            f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors(include_url=False)
+        )
+        raise SettingsError(
+            f"The settings of {folder} cannot be used: {found}. "
+            "Set each in settings.yaml, or as HOLDPOINT_<FIELD> in the environment."
+        ) from error
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise SettingsError(f"{path} cannot be read: {error}") from error
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise SettingsError(
+            f"{path} must be a mapping of settings, such as `opa_url: http://127.0.0.1:8181`."
+        )
+    return values
+
+
+def _from_environment(env: Mapping[str, str]) -> dict[str, Any]:
+    """Return the fields that the environment names; lists and mappings are written as YAML or JSON."""
+    found: dict[str, Any] = {}
+    for field, info in Settings.model_fields.items():
+        text = env.get(f"{PREFIX}{field.upper()}")
+        if text is None or field == "data":
+            continue
+        structured = info.annotation not in (str, Path)
+        try:
+            found[field] = yaml.safe_load(text) if structured else text
+        except yaml.YAMLError as error:
+            raise SettingsError(f"{PREFIX}{field.upper()} is not YAML: {error}") from error
+    return found
