@@ -1,5 +1,10 @@
-"""The change file `holdpoint.dev/v1` `Change`: what a pipeline submits."""
+"""The change file `holdpoint.dev/v1` `Change`: what a pipeline submits.
 
+docs/change-file.md is generated from these models, so every field carries its description.
+"""
+
+from collections.abc import Collection
+from itertools import pairwise
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
@@ -11,74 +16,125 @@ from holdpoint.models.git_names import check_path, check_repository, check_revis
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?$", max_length=63)]
 """A name as Kubernetes and DNS allow it."""
 
-Line = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+# No control characters, no line breaks of Unicode, no marks that turn the reading direction: an approver
+# must read what is there.
+_ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]+$"
+Line = Annotated[str, Field(min_length=1, max_length=200, pattern=_ONE_LINE)]
 """One line of text for people."""
 
 Ratio = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
+Weight = Annotated[int, Field(ge=1, le=100)]
+Path = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(check_path)]
 ChangeType = Literal["standard", "normal", "emergency"]
+
+STEP_KINDS = ("canary", "apply")
+
+
+def check_weights(weights: list[int]) -> list[int]:
+    """Return `weights` if they rise. Raises ValueError."""
+    if any(later <= earlier for earlier, later in pairwise(weights)):
+        raise ValueError("must rise, such as [10, 50]")
+    return weights
+
+
+def check_distinct(paths: list[str]) -> list[str]:
+    """Return `paths` if none is named twice. Raises ValueError."""
+    twice = sorted({path for path in paths if paths.count(path) > 1})
+    if twice:
+        raise ValueError(f"names {twice[0]!r} twice")
+    return paths
+
+
+def check_one_kind(given: Collection[str]) -> None:
+    """Hold that exactly one step kind is among the fields that are given. Raises ValueError."""
+    if sum(kind in given for kind in STEP_KINDS) != 1:
+        raise ValueError(f"must have exactly one step kind: {' or '.join(STEP_KINDS)}")
+
+
+def check_judges(given: Collection[str]) -> None:
+    """Hold that an analysis looks at something. Raises ValueError."""
+    if "errorRatio" not in given and "latency" not in given:
+        raise ValueError("must have errorRatio, latency or both")
+
+
+def check_judged(given: Collection[str], *, canary: bool) -> None:
+    """Hold that a plan with a canary has an analysis. Raises ValueError."""
+    if canary and "analysis" not in given:
+        raise ValueError("must have an analysis, so that its canary step can be judged")
 
 
 class Metadata(StrictModel):
     """Who and what the change is about."""
 
-    title: Line
-    service: Name
-    environment: Name
-    type: ChangeType = "standard"
-    labels: dict[Name, Line] = Field(default_factory=dict, max_length=50)
-    links: list[Line] = Field(default_factory=list, max_length=20)
+    title: Line = Field(description="One line that tells people what changes.")
+    service: Name = Field(description="The service, as the catalog names it.")
+    environment: Name = Field(
+        description="`staging`, `production`, or any environment that the settings know."
+    )
+    type: ChangeType = Field(
+        default="standard",
+        description="How much ceremony the change asks for; the policy decides what each type needs.",
+    )
+    labels: dict[Name, Line] = Field(
+        default_factory=dict, max_length=50, description="Labels of your own, for searching."
+    )
+    links: list[Line] = Field(
+        default_factory=list, max_length=20, description="Addresses of tickets, runs or documents."
+    )
 
 
 class Source(StrictModel):
     """Where the manifests come from. The revision is resolved to a commit once, at submit."""
 
-    repository: Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(check_repository)]
-    revision: Annotated[str, Field(min_length=1, max_length=250), AfterValidator(check_revision)]
-    paths: Annotated[
-        list[Annotated[str, Field(min_length=1, max_length=500), AfterValidator(check_path)]],
-        Field(min_length=1, max_length=200),
-    ]
+    repository: Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(check_repository)] = (
+        Field(description="A path, relative to the file, or a URL. Paths are for the embedded stack only.")
+    )
+    revision: Annotated[str, Field(min_length=1, max_length=250), AfterValidator(check_revision)] = Field(
+        description="A tag, a branch or a commit. Put a number-like name such as `'6.10'` in quotes."
+    )
+    paths: Annotated[list[Path], Field(min_length=1, max_length=200), AfterValidator(check_distinct)] = Field(
+        description="The manifests that make up the change, relative to the root of the repository."
+    )
 
 
 class Target(StrictModel):
     """Where the change goes."""
 
-    cluster: Name
-    namespace: Name = "default"
+    cluster: Name = Field(description="A cluster that the settings know; `sandbox` in the embedded stack.")
+    namespace: Name = Field(default="default", description="The namespace of the service's objects.")
 
 
 class CanaryConfig(StrictModel):
     """Run the new version beside the old one with a rising share of the replicas."""
 
-    deployment: Name
-    weights: Annotated[list[Annotated[int, Field(ge=1, le=100)]], Field(min_length=1, max_length=20)]
-    bake: Duration = 60.0
-
-    @model_validator(mode="after")
-    def _weights_rise(self) -> "CanaryConfig":
-        if any(later <= earlier for earlier, later in zip(self.weights, self.weights[1:], strict=False)):
-            raise ValueError("weights must rise, such as [10, 50]")
-        return self
+    deployment: Name = Field(description="The Deployment that is shifted; it must be among the manifests.")
+    weights: Annotated[list[Weight], Field(min_length=1, max_length=20), AfterValidator(check_weights)] = (
+        Field(description="Shares for the new version, in percent, rising. 100 is implied at the end.")
+    )
+    bake: Duration = Field(
+        default=60.0, description="How long each weight is watched at least before it may pass."
+    )
 
 
 class ApplyConfig(StrictModel):
-    """Apply the objects of `source.paths`, all of them or those of the named paths, and wait until they are ready."""
+    """Apply the objects of `source.paths`, all or those of the named paths, and wait until they are ready."""
 
-    paths: list[Annotated[str, AfterValidator(check_path)]] = Field(default_factory=list, max_length=200)
-    timeout: Duration = 600.0
+    paths: Annotated[list[Path], AfterValidator(check_distinct)] = Field(
+        default_factory=list, max_length=200, description="Which of `source.paths`; none means all."
+    )
+    timeout: Duration = Field(default=600.0, description="How long the objects may take to become ready.")
 
 
 class Step(StrictModel):
     """One step of the plan: a name if it has one, and exactly one step kind."""
 
-    name: Line | None = None
-    canary: CanaryConfig | None = None
-    apply: ApplyConfig | None = None
+    name: Line | None = Field(default=None, description="A name for people; the kind if it is left out.")
+    canary: CanaryConfig | None = Field(default=None, description="Step kind: a canary.")
+    apply: ApplyConfig | None = Field(default=None, description="Step kind: apply manifests as they are.")
 
     @model_validator(mode="after")
     def _one_kind(self) -> "Step":
-        if (self.canary is None) == (self.apply is None):
-            raise ValueError("a step has exactly one kind: canary or apply")
+        check_one_kind([kind for kind in STEP_KINDS if getattr(self, kind) is not None])
         return self
 
     @property
@@ -90,61 +146,70 @@ class Step(StrictModel):
 class Plan(StrictModel):
     """The steps, in order, and how long the service is watched at 100 % before it counts as succeeded."""
 
-    steps: Annotated[list[Step], Field(min_length=1, max_length=100)]
-    verify: Duration | None = Field(default=None, description="default: the longest bake of the plan")
+    steps: Annotated[list[Step], Field(min_length=1, max_length=100)] = Field(
+        description="What is done, in this order."
+    )
+    verify: Duration | None = Field(
+        default=None,
+        description="How long the service is watched at 100 %. Default: the longest bake of the plan.",
+    )
 
 
 class ErrorRatio(StrictModel):
     """The largest share of requests that may fail."""
 
-    max: Ratio
+    max: Ratio = Field(description="A share such as `0.01`: one request in a hundred.")
 
 
 class Latency(StrictModel):
     """The quantile of request durations that must stay under `max`."""
 
-    quantile: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)] = 0.99
-    max: Duration
+    quantile: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)] = Field(
+        default=0.99, description="Which quantile; `0.99` is the 99th percentile."
+    )
+    max: Duration = Field(description="The longest duration allowed at that quantile.")
 
 
 class Analysis(StrictModel):
     """What the canary is judged by. Without it a canary cannot be judged, so a canary step needs it."""
 
-    errorRatio: ErrorRatio | None = None
-    latency: Latency | None = None
+    errorRatio: ErrorRatio | None = Field(default=None, description="Judge the share of failed requests.")
+    latency: Latency | None = Field(default=None, description="Judge how long requests take.")
     deadline: Duration | None = Field(
-        default=None, description="longest time to a verdict; default: the larger of 10 bakes and 2m"
+        default=None,
+        description="The longest time to a verdict at one weight. Default: the larger of 10 bakes and 2m.",
     )
 
     @model_validator(mode="after")
     def _judges_something(self) -> "Analysis":
-        if self.errorRatio is None and self.latency is None:
-            raise ValueError("needs errorRatio, latency or both")
+        check_judges([name for name in ("errorRatio", "latency") if getattr(self, name) is not None])
         return self
 
 
 class Spec(StrictModel):
     """The change itself."""
 
-    source: Source
-    target: Target
-    plan: Plan
-    analysis: Analysis | None = None
+    source: Source = Field(description="Where the manifests come from.")
+    target: Target = Field(description="Where they go.")
+    plan: Plan = Field(description="How they get there.")
+    analysis: Analysis | None = Field(
+        default=None, description="What a canary is judged by; a plan with a canary needs it."
+    )
 
     @model_validator(mode="after")
     def _canary_is_judged(self) -> "Spec":
-        if self.analysis is None and any(step.canary for step in self.plan.steps):
-            raise ValueError("a canary step needs spec.analysis, so that it can be judged")
+        given = () if self.analysis is None else ("analysis",)
+        check_judged(given, canary=any(step.canary for step in self.plan.steps))
         return self
 
 
 class Change(StrictModel):
     """One change request, as submitted."""
 
-    apiVersion: Literal["holdpoint.dev/v1"]
-    kind: Literal["Change"]
-    metadata: Metadata
-    spec: Spec
+    apiVersion: Literal["holdpoint.dev/v1"] = Field(description="The version of this format.")
+    kind: Literal["Change"] = Field(description="Always `Change`.")
+    metadata: Metadata = Field(description="Who and what the change is about.")
+    spec: Spec = Field(description="The change itself.")
 
     @property
     def verify_seconds(self) -> float:

@@ -1,45 +1,66 @@
-"""What may be passed to Git: names that Git would read as an option or a command are refused here, by their form."""
+"""What may be passed to Git: names that it would read as an option or a command are refused by their form.
+
+Every check is a full match over the value, so that a newline at its end cannot smuggle a second line in.
+"""
 
 import re
 from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
-_SCP_LIKE = re.compile(r"^[A-Za-z0-9._][A-Za-z0-9._-]*@[A-Za-z0-9][A-Za-z0-9.-]*:(?!:)[^-].*$")
-_REVISION = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9._/+-]*$")
-_SCHEMES = {"https", "http", "ssh", "file"}
+_SCP_LIKE = re.compile(r"[A-Za-z0-9._][A-Za-z0-9._-]*@[A-Za-z0-9][A-Za-z0-9.-]*:(?!:)[^-].*")
+_REVISION = re.compile(r"[A-Za-z0-9_@][A-Za-z0-9._/+@#=,-]*")
+_SCHEMES = ("https", "http", "ssh", "file")
+_WILDCARDS = frozenset("*?[")
 
 
 def check_repository(value: str) -> str:
     """Return `value` if it is a path or a URL that Git may be given. Raises ValueError."""
-    if value.startswith("-") or "::" in value or any(ord(c) < 32 or ord(c) == 127 for c in value):
+    if value.startswith("-") or "::" in value or not value.isprintable():
         raise ValueError(
-            "must be a path or an https, http, ssh or file URL, not an option or a transport helper"
+            "must be a path or an https, http, ssh or file URL, "
+            "not an option, a transport helper or control characters"
         )
+    head = value.split("/", 1)[0]
     if "://" in value:
-        url = urlsplit(value)
-        if url.scheme not in _SCHEMES:
-            raise ValueError(f"scheme {url.scheme!r} is not one of https, http, ssh, file")
-        if (url.hostname or "").startswith("-") or (url.path or "").startswith("-"):
-            raise ValueError("host and path of a URL may not begin with '-'")
-        if url.password is not None:
-            raise ValueError("must not carry a password; give the credentials to the server's settings")
-    elif "@" in value.split("/", 1)[0] and not _SCP_LIKE.match(value):
+        _check_url(value)
+    elif ":" in head and not _SCP_LIKE.fullmatch(value):
+        # Git reads host:path as an SSH address even without a user.
         raise ValueError("must be a path, a URL, or user@host:path")
     return value
 
 
+def _check_url(value: str) -> None:
+    """Refuse a URL whose host Git or ssh could take for an option, and one that carries a password."""
+    try:
+        url = urlsplit(value)
+        password = url.password
+    except ValueError as error:
+        raise ValueError(f"is not a URL that can be read ({error})") from error
+    if url.scheme not in _SCHEMES:
+        raise ValueError(f"scheme {url.scheme!r} is not one of {', '.join(_SCHEMES)}")
+    if url.netloc.startswith("-") or "@-" in url.netloc or "%" in url.netloc or url.path.startswith("/-"):
+        raise ValueError("user, host and path of a URL may not begin with '-' or hold an escape")
+    if url.scheme != "file" and not url.hostname:
+        raise ValueError(f"a URL of scheme {url.scheme!r} needs a host")
+    if password is not None:
+        raise ValueError("must not carry a password; give the credentials to the server's settings")
+
+
 def check_revision(value: str) -> str:
     """Return `value` if it can only be a tag, a branch or a commit. Raises ValueError."""
-    if not _REVISION.match(value) or ".." in value or value.endswith((".lock", "/", ".")) or "//" in value:
-        raise ValueError("must be a tag, a branch or a commit, and may not begin with '-'")
+    inside = ".." in value or "//" in value or "/." in value or ".lock/" in value
+    if value == "@" or inside or not _REVISION.fullmatch(value) or value.endswith((".lock", "/", ".")):
+        raise ValueError("must be the name of a tag or a branch, or a commit, and may not begin with '-'")
     return value
 
 
 def check_path(value: str) -> str:
     """Return `value` if it is a path that stays inside a repository. Raises ValueError."""
     path = PurePosixPath(value)
-    if path.is_absolute() or ".." in path.parts or value.startswith("-") or "\\" in value:
+    if path.is_absolute() or ".." in path.parts or value.startswith(("-", ":")) or "\\" in value:
         raise ValueError("must be a path inside the repository, relative to its root")
-    if any(ord(c) < 32 or ord(c) == 127 for c in value) or ".git" in path.parts:
+    if not value.isprintable() or any(part.lower() == ".git" for part in path.parts):
         raise ValueError("must not hold control characters or point into .git")
+    if not _WILDCARDS.isdisjoint(value):
+        raise ValueError("must name one file or folder; wildcards are not supported")
     return value

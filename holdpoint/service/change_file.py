@@ -1,0 +1,151 @@
+"""Read a change file: bytes in, a `Change` out, or every mistake at once with its line and column.
+
+Whatever the bytes are, the answer is one of the two: a file is a stranger's, so it may never cause another
+error, nor take more than a moment.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import rfc8785
+import yaml
+from pydantic import ValidationError
+
+from holdpoint.models.change import STEP_KINDS, Change, check_judged, check_judges, check_one_kind
+from holdpoint.models.errors import InvalidChange
+from holdpoint.service.change_bounds import TooMuch, check_bounds, decode
+from holdpoint.service.change_errors import mistakes_of, nearest
+from holdpoint.service.change_mistakes import Mistake, field_name
+from holdpoint.service.change_nodes import Loc, compose, kind_of, locate, plain
+
+MOST_MISTAKES = 100
+"""More would not be read; the sentence says how many there were."""
+
+
+def read_change(
+    text: bytes | str, *, environments: list[str] | None = None, clusters: list[str] | None = None
+) -> Change:
+    """Return the change that the file describes.
+
+    `environments` and `clusters` are the names that the settings know; None leaves them unchecked. Raises
+    InvalidChange, whose `detail["mistakes"]` lists {field, line, column, found, allowed, message} in the order
+    of the file.
+    """
+    try:
+        source = decode(text)
+        mistakes = check_bounds(source)
+        root = compose(source)
+        if root is None:
+            raise TooMuch(_empty())
+        value = plain(root, mistakes)
+    except TooMuch as stop:
+        raise _invalid([stop.mistake]) from stop
+    change = _validated(value, root, mistakes)
+    for loc, kind, known in (
+        (("metadata", "environment"), "environment", environments),
+        (("spec", "target", "cluster"), "cluster", clusters),
+    ):
+        if known is not None:
+            mistakes.extend(_unknown_name(root, value, loc, kind, known))
+    if change is None or mistakes:
+        raise _invalid(mistakes)
+    return change
+
+
+def canonical(change: Change) -> bytes:
+    """Return the RFC 8785 form of the change: two files that say the same have the same bytes."""
+    return rfc8785.dumps(change.model_dump(mode="json", exclude_none=True))
+
+
+def content_digest(change: Change) -> str:
+    """Return `sha256:<hex>` of the canonical form."""
+    return "sha256:" + hashlib.sha256(canonical(change)).hexdigest()
+
+
+def _validated(value: Any, root: yaml.Node, mistakes: list[Mistake]) -> Change | None:
+    """Return the change, or None after adding what is wrong with it."""
+    try:
+        return Change.model_validate(value, strict=True, context={"written": True})
+    except ValidationError as error:
+        mistakes.extend(mistakes_of(error, root))
+        said = {mistake.field for mistake in mistakes}
+        for mistake in _rules_between_fields(value, root):
+            if mistake.field not in said:
+                mistakes.append(mistake)
+        return None
+
+
+def _rules_between_fields(value: Any, root: yaml.Node) -> Iterator[Mistake]:
+    """Yield what breaks a rule between fields: the models ask only when every single field is right."""
+    spec = _get(value, "spec")
+    steps = _get(spec, "plan", "steps")
+    for index, step in enumerate(steps if isinstance(steps, list) else []):
+        # An unknown field beside is most likely the kind, misspelt, and named as such already.
+        if isinstance(step, dict) and set(step) <= {"name", *STEP_KINDS}:
+            given = [kind for kind in STEP_KINDS if step.get(kind) is not None]
+            yield from _broken(("spec", "plan", "steps", index), root, partial(check_one_kind, given))
+    canary = any(_get(step, "canary") is not None for step in (steps if isinstance(steps, list) else []))
+    if isinstance(spec, dict):
+        given = [name for name in spec if spec[name] is not None]
+        yield from _broken(("spec",), root, partial(check_judged, given, canary=canary))
+    analysis = _get(spec, "analysis")
+    if isinstance(analysis, dict):
+        yield from _broken(("spec", "analysis"), root, partial(check_judges, list(analysis)))
+
+
+def _broken(loc: Loc, root: yaml.Node, check: Callable[[], None]) -> Iterator[Mistake]:
+    try:
+        check()
+    except ValueError as error:
+        place = locate(root, loc)
+        name = field_name(loc)
+        yield Mistake.at(
+            place.mark,
+            field=name,
+            found=kind_of(place.node),
+            allowed=str(error),
+            message=f"Wrong value: {name}: {error}.",
+        )
+
+
+def _get(value: Any, *names: str) -> Any:
+    for name in names:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
+def _unknown_name(root: yaml.Node, value: Any, loc: Loc, kind: str, known: list[str]) -> Iterator[Mistake]:
+    given = _get(value, *(str(part) for part in loc))
+    if not isinstance(given, str) or given in known:
+        return
+    near = nearest(given, known)
+    allowed = ", ".join(known) or f"no {kind}; the settings name none"
+    hint = f" Did you mean {near!r}?" if near else ""
+    place = locate(root, loc)
+    yield Mistake.at(
+        place.mark,
+        field=field_name(loc),
+        found=kind_of(place.node),
+        allowed=allowed,
+        message=f"Unknown {kind}: {field_name(loc)} is {kind_of(place.node)}.{hint} "
+        f"Add it to the settings or use one of: {allowed}.",
+    )
+
+
+def _empty() -> Mistake:
+    return Mistake(
+        field="",
+        found="nothing",
+        allowed="a mapping with apiVersion, kind, metadata, spec",
+        message="The file is empty. It must hold one Change.",
+    )
+
+
+def _invalid(mistakes: list[Mistake]) -> InvalidChange:
+    listed = sorted(set(mistakes), key=lambda one: (one.line, one.column, one.field))
+    count = "1 mistake" if len(listed) == 1 else f"{len(listed)} mistakes"
+    first = listed[0]
+    message = f"The change file has {count}. Line {first.line}, column {first.column}: {first.message}"
+    return InvalidChange(message, mistakes=[one.as_dict() for one in listed[:MOST_MISTAKES]])
