@@ -1,0 +1,58 @@
+"""The API server's refusals as our errors: a table from status and reason to meaning."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from holdpoint.models.errors import (
+    AccessDenied,
+    Conflict,
+    HoldpointError,
+    NotFound,
+    StepConfig,
+    UpstreamRateLimited,
+    UpstreamUnavailable,
+)
+
+_MANAGER = re.compile(r'conflict with "([^"]*)"')
+
+
+def error_of(
+    cluster: str, method: str, path: str, status: int, body: dict[str, Any], headers: Mapping[str, str]
+) -> HoldpointError:
+    """Return our error for an answer that is not a yes. `body` is the server's `Status` object, if it sent one."""
+    said = str(body.get("message") or "no message")[:1000]
+    text = f"Cluster {cluster} answered {status} to {method} {path}: {said}"
+    detail = {"status": status}
+    if status == 404:
+        return NotFound(text, **detail)
+    if status in (401, 403):
+        return AccessDenied(text, **detail)
+    if status == 409:
+        return _conflict(text, body)
+    if status == 429:
+        return UpstreamRateLimited(text, retry_after=_seconds(headers), **detail)
+    if 400 <= status < 500 and status != 408:
+        return StepConfig(text, **detail)
+    # 2xx without a body that can be read is no answer either: what came of the request is unknown.
+    return UpstreamUnavailable(text, retry_after=_seconds(headers), **detail)
+
+
+def _conflict(text: str, body: dict[str, Any]) -> Conflict:
+    """Tell the three conflicts apart: a field that another manager owns, an object that exists, a moved version."""
+    causes = (body.get("details") or {}).get("causes") or []
+    owned = [cause for cause in causes if cause.get("reason") == "FieldManagerConflict"]
+    if owned:
+        managers = sorted({m for cause in owned for m in _MANAGER.findall(str(cause.get("message", "")))})
+        fields = [str(cause.get("field", "")) for cause in owned]
+        return Conflict(text, status=409, reason="field_manager", managers=managers, fields=fields)
+    reason = "exists" if body.get("reason") == "AlreadyExists" else "precondition"
+    return Conflict(text, status=409, reason=reason)
+
+
+def _seconds(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds of Retry-After, at most a minute; a date is not understood."""
+    try:
+        return min(60.0, max(0.0, float(headers.get("Retry-After", ""))))
+    except ValueError:
+        return None

@@ -1,0 +1,124 @@
+"""Metrics: interface, Prometheus, and a null that says no data.
+
+Every answer is a list of samples; an empty list means no data, and no data is never a pass. Values enter a query only
+through `Query`, which escapes them: a name that holds quotes cannot change what is asked.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import httpx
+from pydantic import Field
+
+from holdpoint.models.base import Instant, Model
+from holdpoint.models.errors import StepConfig, UpstreamRateLimited, UpstreamUnavailable
+
+TIMEOUT = 2.0
+"""Seconds for one question: the judge asks each second, and a provider that hangs is a provider that is down."""
+
+MAX_ANSWER = 8 * 1024 * 1024
+_NAME = re.compile(r"[A-Za-z_:][A-Za-z0-9_:]*")
+
+
+class Query(Model):
+    """An instant query at one moment. `text` is complete and its values are escaped."""
+
+    text: str
+    at: Instant
+
+
+class Sample(Model):
+    """One series' value; NaN and infinities are kept, for the judge to refuse."""
+
+    labels: dict[str, str] = {}
+    value: float = Field(allow_inf_nan=True)
+
+
+class Metrics(Protocol):
+    """Where the numbers of a service come from."""
+
+    async def samples(self, query: Query) -> list[Sample]:
+        """Return what the query gives at its moment; empty means no data.
+
+        Raises UpstreamUnavailable when there is no answer, StepConfig when the query is refused.
+        """
+
+
+def selector(metric: str, labels: Mapping[str, str], patterns: Mapping[str, str] | None = None) -> str:
+    """Return `metric{label="value",...}` with each value escaped; `patterns` are matched as regular expressions."""
+    names = [metric, *labels, *(patterns or {})]
+    if bad := [name for name in names if not _NAME.fullmatch(name)]:
+        raise StepConfig(f"Not a metric or label name: {bad[0]!r}.")
+    parts = [f'{name}="{escaped(value)}"' for name, value in labels.items()]
+    parts += [f'{name}=~"{escaped(value)}"' for name, value in (patterns or {}).items()]
+    return f"{metric}{{{','.join(parts)}}}"
+
+
+def escaped(value: str) -> str:
+    r"""Return the text as it stands inside double quotes of PromQL: `\`, `"` and line ends are escaped."""
+    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+class PrometheusMetrics:
+    """Any server with Prometheus' HTTP API; `base` is what stands before `/api/v1`."""
+
+    def __init__(self, base: str) -> None:
+        self._base = base.rstrip("/")
+        # The environment's proxies are not trusted: what they answer would be judged as the service's numbers.
+        self._http = httpx.AsyncClient(timeout=TIMEOUT, trust_env=False, follow_redirects=False)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def samples(self, query: Query) -> list[Sample]:
+        """Return what the query gives at its moment; empty means no data."""
+        form = {"query": query.text, "time": f"{query.at.timestamp():.3f}"}
+        try:
+            answer = await self._http.post(f"{self._base}/api/v1/query", data=form)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise UpstreamUnavailable(f"Prometheus gave no answer: {type(error).__name__}.") from error
+        return _samples(_data(answer))
+
+
+class NullMetrics:
+    """No metrics at all: every question is answered with no data, never with a pass."""
+
+    async def samples(self, query: Query) -> list[Sample]:
+        """Return no data."""
+        return []
+
+
+def _data(answer: httpx.Response) -> Mapping[str, Any]:
+    """Return the `data` of a success, or raise what the refusal means."""
+    if answer.status_code == 429:
+        raise UpstreamRateLimited("Prometheus asked us to slow down.")
+    try:
+        body = answer.json() if len(answer.content) <= MAX_ANSWER else None
+    except ValueError:
+        body = None
+    if not isinstance(body, dict):
+        raise UpstreamUnavailable(
+            f"Prometheus answered {answer.status_code} without a document that can be read."
+        )
+    said = str(body.get("error", ""))[:500]
+    if answer.status_code in (400, 422) and body.get("errorType") in ("bad_data", "execution"):
+        raise StepConfig(f"Prometheus refused the query: {said}")
+    data = body.get("data")
+    if answer.status_code != 200 or body.get("status") != "success" or not isinstance(data, dict):
+        raise UpstreamUnavailable(f"Prometheus answered {answer.status_code}: {said or 'no success'}")
+    return data
+
+
+def _samples(data: Mapping[str, Any]) -> list[Sample]:
+    """Return the samples of an instant answer. Anything that is not a vector or a scalar is not understood."""
+    kind, result = data.get("resultType"), data.get("result")
+    try:
+        if kind == "scalar" and isinstance(result, list):
+            return [Sample(value=float(result[1]))]
+        if kind == "vector" and isinstance(result, list):
+            return [Sample(labels=item.get("metric", {}), value=float(item["value"][1])) for item in result]
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        raise UpstreamUnavailable("Prometheus answered with samples that cannot be read.") from error
+    raise UpstreamUnavailable(f"Prometheus answered with {kind!r}, which is not a vector.")
