@@ -9,11 +9,11 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from holdpoint.models.change import Change
-from holdpoint.service.change_mistakes import Mistake, field_name, shorten
-from holdpoint.service.change_nodes import Loc, Place, kind_of, locate, read_as
+from holdpoint.service.change_mistakes import MOST_MISTAKES, Mistake, field_name, shorten
+from holdpoint.service.change_nodes import Loc, Place, Unread, kind_of, locate, read_as
 
 NAME_WORDS = (
-    "lower-case letters, digits, '-' and '.', at most 63, beginning and ending with a letter or digit"
+    "a name of at most 63 lower-case letters, digits, '-' and '.', with a letter or digit at both ends"
 )
 LINE_WORDS = "one line of 1 to 200 printable characters"
 
@@ -31,7 +31,8 @@ _WANTED = {
 
 @cache
 def _schema() -> dict[str, Any]:
-    return Change.model_json_schema()
+    schema: dict[str, Any] = Change.model_json_schema()
+    return schema
 
 
 def schema_at(loc: Loc) -> dict[str, Any]:
@@ -39,7 +40,7 @@ def schema_at(loc: Loc) -> dict[str, Any]:
     node = _schema()
     for part in loc:
         if part == "[key]":
-            return _resolve(node).get("propertyNames", {})
+            return dict(_resolve(node).get("propertyNames", {}))
         node = _resolve(node)
         if isinstance(part, int):
             node = node.get("items", {})
@@ -66,7 +67,8 @@ def _without_ref(node: dict[str, Any]) -> dict[str, Any]:
 
 def mistakes_of(error: ValidationError, root: yaml.Node) -> list[Mistake]:
     """Return each of Pydantic's errors as a mistake with its place in the file."""
-    return [_mistake(detail, root) for detail in error.errors(include_url=False)]
+    # Finding a place costs a walk, so what will not be listed anyway is not looked for.
+    return [_mistake(detail, root) for detail in error.errors(include_url=False)[:MOST_MISTAKES]]
 
 
 def _mistake(detail: ErrorDetails, root: yaml.Node) -> Mistake:
@@ -82,8 +84,9 @@ def _mistake(detail: ErrorDetails, root: yaml.Node) -> Mistake:
     allowed = _allowed(detail, schema)
     if loc and loc[-1] == "[key]":
         name, found = field_name(loc[:-2]), f"the name {shorten(str(loc[-2]))!r}"
-    message = f"Wrong value: {name} is {found}; allowed is {allowed}."
-    message += _hint(kind, place, str(detail.get("input")), schema)
+    verb = "it" if kind == "value_error" else "allowed is"
+    message = f"Wrong value: {name} is {found}; {verb} {allowed}."
+    message += _hint(detail, place, schema)
     return Mistake.at(place.mark, field=name, found=found, allowed=allowed, message=message)
 
 
@@ -147,14 +150,15 @@ def describe(schema: dict[str, Any]) -> str:
     return words.get(str(schema.get("type")), "text")
 
 
-def _hint(kind: str, place: Place, given: str, schema: dict[str, Any]) -> str:
+def _hint(detail: ErrorDetails, place: Place, schema: dict[str, Any]) -> str:
     """Return what to do about it, where that can be told."""
+    kind, given = detail["type"], detail.get("input")
     if kind == "string_type" and (taken_for := read_as(place.node)) and place.node is not None:
         text = shorten(place.node.value)
         return f" YAML reads {text} as {taken_for}; put it in quotes: '{text}'."
-    if kind in ("int_type", "float_type") and place.node is not None and not read_as(place.node):
-        return " Write the number in digits and without quotes." if kind_of(place.node) != "nothing" else ""
-    if kind == "literal_error":
-        near = nearest(given, [str(one) for one in schema.get("enum", [schema.get("const", "")])])
-        return f" Did you mean {near!r}?" if near and near != given else ""
+    if kind in ("int_type", "float_type") and isinstance(given, str | Unread):
+        return " Write it in plain digits, without quotes or a leading zero."
+    if kind == "literal_error" and "enum" in schema:
+        near = nearest(str(given), [str(one) for one in schema["enum"]])
+        return f" Did you mean {near!r}?" if near else ""
     return ""

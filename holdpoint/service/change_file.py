@@ -17,11 +17,8 @@ from holdpoint.models.change import STEP_KINDS, Change, check_judged, check_judg
 from holdpoint.models.errors import InvalidChange
 from holdpoint.service.change_bounds import TooMuch, check_bounds, decode
 from holdpoint.service.change_errors import mistakes_of, nearest
-from holdpoint.service.change_mistakes import Mistake, field_name
+from holdpoint.service.change_mistakes import MOST_MISTAKES, Mistake, field_name
 from holdpoint.service.change_nodes import Loc, compose, kind_of, locate, plain
-
-MOST_MISTAKES = 100
-"""More would not be read; the sentence says how many there were."""
 
 
 def read_change(
@@ -30,8 +27,8 @@ def read_change(
     """Return the change that the file describes.
 
     `environments` and `clusters` are the names that the settings know; None leaves them unchecked. Raises
-    InvalidChange, whose `detail["mistakes"]` lists {field, line, column, found, allowed, message} in the order
-    of the file.
+    InvalidChange, whose `detail["mistakes"]` lists {field, line, column, found, allowed, message} in file
+    order.
     """
     try:
         source = decode(text)
@@ -146,6 +143,8 @@ def _empty() -> Mistake:
 def _invalid(mistakes: list[Mistake]) -> InvalidChange:
     listed = sorted(set(mistakes), key=lambda one: (one.line, one.column, one.field))
     count = "1 mistake" if len(listed) == 1 else f"{len(listed)} mistakes"
+    if len(listed) >= MOST_MISTAKES:
+        count = f"{MOST_MISTAKES} mistakes or more"
     first = listed[0]
     message = f"The change file has {count}. Line {first.line}, column {first.column}: {first.message}"
     return InvalidChange(message, mistakes=[one.as_dict() for one in listed[:MOST_MISTAKES]])

@@ -3,6 +3,9 @@
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
+MOST_MISTAKES = 100
+"""Mistakes that are listed; nobody reads more at once."""
+
 MOST_FOUND = 80
 """Characters of a stranger's value that are repeated back."""
 

@@ -1,7 +1,7 @@
 """From YAML nodes to plain values, without the surprises of YAML 1.1, keeping every place.
 
-YAML 1.1 reads `010` as eight, `1:30` as ninety and `2026-01-01` as a date. Such a value becomes `Unread`, which
-no field accepts, so that the mistake is named where it stands.
+YAML 1.1 reads `010` as eight, `1:30` as ninety and `2026-01-01` as a date. Such a value becomes `Unread`,
+which no field accepts, so that the mistake is named where it stands.
 """
 
 import re
@@ -35,7 +35,7 @@ def compose(text: str) -> yaml.Node | None:
     try:
         return loader.get_node() if loader.check_node() else None
     except yaml.YAMLError as error:
-        raise TooMuch(syntax_mistake(error)) from error
+        raise TooMuch(syntax_mistake(error, text)) from error
     finally:
         loader.dispose()
 
