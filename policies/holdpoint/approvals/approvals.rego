@@ -1,0 +1,64 @@
+# METADATA
+# title: How many approvals a change needs, from whom, and how long they are waited for
+# description: |
+#   standard: none outside production whatever the risk; in production none at low risk when the same plan shape has
+#   succeeded there before, else one. normal: one, two at high risk. emergency: one, and a review after. The
+#   requester never counts; Holdpoint counts the quorum from its ledger.
+# scope: package
+package holdpoint.approvals
+
+import data.holdpoint.environments
+import data.holdpoint.risk
+
+need := object.union({"count": count, "groups": groups}, ladder)
+
+# What is not one of the three types is denied by rules.request; should that rule be lost, two people must look.
+default count := 2
+
+count := 0 if {
+	input.type == "standard"
+	environments.relaxed
+}
+
+count := 0 if {
+	input.type == "standard"
+	environments.production
+	proven
+}
+
+count := 1 if {
+	input.type == "standard"
+	environments.production
+	not proven
+}
+
+count := 1 if {
+	input.type == "normal"
+	risk.level != "high"
+}
+
+count := 1 if input.type == "emergency"
+
+proven if {
+	risk.level == "low"
+	input.shape_succeeded == true
+}
+
+groups := ["approver"] if count > 0
+
+groups := [] if count == 0
+
+minute := 60
+
+hour := 60 * minute
+
+default ladder := {"remind_after": 3600, "escalate_after": 14400, "expire_after": 259200}
+
+# An emergency that nobody looks at within minutes must reach somebody else within minutes.
+ladder := {
+	"remind_after": 5 * minute,
+	"escalate_after": 15 * minute,
+	"expire_after": 4 * hour,
+} if {
+	input.type == "emergency"
+}

@@ -1,0 +1,66 @@
+package holdpoint.approvals_test
+
+import data.holdpoint.approvals
+import data.testing
+
+risky := {"recent_failures": 5, "error_budget": 0, "open_incidents": 2}
+
+test_standard_in_staging_needs_none if approvals.count == 0 with input as testing.staging
+
+test_standard_in_staging_needs_none_whatever_the_risk if {
+	approvals.count == 0 with input as object.union(testing.staging, risky)
+}
+
+test_standard_in_production_needs_none_when_proven_at_low_risk if {
+	approvals.count == 0 with input as testing.production
+}
+
+test_standard_in_production_needs_none_in_the_embedded_stack_when_proven if {
+	approvals.count == 0 with input as testing.embedded
+}
+
+test_standard_in_production_needs_one_when_not_proven if {
+	approvals.count == 1 with input as object.union(testing.production, {"shape_succeeded": false})
+}
+
+test_standard_in_production_needs_one_when_proof_is_unknown if {
+	approvals.count == 1 with input as object.union(testing.production, {"shape_succeeded": "unknown"})
+}
+
+test_standard_in_production_needs_one_above_low_risk if {
+	approvals.count == 1 with input as object.union(testing.production, risky)
+}
+
+test_normal_needs_one if {
+	approvals.count == 1 with input as object.union(testing.production, {"type": "normal"})
+	approvals.count == 1 with input as object.union(testing.staging, {"type": "normal"})
+}
+
+test_normal_needs_two_at_high_risk if {
+	every base in [testing.staging, testing.production] {
+		approvals.count == 2 with input as object.union(object.union(base, risky), {"type": "normal"})
+	}
+}
+
+test_emergency_needs_one_even_at_high_risk if {
+	approvals.count == 1 with input as object.union(object.union(testing.production, risky), {"type": "emergency"})
+}
+
+test_unknown_type_needs_two if approvals.count == 2 with input as object.union(testing.staging, {"type": "quick"})
+
+test_who_approves_is_named_only_when_somebody_must if {
+	approvals.need.groups == [] with input as testing.staging
+	approvals.need.groups == ["approver"] with input as object.union(testing.staging, {"type": "normal"})
+}
+
+test_ladder_rises if {
+	every type in ["standard", "normal", "emergency"] {
+		need := approvals.need with input as object.union(testing.production, {"type": type})
+		need.remind_after < need.escalate_after
+		need.escalate_after < need.expire_after
+	}
+}
+
+test_emergency_is_escalated_within_minutes if {
+	approvals.need.escalate_after == 900 with input as object.union(testing.production, {"type": "emergency"})
+}

@@ -1,0 +1,45 @@
+# METADATA
+# title: What must hold while the change runs
+# description: |
+#   A production change begins inside its service's window, an emergency at once. The obligation is carried inside
+#   the window too: it is a condition on when the change begins, and a decision that changed with the clock would
+#   void approvals every evening. Every hold has a bound.
+# scope: package
+package holdpoint.obligations
+
+import data.holdpoint.environments
+
+hour := 3600
+
+day := 24 * hour
+
+all := {
+	"window": window,
+	"checks": [],
+	"smallest_canary": null,
+	"review_within": review_within,
+	"hold_bound": hold_bound,
+	"pause_bound": 1 * day,
+	"schedule_bound": schedule_bound,
+}
+
+default window := false
+
+window if {
+	environments.production
+	input.type != "emergency"
+	count(input.catalog.windows) > 0
+}
+
+default review_within := null
+
+review_within := 72 * hour if input.type == "emergency"
+
+default hold_bound := 14400
+
+# An emergency that cannot be judged is rolled back sooner: it was let through with fewer eyes on it.
+hold_bound := 1 * hour if input.type == "emergency"
+
+default schedule_bound := 1209600
+
+schedule_bound := 1 * day if input.type == "emergency"

@@ -1,0 +1,35 @@
+package holdpoint.obligations_test
+
+import data.holdpoint.obligations
+import data.testing
+
+test_window_in_production if obligations.all.window with input as testing.production
+
+test_window_outside_it_too if {
+	obligations.all.window with input as object.union(testing.production, {"in_window": false})
+}
+
+test_no_window_in_staging if not obligations.all.window with input as testing.staging
+
+test_no_window_where_none_is_known if {
+	not obligations.all.window with input as object.union(testing.production, {"catalog": {"windows": []}})
+}
+
+test_emergency_waits_for_no_window_and_is_reviewed_within_three_days if {
+	all := obligations.all with input as object.union(testing.production, {"type": "emergency", "in_window": false})
+	not all.window
+	all.review_within == 259200
+}
+
+test_only_an_emergency_is_reviewed if {
+	obligations.all.review_within == null with input as object.union(testing.production, {"type": "normal"})
+}
+
+test_every_hold_has_a_bound if {
+	every type in ["standard", "normal", "emergency"] {
+		all := obligations.all with input as object.union(testing.production, {"type": type})
+		all.hold_bound > 0
+		all.pause_bound > 0
+		all.schedule_bound > 0
+	}
+}

@@ -1,0 +1,17 @@
+package rules.kinds_test
+
+import data.rules.kinds
+import data.testing
+
+points(list) := total if {
+	total := sum([factor.points | some factor in kinds.factor]) with input as object.union(
+		testing.staging,
+		{"diff": {"kinds": list}},
+	)
+}
+
+test_allow_ordinary_kinds if points(["Deployment", "Service", "ConfigMap"]) == 0
+
+test_delicate_kinds_raise_risk if points(["Deployment", "ClusterRole", "Secret"]) == 3
+
+test_uncommon_kinds_raise_risk if points(["Deployment", "Certificate"]) == 1

@@ -1,0 +1,44 @@
+# METADATA
+# title: Inputs that tests begin with
+# description: A healthy, fully known change; a test states only what it changes.
+# scope: package
+package testing
+
+staging := {
+	"ticket": "chg-abcdefgh23",
+	"purpose": "submit",
+	"title": "shop 1.4.0",
+	"service": "shop",
+	"environment": "staging",
+	"type": "standard",
+	"requester": "ci",
+	"repository": "https://git.example/shop.git",
+	"revision": "1.4.0",
+	"commit": "0123456789012345678901234567890123456789",
+	"target": "sandbox/default/shop",
+	"images": ["registry.example:5000/shop:1.4.0"],
+	"plan": [],
+	"plan_shape": "sha256:aa",
+	"shape_succeeded": true,
+	"catalog": {
+		"known": true,
+		"owner": "team-shop",
+		"backup_owner": "team-base",
+		"tier": 2,
+		"windows": [{"days": ["mon"], "start": "09:00", "end": "17:00", "zone": "UTC"}],
+	},
+	"diff": {"base": "1111111111111111111111111111111111111111", "files": 1, "added": 1, "removed": 1, "paths": [], "kinds": ["Deployment"]},
+	"recent_failures": 0,
+	"error_budget": 0.9,
+	"open_incidents": 0,
+	"freezes": [],
+	"now": "2026-03-02T10:00:00Z",
+	"weekday": "mon",
+	"hour": 10,
+	"in_window": true,
+}
+
+production := object.union(staging, {"environment": "production"})
+
+# What the embedded stack really knows: neither budget nor incidents.
+embedded := object.union(production, {"error_budget": "unknown", "open_incidents": "unknown"})
