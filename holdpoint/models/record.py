@@ -112,6 +112,10 @@ class Freeze(Model):
     seq: int
     lifted_at: Instant | None = None
     lifted_by: str | None = None
+    acknowledged_at: Instant | None = Field(
+        default=None, description="when no forward intent in scope was open any more"
+    )
+    facts: dict[str, Any] | None = Field(default=None, description="what the last acknowledgement said")
 
     def stops(self, *, service: str, environment: str, change_type: str) -> bool:
         """Tell whether this freeze, while it is in force, stops a forward write of such a change."""

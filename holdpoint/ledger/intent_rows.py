@@ -1,0 +1,86 @@
+"""Intents as rows: the present state of what the entries tell as a story."""
+
+import json
+from typing import Any
+
+from sqlalchemy import Connection, Select, insert, select, update
+
+from holdpoint.ledger import schema
+from holdpoint.ledger.canonical import exact
+from holdpoint.ledger.clock import instant, read_ms, to_ms
+from holdpoint.models.record import Intent, IntentRequest, IntentStatus
+
+_I = schema.intents
+
+
+def find(db: Connection, id: str, now: int) -> Intent | None:
+    """Return the intent as it is at `now` (milliseconds by the database's clock), or None."""
+    row = db.execute(select(_I).where(_I.c.id == id)).first()
+    return None if row is None else _intent(row, now)
+
+
+def read(db: Connection, query: Select[Any]) -> list[Intent]:
+    """Return the intents that a query over the whole row selects."""
+    now = read_ms(db)
+    return [_intent(row, now) for row in db.execute(query)]
+
+
+def put(db: Connection, intent: Intent, *, fresh: bool) -> None:
+    """Write an intent that was just opened: its first attempt, or a new one over the old."""
+    row = _row(intent)
+    if fresh:
+        db.execute(insert(_I), row)
+    else:
+        db.execute(update(_I).where(_I.c.id == intent.id).values(row))
+
+
+def close(
+    db: Connection, intent: Intent, *, status: IntentStatus, result: dict[str, Any], now: int
+) -> Intent:
+    """Write how an intent ended and return it."""
+    values = {"status": status, "result": json.dumps(exact(result))}
+    db.execute(update(_I).where(_I.c.id == intent.id).values(values))
+    closed = find(db, intent.id, now)
+    return closed or intent
+
+
+def keep_deferred(db: Connection, intent: Intent, seq: int) -> None:
+    """Write an intent that was minted while the ledger was down; one that is done already stays as it is."""
+    known = db.execute(select(_I.c.status).where(_I.c.id == intent.id)).scalar_one_or_none()
+    if known == "done":
+        return
+    late = intent.model_copy(update={"deferred": True, "opened_seq": seq})
+    put(db, late, fresh=known is None)
+
+
+def _row(intent: Intent) -> dict[str, Any]:
+    request = intent.request
+    return {
+        "id": intent.id,
+        "ticket": request.ticket,
+        "target": request.target,
+        "direction": request.direction,
+        "service": request.service,
+        "environment": request.environment,
+        "status": intent.status,
+        "attempt": intent.attempt,
+        "opened_seq": intent.opened_seq,
+        "deadline": to_ms(intent.deadline),
+        "deferred": intent.deferred,
+        "request": request.model_dump_json(),
+        "result": None if intent.result is None else json.dumps(exact(intent.result)),
+    }
+
+
+def _intent(row: Any, now: int) -> Intent:
+    return Intent(
+        id=row.id,
+        request=IntentRequest.model_validate_json(row.request),
+        attempt=row.attempt,
+        status=row.status,
+        opened_seq=row.opened_seq,
+        deadline=instant(row.deadline),
+        in_doubt=row.status == "open" and row.deadline <= now,
+        result=None if row.result is None else json.loads(row.result),
+        deferred=row.deferred,
+    )

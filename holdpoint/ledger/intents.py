@@ -1,0 +1,226 @@
+"""Intents: no mutating request goes out unless it was announced here first.
+
+Opening one is a single transaction: freezes and holder are checked at the head's epoch, and the entry is
+written by compare-and-set on that epoch. Deadlines are the database's; past it an open intent is in doubt,
+and time alone never closes it. Only an answer, an observation or a fence does.
+"""
+
+from typing import Any, Literal
+
+from sqlalchemy import Connection, select, update
+
+from holdpoint.ledger import entries, freezes, head, intent_rows, schema, targets
+from holdpoint.ledger.clock import instant
+from holdpoint.ledger.writer import EpochMoved, append_once, write
+from holdpoint.models.errors import Conflict, NotFound
+from holdpoint.models.record import (
+    AlreadyClosed,
+    Direction,
+    EntryDraft,
+    Intent,
+    IntentRequest,
+    LeftOpen,
+    Opened,
+    OpenOutcome,
+    Record,
+    Refused,
+    Scope,
+)
+
+_I = schema.intents
+
+
+def open_intent(db: Connection, request: IntentRequest, record: Record | None = None) -> OpenOutcome:
+    """Open the intent of one request, or say why it must not be sent now.
+
+    Done before: its recorded result. Left open, fenced or refused before: LeftOpen, so observe the world,
+    then close it or `retry_intent`. The entries of `record` are appended in the same transaction, whatever
+    the outcome.
+    """
+    if record is not None:
+        entries.append(db, record)
+    while True:
+        seen = head.lock(db)
+        known = intent_rows.find(db, request.id, seen.now)
+        if known is not None:
+            return AlreadyClosed(intent=known) if known.status == "done" else LeftOpen(intent=known)
+        refused = _refusal(db, request)
+        if refused is not None:
+            return refused
+        try:
+            return Opened(intent=_open(db, seen, request, attempt=1))
+        except EpochMoved:
+            continue
+
+
+def retry_intent(db: Connection, intent_id: str, resource_version: str | None, budget: float) -> OpenOutcome:
+    """Open a new attempt of an intent that is not done, at a newly observed version, for `budget` seconds.
+
+    Holder and, for forward, freezes are checked again. A fenced or refused one may be tried again too: its
+    earlier attempts can no longer land. Raises NotFound.
+    """
+    while True:
+        seen = head.lock(db)
+        known = _known(db, intent_id, seen.now)
+        if known.status == "done":
+            return AlreadyClosed(intent=known)
+        request = known.request.model_copy(update={"resource_version": resource_version, "budget": budget})
+        refused = _refusal(db, request)
+        if refused is not None:
+            return refused
+        try:
+            return Opened(intent=_open(db, seen, request, attempt=known.attempt + 1))
+        except EpochMoved:
+            continue
+
+
+def close_intent(
+    db: Connection,
+    intent_id: str,
+    *,
+    status: Literal["done", "refused"],
+    result: dict[str, Any],
+    attempt: int | None = None,
+) -> Intent:
+    """Record the answer, or what an observation found, and return the intent. Raises NotFound.
+
+    One that is done keeps its recorded result. An answer to an attempt that is no longer the last, or that
+    came after the fence, is recorded as `intent.answered` and closes nothing; only an observation (no
+    `attempt`) may still turn a fenced or refused one into done.
+    """
+    seen = head.lock(db)
+    known = _known(db, intent_id, seen.now)
+    if known.status == "done":
+        return known
+    body = {"intent": known.id, "status": status, "result": result, "attempt": attempt or known.attempt}
+    stale = attempt is not None and (attempt != known.attempt or known.status != "open")
+    if stale or (known.status != "open" and status != "done"):
+        draft = _draft(seen, known.request, "intent.answered", body, f"{attempt}/{seen.seq}")
+        write(db, seen, draft, known.request.ticket)
+        return known
+    write(db, seen, _draft(seen, known.request, "intent.closed", body, str(seen.seq)), known.request.ticket)
+    return intent_rows.close(db, known, status=status, result=result, now=seen.now)
+
+
+def fence_intent(db: Connection, intent_id: str, *, by: str) -> Intent:
+    """Close an open intent as fenced, after its object was. Closed ones stay as they are. Raises NotFound."""
+    seen = head.lock(db)
+    known = _known(db, intent_id, seen.now)
+    if known.status != "open":
+        return known
+    body = {"intent": known.id, "attempt": known.attempt, "by": by}
+    write(
+        db, seen, _draft(seen, known.request, "intent.fenced", body, str(known.attempt)), known.request.ticket
+    )
+    return intent_rows.close(db, known, status="fenced", result={"by": by}, now=seen.now)
+
+
+def get_intent(db: Connection, intent_id: str) -> Intent:
+    """Return one intent. Raises NotFound."""
+    return _known(db, intent_id, head.read(db).now)
+
+
+def intents_of(db: Connection, ticket: str) -> list[Intent]:
+    """Return all intents of a ticket in the order in which their last attempts opened."""
+    return intent_rows.read(db, select(_I).where(_I.c.ticket == ticket).order_by(_I.c.opened_seq))
+
+
+def open_intents(
+    db: Connection,
+    *,
+    target: str | None = None,
+    ticket: str | None = None,
+    scope: Scope | None = None,
+    direction: Direction = "forward",
+) -> list[Intent]:
+    """Return the open intents of a target, a ticket, a scope or all, oldest first."""
+    query = select(_I).where(_I.c.status == "open", _I.c.direction == direction)
+    if target is not None:
+        query = query.where(_I.c.target == target)
+    if ticket is not None:
+        query = query.where(_I.c.ticket == ticket)
+    found = intent_rows.read(db, query.order_by(_I.c.opened_seq))
+    return [
+        intent
+        for intent in found
+        if scope is None
+        or scope.covers(service=intent.request.service, environment=intent.request.environment)
+    ]
+
+
+def append_deferred(db: Connection, drafts: list[EntryDraft]) -> None:
+    """Record undo intents that were minted while the ledger was down; their bodies are whole intents.
+
+    Raises Conflict for a forward one: forward writes are never deferred.
+    """
+    for draft in drafts:
+        intent = Intent.model_validate(draft.body)
+        if intent.request.direction != "undo":
+            raise Conflict(f"The intent {intent.id} is forward and cannot be deferred.")
+        seq, fresh = append_once(db, draft, intent.request.ticket)
+        if fresh:
+            intent_rows.keep_deferred(db, intent, seq)
+
+
+def _refusal(db: Connection, request: IntentRequest) -> Refused | None:
+    target = targets.get_target(db, request.target)
+    if target is None or target.holder_run != request.run:
+        holder = target.holder_run if target is not None else None
+        message = f"The run {request.run} does not hold {request.target}: {holder or 'nobody'} does."
+        return Refused(code="not_holder", message=message)
+    if request.direction == "undo":
+        return None
+    found = freezes.covering(
+        db, service=request.service, environment=request.environment, change_type=request.change_type
+    )
+    if not found:
+        return None
+    reasons = "; ".join(f"{freeze.id} by {freeze.by}: {freeze.reason}" for freeze in found)
+    return Refused(code="frozen", message=f"Frozen: {reasons}", freezes=found)
+
+
+def _open(db: Connection, seen: head.Head, request: IntentRequest, *, attempt: int) -> Intent:
+    deadline = seen.now + round(request.budget * 1000)
+    intent = Intent(
+        id=request.id,
+        request=request,
+        attempt=attempt,
+        status="open",
+        opened_seq=seen.seq + 1,
+        deadline=instant(deadline),
+    )
+    body = {
+        "intent": intent.id,
+        "attempt": attempt,
+        "audit_id": intent.audit_id,
+        "deadline": instant(deadline),
+        "epoch": seen.epoch,
+        "request": request.model_dump(mode="json"),
+    }
+    write(db, seen, _draft(seen, request, "intent.opened", body, str(attempt)), request.ticket)
+    intent_rows.put(db, intent, fresh=attempt == 1)
+    if attempt == 1 and request.direction == "forward":
+        dirty = update(schema.targets).where(
+            schema.targets.c.target == request.target, schema.targets.c.dirty.is_(False)
+        )
+        db.execute(dirty.values(dirty=True))
+    return intent
+
+
+def _draft(
+    seen: head.Head, request: IntentRequest, kind: str, body: dict[str, Any], suffix: str
+) -> EntryDraft:
+    return EntryDraft(
+        key=f"{kind}/{request.id}/{suffix}",
+        kind=kind,
+        actor=request.run,
+        at=instant(seen.now),
+        body={"direction": request.direction, "target": request.target, **body},
+    )
+
+
+def _known(db: Connection, intent_id: str, now: int) -> Intent:
+    found = intent_rows.find(db, intent_id, now)
+    if found is None:
+        raise NotFound(f"There is no intent {intent_id!r}.")
+    return found

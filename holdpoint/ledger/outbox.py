@@ -1,0 +1,75 @@
+"""Wake-ups, starts and notifications: written with their cause, delivered at least once."""
+
+import json
+from typing import Any, Literal
+
+from sqlalchemy import Connection, insert, select, update
+
+from holdpoint.ledger import head, schema
+from holdpoint.ledger.canonical import exact
+from holdpoint.ledger.clock import read_ms
+from holdpoint.models.base import Model
+
+Kind = Literal["start", "wake", "update", "notify"]
+
+_BOX = schema.outbox
+
+
+class OutboxRow(Model):
+    """One message. `attempts` counts this delivery too; `key` makes it the same message each time."""
+
+    id: int
+    kind: Kind
+    ticket: str
+    body: dict[str, Any]
+    key: str
+    attempts: int
+
+
+def post(db: Connection, *, kind: Kind, ticket: str, body: dict[str, Any], key: str) -> None:
+    """Put one message in the box; a key that was posted before, delivered or not, is not posted again."""
+    seen = head.lock(db)
+    if db.execute(select(_BOX.c.id).where(_BOX.c.key == key)).first() is not None:
+        return
+    row = {"kind": kind, "ticket": ticket, "body": json.dumps(exact(body)), "key": key}
+    db.execute(insert(_BOX), {**row, "due_at": seen.now, "attempts": 0})
+
+
+def take(db: Connection, *, limit: int, lease: float) -> list[OutboxRow]:
+    """Lease up to `limit` due messages, oldest first, for `lease` seconds; then they are due again."""
+    now = read_ms(db)
+    due = (
+        select(_BOX)
+        .where(_BOX.c.delivered_at.is_(None), _BOX.c.due_at <= now)
+        .order_by(_BOX.c.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    rows = [
+        OutboxRow(
+            id=row.id,
+            kind=row.kind,
+            ticket=row.ticket,
+            body=json.loads(row.body),
+            key=row.key,
+            attempts=row.attempts + 1,
+        )
+        for row in db.execute(due)
+    ]
+    leased = {"due_at": now + round(lease * 1000), "attempts": _BOX.c.attempts + 1}
+    if rows:
+        db.execute(update(_BOX).where(_BOX.c.id.in_([row.id for row in rows])).values(leased))
+    return rows
+
+
+def delivered(db: Connection, id: int) -> None:
+    """Note that a message arrived; it is not given out again."""
+    db.execute(update(_BOX).where(_BOX.c.id == id).values(delivered_at=read_ms(db), error=None))
+
+
+def failed(db: Connection, id: int, message: str, delay: float) -> None:
+    """Note why a message did not arrive, and give it out again in `delay` seconds."""
+    due = read_ms(db) + round(delay * 1000)
+    db.execute(
+        update(_BOX).where(_BOX.c.id == id, _BOX.c.delivered_at.is_(None)).values(due_at=due, error=message)
+    )

@@ -1,0 +1,179 @@
+"""The projection of tickets, for lists and for `show`. The entries are the record; this is a view of it."""
+
+import json
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+
+from holdpoint.ledger import head, keys, outbox, schema, targets
+from holdpoint.ledger.clock import instant, read_ms, to_ms
+from holdpoint.ledger.writer import append_once
+from holdpoint.models.base import Digest, Model
+from holdpoint.models.change import Change
+from holdpoint.models.contracts import TicketStart
+from holdpoint.models.errors import NotFound
+from holdpoint.models.phases import Phase
+from holdpoint.models.record import EntryDraft
+from holdpoint.models.ticket import TicketView, most_severe
+
+FAILURES = (Phase.FAILED, Phase.ROLLED_BACK, Phase.ROLLBACK_FAILED, Phase.ERRORED)
+"""Phases that count as a failed change when risk is assessed."""
+
+_T = schema.tickets
+
+
+class StoredChange(Model):
+    """A change as it was submitted, with what was resolved once at submit."""
+
+    ticket: str
+    change: Change
+    commit: str
+    repository: str
+    requester: str
+    digest: Digest
+
+
+def get_ticket(db: Connection, id: str) -> TicketView:
+    """Return one ticket as shown. Raises NotFound."""
+    return TicketView.model_validate_json(_row(db, id).view)
+
+
+def change_of(db: Connection, ticket: str) -> StoredChange:
+    """Return what was submitted. Raises NotFound."""
+    return StoredChange.model_validate_json(_row(db, ticket).stored)
+
+
+def list_tickets(
+    db: Connection,
+    *,
+    phase: str | None = None,
+    service: str | None = None,
+    environment: str | None = None,
+    limit: int = 50,
+    open_only: bool = False,
+) -> list[TicketView]:
+    """Return tickets, newest first."""
+    query = select(_T.c.view).order_by(_T.c.created_at.desc(), _T.c.id.desc()).limit(limit)
+    for column, wanted in ((_T.c.phase, phase), (_T.c.service, service), (_T.c.environment, environment)):
+        if wanted is not None:
+            query = query.where(column == wanted)
+    if open_only:
+        query = query.where(_T.c.open)
+    return [TicketView.model_validate_json(view) for (view,) in db.execute(query)]
+
+
+def open_ticket(
+    db: Connection,
+    *,
+    view: TicketView,
+    stored: StoredChange,
+    key: str,
+    content: str,
+    scope_open_only: bool,
+    draft: EntryDraft,
+) -> tuple[TicketView, bool]:
+    """Open a ticket with its first entry and its start in the outbox; return it and True.
+
+    The ticket that the idempotency key opened before is returned with False. Raises Conflict when the key
+    came with other content. A key with `scope_open_only` joins only a ticket that is still open; the new one
+    names the old.
+    """
+    head.lock(db)
+    earlier = keys.ticket_of(db, key=key, content=content)
+    if earlier is not None:
+        before = get_ticket(db, earlier)
+        if not (scope_open_only and before.phase.terminal):
+            return before, False
+        view = view.model_copy(update={"previous": view.previous or earlier})
+    row = {"id": view.id, "target": view.target, "created_at": to_ms(view.created_at), **_columns(view)}
+    db.execute(insert(_T), {**row, "stored": stored.model_dump_json(by_alias=True)})
+    keys.remember(db, key=key, content=content, ticket=view.id)
+    append_once(db, draft, view.id)
+    start = _start(view, stored).model_dump(mode="json")
+    outbox.post(db, kind="start", ticket=view.id, body=start, key=f"start/{view.id}")
+    return view, True
+
+
+def _start(view: TicketView, stored: StoredChange) -> TicketStart:
+    return TicketStart(
+        ticket=view.id,
+        title=view.title,
+        service=view.service,
+        environment=view.environment,
+        type=view.type,
+        requester=view.requester,
+        target=view.target,
+        verify=stored.change.verify_seconds,
+        analysis=stored.change.spec.analysis,
+    )
+
+
+def patch_ticket(db: Connection, ticket: str, patch: dict[str, Any]) -> None:
+    """Replace whole top-level fields of a ticket's view; a ticket that is not there is left so.
+
+    What follows from the phase and from the holds is filled in here: `hold`, `closed_at`, and at the end of
+    its life the ticket's places in the lanes.
+    """
+    row = db.execute(select(_T.c.view).where(_T.c.id == ticket)).first()
+    if row is None:
+        return
+    shape = patch.get("plan_shape")
+    view = TicketView.model_validate({**json.loads(row.view), **patch})
+    changes: dict[str, Any] = {"hold": most_severe(view.holds)} if "holds" in patch else {}
+    if not view.phase.terminal:
+        changes["closed_at"] = None
+    elif view.closed_at is None:
+        changes["closed_at"] = instant(read_ms(db))
+    view = view.model_copy(update=changes)
+    columns = {**_columns(view), **({} if shape is None else {"plan_shape": str(shape)})}
+    db.execute(update(_T).where(_T.c.id == ticket).values(columns))
+    if view.phase.terminal:
+        targets.leave_all(db, ticket=ticket)
+
+
+def recent_failures(db: Connection, *, service: str, environment: str, within: float) -> int:
+    """Count the changes of this service and environment that failed in the last `within` seconds."""
+    since = read_ms(db) - round(within * 1000)
+    query = select(_T.c.id).where(
+        _T.c.service == service,
+        _T.c.environment == environment,
+        _T.c.phase.in_([phase.value for phase in FAILURES]),
+        _T.c.closed_at >= since,
+    )
+    return len(db.execute(query).all())
+
+
+def shape_succeeded(db: Connection, *, service: str, environment: str, shape: str) -> bool:
+    """Tell whether a plan of this shape has succeeded for this service and environment before."""
+    query = select(_T.c.id).where(
+        _T.c.service == service,
+        _T.c.environment == environment,
+        _T.c.phase == Phase.SUCCEEDED.value,
+        _T.c.plan_shape == shape,
+    )
+    return db.execute(query.limit(1)).first() is not None
+
+
+def last_succeeded(db: Connection, target: str) -> StoredChange | None:
+    """Return the change that succeeded last on this target."""
+    query = select(_T.c.stored).where(_T.c.target == target, _T.c.phase == Phase.SUCCEEDED.value)
+    stored = db.execute(query.order_by(_T.c.closed_at.desc(), _T.c.id).limit(1)).scalar_one_or_none()
+    return None if stored is None else StoredChange.model_validate_json(stored)
+
+
+def _row(db: Connection, id: str) -> Any:
+    row = db.execute(select(_T.c.view, _T.c.stored).where(_T.c.id == id)).first()
+    if row is None:
+        raise NotFound(f"There is no ticket {id!r}. `holdpoint list` shows what there is.")
+    return row
+
+
+def _columns(view: TicketView) -> dict[str, Any]:
+    return {
+        "phase": view.phase.value,
+        "open": not view.phase.terminal,
+        "service": view.service,
+        "environment": view.environment,
+        "closed_at": None if view.closed_at is None else to_ms(view.closed_at),
+        "view": view.model_dump_json(),
+    }

@@ -1,0 +1,87 @@
+"""Mask secrets in text and data before they are recorded, logged or sent. Masks too much, not too little."""
+
+import re
+from typing import Any, TypeVar
+
+MASK = "[redacted]"
+
+T = TypeVar("T")
+
+_WORDS = (
+    r"(?:password|passwd|passphrase|pwd|token|secret|authorization|api_?key|access_?key|private_?key|signing_?key"
+    r"|credentials?|cookie|session_?id)s?"
+)
+_KEY = re.compile(rf"(?:^|_){_WORDS}$")
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+
+_TEXT: tuple[tuple[re.Pattern[str], str], ...] = (
+    (
+        re.compile(r"-----BEGIN ([A-Z0-9 ]{0,40}PRIVATE KEY)-----.*?(?:-----END \1-----|\Z)", re.DOTALL),
+        MASK,
+    ),
+    (re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"), MASK),
+    (re.compile(r"\b(Bearer|Basic)\s+[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE), rf"\1 {MASK}"),
+    (re.compile(r"\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|glpat-[\w-]{20,})"), MASK),
+    (re.compile(r"\b(?:xox[abprs]-[A-Za-z0-9-]{10,}|(?:AKIA|ASIA)[0-9A-Z]{16})\b"), MASK),
+    (re.compile(r"(?<=://)([^/\s:@]{0,200}):[^/\s@]{1,500}@"), rf"\1:{MASK}@"),
+    (
+        re.compile(
+            rf"\b((?:[A-Za-z0-9]{{1,40}}[_-]){{0,5}}{_WORDS.replace('_?', '[_-]?')}"
+            rf"[\"']?\s{{0,5}}[:=]\s{{0,5}}[\"']?)"
+            rf"(?!\[redacted\]|Bearer\b|Basic\b)[^\s\"',;&]{{4,}}",
+            re.IGNORECASE,
+        ),
+        rf"\1{MASK}",
+    ),
+)
+
+
+def redact(value: T) -> T:
+    """Return the value, at any depth, with everything masked that looks like a secret."""
+    masked: T = _redact(value)
+    return masked
+
+
+def is_secret_name(name: str) -> bool:
+    """Tell whether this names a secret: `password`, `DB_PASSWORD`, `apiKey`, but not `tokenFile`."""
+    return _KEY.search(_CAMEL.sub("_", name).lower().replace("-", "_").replace(".", "_")) is not None
+
+
+def _redact(value: Any) -> Any:
+    if isinstance(value, str):
+        return redact_text(value)
+    if isinstance(value, dict):
+        return _redact_dict(value)
+    if isinstance(value, list | tuple):
+        return type(value)(_redact(inner) for inner in value)
+    return value
+
+
+def _redact_dict(value: dict[Any, Any]) -> dict[Any, Any]:
+    sealed = value.get("kind") == "Secret" and ("data" in value or "stringData" in value)
+    # An environment variable of a container: {"name": "DB_PASSWORD", "value": "..."}.
+    named = isinstance(value.get("name"), str) and is_secret_name(value["name"])
+    return {
+        name: _mask(inner)
+        if (isinstance(name, str) and is_secret_name(name))
+        or (sealed and name in ("data", "stringData"))
+        or (named and name == "value")
+        else _redact(inner)
+        for name, inner in value.items()
+    }
+
+
+def _mask(value: Any) -> Any:
+    # Names inside stay, so that one still sees which secret was there.
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, dict):
+        return {name: _mask(inner) for name, inner in value.items()}
+    return MASK
+
+
+def redact_text(text: str) -> str:
+    """Return the text with private keys, tokens, passwords in URLs and `password=...` pairs masked."""
+    for pattern, mask in _TEXT:
+        text = pattern.sub(mask, text)
+    return text
