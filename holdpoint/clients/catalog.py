@@ -1,0 +1,121 @@
+"""The service catalog: who owns a service, how important it is, and when production may change.
+
+A YAML file that people edit while everything runs, so it is read again when it changes. A file that cannot be
+read is not an empty catalog: the caller waits until somebody has mended it.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Protocol
+
+import yaml
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+
+from holdpoint.models.base import StrictModel
+from holdpoint.models.change import Name
+from holdpoint.models.errors import UpstreamUnavailable
+from holdpoint.models.policy import ServiceFacts, Window
+from holdpoint.models.windows import check_window
+
+UNKNOWN = ServiceFacts(known=False)
+
+
+def _clock(value: object) -> object:
+    """Return `17:00` for 1020: YAML 1.1 reads an unquoted time as a number in base 60."""
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 24 * 60:
+        return f"{value // 60:02d}:{value % 60:02d}"
+    return value
+
+
+class _WindowEntry(StrictModel):
+    """One weekly opening as the catalog writes it."""
+
+    days: list[str] = ["mon", "tue", "wed", "thu", "fri"]
+    start: Annotated[str, BeforeValidator(_clock)] = "09:00"
+    end: Annotated[str, BeforeValidator(_clock)] = "17:00"
+    zone: str = "UTC"
+
+
+def _checked(entry: _WindowEntry) -> _WindowEntry:
+    check_window(Window(**entry.model_dump()))
+    return entry
+
+
+_Windows = list[Annotated[_WindowEntry, AfterValidator(_checked)]]
+
+
+class _Service(StrictModel):
+    """One service as the catalog writes it."""
+
+    owner: str | None = None
+    backup_owner: str | None = Field(default=None, alias="backupOwner")
+    tier: Annotated[int, Field(ge=0, le=9)] | None = None
+    windows: _Windows | None = None
+
+
+class _File(StrictModel):
+    """The whole file. `windows` are those of every service that states none of its own."""
+
+    windows: _Windows = []
+    services: dict[Name, _Service] = {}
+
+
+class Services(Protocol):
+    """What Holdpoint knows about services."""
+
+    def facts(self, service: str) -> ServiceFacts:
+        """Return what is known of a service. Raises UpstreamUnavailable when the catalog cannot be read."""
+
+
+class Catalog:
+    """The catalog in one YAML file; `docs/policies.md` describes it and `examples/catalog.yaml` shows it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._stamp: tuple[int, int, int] | None = None
+        self._file = _File()
+
+    def facts(self, service: str) -> ServiceFacts:
+        """Return what the file says now. Raises UpstreamUnavailable, naming the mistake in it."""
+        self._refresh()
+        entry = self._file.services.get(service)
+        if entry is None:
+            return UNKNOWN
+        windows = self._file.windows if entry.windows is None else entry.windows
+        return ServiceFacts(
+            known=True,
+            owner=entry.owner,
+            backup_owner=entry.backup_owner,
+            tier="unknown" if entry.tier is None else entry.tier,
+            windows=[Window(**window.model_dump()) for window in windows],
+        )
+
+    def _refresh(self) -> None:
+        try:
+            status = self._path.stat()
+            stamp = (status.st_mtime_ns, status.st_size, status.st_ino)
+            if stamp != self._stamp:
+                self._file = _File.model_validate(_load(self._path.read_text("utf-8")))
+                self._stamp = stamp
+        except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
+            raise UpstreamUnavailable(
+                f"The service catalog cannot be used: {self._path.name}: {_first_line(error)}. Mend the file."
+            ) from error
+
+
+class NullCatalog:
+    """Knows no service."""
+
+    def facts(self, service: str) -> ServiceFacts:
+        """Return that the service is not known."""
+        return UNKNOWN
+
+
+def _load(text: str) -> Any:
+    return yaml.safe_load(text) or {}
+
+
+def _first_line(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        return f"{'.'.join(str(part) for part in first['loc']) or 'the file'}: {first['msg']}"
+    return " ".join(str(error).split()) or type(error).__name__

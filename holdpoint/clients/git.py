@@ -1,0 +1,192 @@
+"""Git: which commit a revision is, what its files say, and how it differs from what ran before.
+
+One mirror per repository in the data folder (`git_mirror.py` runs Git). A revision is resolved once, at
+submit; all later questions name the commit.
+"""
+
+import asyncio
+import hashlib
+import json
+import re
+from datetime import datetime
+from pathlib import Path
+
+from holdpoint.clients.git_mirror import Mirror, check, invalid
+from holdpoint.models.errors import InvalidChange, NotFound
+from holdpoint.models.git_names import check_path, check_revision
+from holdpoint.models.policy import Author, DiffFacts
+
+LARGEST_FILE = 2 * 1024 * 1024
+"""Bytes of one manifest file; what is larger is not a manifest."""
+
+EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+"""The tree without files, which Git knows without storing it."""
+
+REVISION, PATHS = "spec.source.revision", "spec.source.paths"
+
+_SHA = re.compile(r"^[0-9a-f]{40}$")
+_SHORT_SHA = re.compile(r"^[0-9a-f]{7,40}$")
+_KIND = re.compile(rb"^kind:[ \t]*[\"']?([A-Za-z]+)", re.MULTILINE)
+_DOCUMENT = re.compile(rb"^---.*$", re.MULTILINE)
+
+
+class Repositories:
+    """The repositories of all changes, mirrored below `folder`. Local paths only where that is allowed."""
+
+    def __init__(self, folder: Path, *, allow_local: bool) -> None:
+        self._folder = folder
+        self._allow_local = allow_local
+        self._mirrors: dict[str, Mirror] = {}
+
+    async def resolve(self, repository: str, revision: str) -> str:
+        """Return the commit that a tag, a branch or a commit names now; an annotated tag is followed.
+
+        Raises InvalidChange for a name that Git may not be given, NotFound and UpstreamUnavailable.
+        """
+        return await asyncio.to_thread(self._resolve, repository, revision)
+
+    async def read(self, repository: str, commit: str, path: str, *, field: str = PATHS) -> bytes:
+        """Return one file at one commit. Raises InvalidChange naming `field` when there is no such file."""
+        return await asyncio.to_thread(self._read, repository, commit, path, field)
+
+    async def check_paths(self, repository: str, commit: str, paths: list[str]) -> None:
+        """Return if every path is a file at that commit. Raises InvalidChange with each that is not."""
+        mistakes = []
+        for index, path in enumerate(paths):
+            try:
+                await self.read(repository, commit, path, field=f"{PATHS}[{index}]")
+            except InvalidChange as error:
+                mistakes += error.detail["mistakes"]
+        if mistakes:
+            raise InvalidChange(" ".join(mistake["message"] for mistake in mistakes[:3]), mistakes=mistakes)
+
+    async def diff(self, repository: str, base: str | None, commit: str, paths: list[str]) -> DiffFacts:
+        """Return how the files differ between two commits; everything is new where there is no base.
+
+        Raises NotFound when the base is not in the repository any more.
+        """
+        return await asyncio.to_thread(self._diff, repository, base, commit, paths)
+
+    async def author(self, repository: str, commit: str) -> Author:
+        """Return who wrote a commit, and who put it into the repository."""
+        return await asyncio.to_thread(self._author, repository, commit)
+
+    def _mirror(self, repository: str) -> Mirror:
+        local = check(repository, allow_local=self._allow_local)
+        name = hashlib.sha256(repository.encode()).hexdigest()[:32]
+        if name not in self._mirrors:
+            self._mirrors[name] = Mirror(self._folder / f"{name}.git", repository, local=local)
+        return self._mirrors[name]
+
+    def _holding(self, repository: str, commit: str, field: str = REVISION) -> Mirror:
+        """Return the mirror, after making sure that it holds the commit."""
+        if not _SHA.match(commit):
+            raise invalid(field, commit, "a full commit")
+        mirror = self._mirror(repository)
+        if not mirror.has(commit):
+            mirror.fetch(commit)
+            if not mirror.has(commit):
+                raise NotFound(
+                    f"Unknown commit: {field} is {commit!r}, which is not in {repository!r}.", field=field
+                )
+        return mirror
+
+    def _resolve(self, repository: str, revision: str) -> str:
+        try:
+            check_revision(revision)
+        except ValueError as error:
+            raise invalid(REVISION, revision, "a tag, a branch or a commit") from error
+        mirror = self._mirror(repository)
+        if not (_SHA.match(revision) and mirror.has(revision)):
+            mirror.fetch(revision if _SHA.match(revision) else None)
+        names = [f"refs/tags/{revision}", f"refs/heads/{revision}"]
+        if _SHORT_SHA.match(revision):
+            names.append(revision)
+        for name in names:
+            found = mirror.ask(
+                "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}", missing=b""
+            )
+            commit = found.decode().strip()
+            if _SHA.match(commit):
+                mirror.keep(commit)
+                return commit
+        raise NotFound(
+            f"Unknown revision: {REVISION} is {revision!r}, no tag, branch or commit of {repository!r}.",
+            field=REVISION,
+        )
+
+    def _read(self, repository: str, commit: str, path: str, field: str) -> bytes:
+        try:
+            check_path(path)
+        except ValueError as error:
+            raise invalid(field, path, "a path inside the repository") from error
+        mirror = self._holding(repository, commit)
+        listed = mirror.ask("ls-tree", "-z", "-l", "--full-tree", commit, "--", path.rstrip("/")).rstrip(
+            b"\0"
+        )
+        if not listed:
+            raise invalid(field, path, f"a file of the repository at commit {commit[:12]}")
+        mode, kind, blob, size = listed.split(b"\t", 1)[0].split()
+        if kind != b"blob" or mode == b"120000":
+            raise invalid(field, path, "a file, not a folder, a link or a submodule")
+        if int(size) > LARGEST_FILE:
+            raise invalid(field, path, f"a file of at most {LARGEST_FILE} bytes")
+        return mirror.ask("cat-file", "blob", blob.decode())
+
+    def _diff(self, repository: str, base: str | None, commit: str, paths: list[str]) -> DiffFacts:
+        mirror = self._holding(repository, commit)
+        if base is not None:
+            self._holding(repository, base, "the commit that succeeded last")
+        options = ["--numstat", "-z", "--no-renames", "--no-ext-diff", "--no-textconv"]
+        counted = mirror.ask("diff-tree", "-r", *options, base or EMPTY_TREE, commit, "--", *paths)
+        added, removed, names = 0, 0, []
+        for line in filter(None, counted.decode("utf-8", "replace").split("\0")):
+            more, less, name = line.split("\t", 2)
+            added, removed = added + _lines(more), removed + _lines(less)
+            names.append(name)
+        kinds = {kind for name in names for kind in _changed_kinds(mirror, base, commit, name)}
+        return DiffFacts(
+            base=base, files=len(names), added=added, removed=removed, paths=names, kinds=sorted(kinds)
+        )
+
+    def _author(self, repository: str, commit: str) -> Author:
+        mirror = self._holding(repository, commit)
+        form = "%an <%ae>%x00%cn <%ce>%x00%aI%x00%s"
+        said = mirror.ask("show", "-s", "--no-show-signature", f"--format={form}", commit)
+        author, committer, at, summary = said.decode("utf-8", "replace").rstrip("\n").split("\0")
+        return Author(
+            author=author, committer=committer, authored_at=datetime.fromisoformat(at), summary=summary[:500]
+        )
+
+
+def _lines(count: str) -> int:
+    """Return a count of numstat; a binary file has none."""
+    return 0 if count == "-" else int(count)
+
+
+def _changed_kinds(mirror: Mirror, base: str | None, commit: str, path: str) -> set[str]:
+    """Return the kinds of the documents in one file that differ between the two commits."""
+    after = _documents(mirror.ask("cat-file", "blob", f"{commit}:{path}", missing=b""), path)
+    before = (
+        _documents(mirror.ask("cat-file", "blob", f"{base}:{path}", missing=b""), path) if base else set()
+    )
+    found = {_kind(document, path) for document in after ^ before}
+    return {kind for kind in found if kind}
+
+
+def _documents(data: bytes, path: str) -> set[bytes]:
+    if path.endswith(".json"):
+        return {data} - {b""}
+    return {part.strip() for part in _DOCUMENT.split(data[:LARGEST_FILE])} - {b""}
+
+
+def _kind(document: bytes, path: str) -> str:
+    """Return the kind at the top of a document, by its form: a hostile file is not parsed for this."""
+    if path.endswith(".json"):
+        try:
+            value = json.loads(document)
+        except (ValueError, RecursionError):
+            return "unknown"
+        return str(value.get("kind", "")) if isinstance(value, dict) else ""
+    match = _KIND.search(document)
+    return match[1].decode() if match else ""

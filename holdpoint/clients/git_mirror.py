@@ -1,0 +1,226 @@
+"""One bare mirror of one repository, and the only place that runs Git.
+
+Git runs commands for its callers in many ways: transports, hooks, prompts, filters, pagers. Whatever a change
+file or a repository may influence is shut off here; what is left is bounded in time.
+"""
+
+import contextlib
+import fcntl
+import shutil
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from git.cmd import Git
+from git.exc import GitCommandError, GitCommandNotFound, UnsafeProtocolError
+
+from holdpoint.models.errors import HoldpointError, InvalidChange, NotFound, UpstreamUnavailable
+from holdpoint.models.git_names import check_repository
+
+FETCH_LIMIT = 120.0
+"""Seconds for one fetch: enough for the first one of a large repository."""
+
+READ_LIMIT = 20.0
+"""Seconds for one question to the mirror, which is local."""
+
+LOCK_LIMIT = FETCH_LIMIT + 30.0
+"""Seconds to wait for somebody else's fetch of the same repository."""
+
+REPOSITORY = "spec.source.repository"
+
+_SETTINGS = {
+    "core.hooksPath": "/dev/null",
+    "core.fsmonitor": "false",
+    "gc.auto": "0",  # what a ticket was approved for must stay readable after a branch is rewritten
+    "maintenance.auto": "false",
+    "protocol.ext.allow": "never",
+    "http.lowSpeedLimit": "1000",
+    "http.lowSpeedTime": "30",
+}
+_ABSENT = (
+    "not found",
+    "does not appear to be a git repository",
+    "does not exist",
+    "could not read Username",
+    "Authentication failed",
+    "Permission denied",
+    "not a git repository",
+)
+
+
+class Mirror:
+    """A bare copy of `repository` in `folder`. Methods block and are safe in threads and across processes."""
+
+    def __init__(self, folder: Path, repository: str, *, local: bool) -> None:
+        self._path = folder
+        self._repository = repository
+        self._local = local
+        self._fetch_began = 0.0
+        self._fetching = threading.Lock()
+
+    def fetch(self, commit: str | None = None) -> None:
+        """Bring every branch and tag up to date, and `commit` too if no branch or tag leads to it.
+
+        Callers that come while a fetch is waiting to begin share it. Raises NotFound, InvalidChange and
+        UpstreamUnavailable.
+        """
+        asked = time.monotonic()
+        with self._fetching, self._locked():
+            if self._fetch_began <= asked:
+                began = time.monotonic()
+                self._create()
+                self._run(self._fetch_command("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"))
+                self._fetch_began = began
+            if commit is not None and not self.has(commit):
+                with contextlib.suppress(NotFound, UpstreamUnavailable):
+                    self._run(self._fetch_command(commit))
+
+    def has(self, commit: str) -> bool:
+        """Tell whether the mirror holds this commit."""
+        return self.ask("cat-file", "-t", commit, missing=b"") == b"commit\n"
+
+    def keep(self, commit: str) -> None:
+        """Keep a commit readable, whatever becomes of the branch that it was found by."""
+        self._run(["update-ref", f"refs/holdpoint/{commit}", commit])
+
+    def ask(self, *arguments: str, missing: bytes | None = None) -> bytes:
+        """Return what Git prints. `missing` is the answer where Git fails; without it a failure is raised."""
+        if not (self._path / "HEAD").exists():
+            if missing is None:
+                raise NotFound("The mirror of this repository is gone. Submit the change again.")
+            return missing
+        try:
+            return self._run(list(arguments), limit=READ_LIMIT)
+        except (NotFound, UpstreamUnavailable):
+            if missing is None:
+                raise
+            return missing
+
+    def _fetch_command(self, *refspecs: str) -> list[str]:
+        options = [
+            "--force",
+            "--prune",
+            "--no-tags",
+            "--no-write-fetch-head",
+            "--no-recurse-submodules",
+            "--quiet",
+        ]
+        if len(refspecs) == 1:
+            options.remove("--prune")
+        return ["fetch", *options, "--end-of-options", self._repository, *refspecs]
+
+    def _create(self) -> None:
+        """Make the bare repository; what a killed fetch left locked is unlocked: we hold the real lock."""
+        if not (self._path / "HEAD").exists():
+            shutil.rmtree(self._path, ignore_errors=True)
+            self._path.mkdir(parents=True, mode=0o700)
+            self._run(["init", "--quiet", "--bare", "--template="])
+        for stale in self._path.glob("*.lock"):
+            stale.unlink(missing_ok=True)
+        for stale in (self._path / "refs").rglob("*.lock"):
+            stale.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Hold the lock of this mirror among all processes of this machine."""
+        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        deadline = time.monotonic() + LOCK_LIMIT
+        with self._path.with_suffix(".lock").open("w") as lock:
+            while True:
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() > deadline:
+                        raise UpstreamUnavailable("Another fetch of this repository does not end.") from None
+                    time.sleep(0.02)
+            yield
+
+    def _run(self, arguments: Sequence[str], *, limit: float | None = None) -> bytes:
+        limit = FETCH_LIMIT if limit is None else limit
+        command = ["git", f"--git-dir={self._path}", "--no-pager", *arguments]
+        try:
+            answer = Git(str(self._path.parent)).execute(
+                command,
+                env=self._environment(),
+                kill_after_timeout=limit,
+                stdout_as_string=False,
+                strip_newline_in_stdout=False,
+            )
+        except (GitCommandError, GitCommandNotFound) as error:
+            raise _ours(error, self._repository, limit) from error
+        return answer if isinstance(answer, bytes) else b""
+
+    def _environment(self) -> dict[str, str]:
+        known = {
+            "GIT_ALLOW_PROTOCOL": "https:http:ssh" + (":file" if self._local else ""),
+            "GIT_TERMINAL_PROMPT": "0",
+            "GIT_ASKPASS": "",
+            "SSH_ASKPASS": "",
+            "GIT_SSH_COMMAND": "ssh -oBatchMode=yes -oConnectTimeout=15",
+            "GIT_LITERAL_PATHSPECS": "1",
+            "GIT_NO_REPLACE_OBJECTS": "1",
+            "GIT_OPTIONAL_LOCKS": "0",
+            "GIT_CONFIG_COUNT": str(len(_SETTINGS)),
+        }
+        for index, (key, value) in enumerate(_SETTINGS.items()):
+            known |= {f"GIT_CONFIG_KEY_{index}": key, f"GIT_CONFIG_VALUE_{index}": value}
+        if self._local:
+            known |= {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": str(self._trusting())}
+        return known
+
+    def _trusting(self) -> Path:
+        """Return settings that let Git read a local repository that another user owns.
+
+        Git passes only this file to the process that serves a local repository, not our other settings.
+        Reading needs no trust: hooks and filters do not run on the serving side.
+        """
+        file = self._path.parent / "local.gitconfig"
+        if not file.exists():
+            file.write_text("[safe]\n\tdirectory = *\n[core]\n\thooksPath = /dev/null\n\tfsmonitor = false\n")
+        return file
+
+
+def check(repository: str, *, allow_local: bool) -> bool:
+    """Return whether the repository is on this machine's disk. Raises InvalidChange if it may not be."""
+    local = repository.startswith("file://") or (
+        "://" not in repository and "@" not in repository.split("/", 1)[0]
+    )
+    try:
+        check_repository(repository)
+        Git.check_unsafe_protocols(repository)
+    except (ValueError, UnsafeProtocolError) as error:
+        raise invalid(REPOSITORY, repository, "a path or an https, http, ssh or file URL") from error
+    if local and not allow_local:
+        raise invalid(REPOSITORY, repository, "a URL: local paths are for the embedded stack only")
+    if local and not Path(repository.removeprefix("file://")).is_absolute():
+        raise invalid(REPOSITORY, repository, "an absolute path")
+    return local
+
+
+def invalid(field: str, found: str, allowed: str) -> InvalidChange:
+    """Return the mistake of one field, as the change file's own mistakes look."""
+    message = f"{field} is {found[:80]!r}; it must be {allowed}."
+    return InvalidChange(
+        message,
+        mistakes=[{"field": field, "found": found[:80], "allowed": allowed, "message": message}],
+    )
+
+
+def _ours(error: GitCommandError | GitCommandNotFound, repository: str, limit: float) -> HoldpointError:
+    """Return what a failure of Git means to a caller."""
+    said = str(error.stderr or error).strip().strip("'").strip()
+    last = next(
+        (line for line in said.splitlines() if line.startswith(("fatal:", "error:"))), said.splitlines()[-1:]
+    )
+    if "Timeout: the command" in said:
+        return UpstreamUnavailable(f"Git did not finish within {limit:g} s: {REPOSITORY} is {repository!r}.")
+    if "not allowed" in said and "transport" in said:
+        return invalid(REPOSITORY, repository, "a path or an https, http, ssh or file URL")
+    if any(words in said for words in _ABSENT):
+        return NotFound(
+            f"Repository not found, or this server may not read it: {REPOSITORY} is {repository!r}.",
+            field=REPOSITORY,
+        )
+    return UpstreamUnavailable(f"Git failed for {REPOSITORY} {repository!r}: {str(last)[:300]}")

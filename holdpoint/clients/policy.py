@@ -1,0 +1,213 @@
+"""The policy engine: one question, one document as the answer, and no answer is never an allow.
+
+The only place that knows OPA's entry point and what `opa-python-client` 3.0.0 does that is surprising:
+
+- An undefined decision has no `result` key: that is a denial here.
+- Errors leave as `requests` exceptions, with OPA's own words in the response body.
+- It retries some statuses and never a 503: it is told not to, and this file retries.
+- It takes proxies and `.netrc` from the environment; the latter would replace our token.
+- It sends no token unless it is given one at construction, so a client lives for one question only.
+"""
+
+import asyncio
+import hashlib
+from pathlib import Path
+from typing import Annotated, Any, Literal, Protocol, cast
+from urllib.parse import urlsplit
+
+import requests
+import rfc8785
+from opa_client.opa import OpaClient
+from pydantic import Field, ValidationError
+
+from holdpoint.models.base import StrictModel
+from holdpoint.models.errors import PolicyBundle, UpstreamUnavailable
+from holdpoint.models.policy import ApprovalNeed, Decision, Obligations, PolicyInput
+from holdpoint.models.ticket import Risk
+
+PACKAGE, RULE = "holdpoint", "decision"
+"""The entry point, `data.holdpoint.decision`. No other file names it."""
+
+TIMEOUT = 5.0
+"""Seconds for one answer; a decision takes a millisecond, so this only bounds a process that hangs."""
+
+PAUSES = (0.1, 0.4)
+"""Seconds between attempts of one call: an OPA that restarts is back by then. Longer is the caller's."""
+
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class _Risk(StrictModel):
+    """Risk as the policy must answer it."""
+
+    level: Literal["low", "medium", "high"]
+    reasons: list[str]
+
+
+class _Approvals(StrictModel):
+    """Approvals as the policy must answer them: a missing count is no answer."""
+
+    count: Annotated[int, Field(ge=0, le=20)]
+    groups: list[str]
+    remind_after: Seconds
+    escalate_after: Seconds
+    expire_after: Seconds
+
+
+class _Obligations(StrictModel):
+    """Obligations as the policy must answer them; every hold must have a bound."""
+
+    window: bool
+    checks: list[str]
+    smallest_canary: Annotated[int, Field(ge=1, le=100)] | None
+    review_within: Seconds | None
+    hold_bound: Seconds
+    pause_bound: Seconds
+    schedule_bound: Seconds
+
+
+class _Document(StrictModel):
+    """What `data.holdpoint.decision` must be, with nothing left to a default of ours."""
+
+    deny: list[str]
+    warn: list[str]
+    risk: _Risk
+    approvals: _Approvals
+    obligations: _Obligations
+
+
+class PolicyEngine(Protocol):
+    """Whoever decides."""
+
+    async def decide(self, question: PolicyInput) -> Decision:
+        """Return the decision. Raises UpstreamUnavailable without an answer, PolicyBundle on a broken one."""
+
+
+class OpaEngine:
+    """A real OPA over HTTP. The token file is read at every call, so that a token may be changed."""
+
+    def __init__(self, url: str, token_file: Path, *, timeout: float = TIMEOUT) -> None:
+        parts = urlsplit(url)
+        self._host = parts.hostname or "127.0.0.1"
+        self._tls = parts.scheme == "https"
+        self._port = parts.port or (443 if self._tls else 80)
+        self._token_file = token_file
+        self._timeout = timeout
+
+    async def decide(self, question: PolicyInput) -> Decision:
+        """Return OPA's decision. Raises UpstreamUnavailable, and PolicyBundle when a policy is broken."""
+        document = question.model_dump(mode="json")
+        for pause in PAUSES:
+            try:
+                return decision_of(await asyncio.to_thread(self._ask, document))
+            except UpstreamUnavailable:
+                await asyncio.sleep(pause)
+        return decision_of(await asyncio.to_thread(self._ask, document))
+
+    async def ready(self) -> bool:
+        """Tell whether OPA answers with a bundle loaded."""
+        try:
+            answer = await asyncio.to_thread(self._ask, {})
+        except (UpstreamUnavailable, PolicyBundle):
+            return False
+        return "result" in answer
+
+    def _ask(self, document: dict[str, Any]) -> dict[str, Any]:
+        try:
+            client = OpaClient(
+                host=self._host,
+                port=self._port,
+                ssl=self._tls,
+                token=self._token_file.read_text("utf-8").strip(),
+                retries=0,
+                timeout=self._timeout,
+            )
+        except OSError as error:
+            raise UpstreamUnavailable(f"The token for OPA cannot be read: {error.strerror}.") from error
+        client._session.trust_env = False
+        try:
+            answer = client.query_rule(document, PACKAGE, RULE, {"provenance": "true"})
+            return cast("dict[str, Any]", answer)
+        except requests.HTTPError as error:
+            raise _refusal(error.response) from error
+        except (requests.RequestException, ValueError) as error:
+            raise UpstreamUnavailable(
+                f"OPA did not answer at {self._host}:{self._port}: {type(error).__name__}."
+            ) from error
+        finally:
+            client.close_connection()
+
+
+class NullEngine:
+    """Stands where there is no policy engine: it denies everything."""
+
+    async def decide(self, question: PolicyInput) -> Decision:
+        """Return a denial."""
+        return _denial("No policy engine is configured.", "none")
+
+
+def decision_of(answer: dict[str, Any]) -> Decision:
+    """Return the decision in OPA's answer; a missing or malformed `result` is a denial."""
+    bundles = (answer.get("provenance") or {}).get("bundles") or {}
+    revision = ",".join(sorted(str(bundle.get("revision", "")) for bundle in bundles.values())) or "unknown"
+    if "result" not in answer:
+        return _denial("The policy gave no decision (its entry point is undefined).", revision)
+    try:
+        document = _Document.model_validate(answer["result"], strict=False)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        return _denial(f"The policy's decision is malformed: {field}: {first['msg']}.", revision)
+    return _decision(document, revision)
+
+
+def _decision(document: _Document, revision: str) -> Decision:
+    return Decision(
+        deny=document.deny,
+        warn=document.warn,
+        risk=Risk(**document.risk.model_dump()),
+        approvals=ApprovalNeed(**document.approvals.model_dump()),
+        obligations=Obligations(**document.obligations.model_dump()),
+        revision=revision,
+        digest=_digest(document),
+    )
+
+
+def _digest(document: _Document) -> str:
+    """Return the digest of what binds: not reasons and warnings, whose words move with counts and hours."""
+    content = document.model_dump(mode="json", include={"deny", "approvals", "obligations"})
+    content["risk"] = document.risk.level
+    return f"sha256:{hashlib.sha256(rfc8785.dumps(content)).hexdigest()}"
+
+
+def _denial(message: str, revision: str) -> Decision:
+    content = rfc8785.dumps({"deny": [message]})
+    return Decision(
+        deny=[message],
+        risk=Risk(level="high", reasons=[message]),
+        revision=revision,
+        digest=f"sha256:{hashlib.sha256(content).hexdigest()}",
+    )
+
+
+def _refusal(response: requests.Response | None) -> UpstreamUnavailable | PolicyBundle:
+    """Return what an error status of OPA means; its own words are in the body."""
+    status = 0 if response is None else response.status_code
+    try:
+        body = {} if response is None else response.json()
+    except ValueError:
+        body = {}
+    code = body.get("code", "") if isinstance(body, dict) else ""
+    if status == 400 or (status == 500 and code == "internal_error"):
+        return PolicyBundle(f"The policy cannot be evaluated: {_words(body)}. Run `holdpoint policy test`.")
+    if status in (401, 403):
+        return UpstreamUnavailable("OPA refused our token, or has no policies loaded yet.")
+    return UpstreamUnavailable(f"OPA answered {status}.")
+
+
+def _words(body: Any) -> str:
+    errors = body.get("errors") if isinstance(body, dict) else None
+    details = [str(item.get("message", "")) for item in errors or [] if isinstance(item, dict)]
+    return (
+        "; ".join([str(body.get("message", "")), *details])[:500] if isinstance(body, dict) else "no reason"
+    )

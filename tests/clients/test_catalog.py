@@ -1,0 +1,95 @@
+"""The catalog is read again when it changes, and a broken one is never an empty one."""
+
+from pathlib import Path
+
+import pytest
+
+from holdpoint.clients.catalog import Catalog, NullCatalog
+from holdpoint.models.errors import UpstreamUnavailable
+from holdpoint.models.policy import Window
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "catalog.yaml"
+
+
+def catalog(tmp_path: Path, text: str) -> Catalog:
+    (tmp_path / "catalog.yaml").write_text(text)
+    return Catalog(tmp_path / "catalog.yaml")
+
+
+def test_shipped_example_is_valid() -> None:
+    facts = Catalog(EXAMPLE).facts("shop")
+
+    assert facts.known
+    assert facts.owner == "team-shop"
+    assert facts.windows[0].zone == "Europe/Berlin"
+
+
+def test_service_without_windows_has_those_of_the_file() -> None:
+    assert Catalog(EXAMPLE).facts("podinfo").windows == [Window()]
+
+
+def test_service_that_is_not_listed_is_unknown(tmp_path: Path) -> None:
+    facts = catalog(tmp_path, "services: {shop: {owner: a}}").facts("till")
+
+    assert not facts.known
+    assert facts.tier == "unknown"
+    assert facts.windows == []
+
+
+def test_what_is_not_stated_is_unknown(tmp_path: Path) -> None:
+    facts = catalog(tmp_path, "services: {shop: {}}").facts("shop")
+
+    assert facts.known
+    assert facts.owner is None
+    assert facts.tier == "unknown"
+
+
+def test_change_of_the_file_is_seen(tmp_path: Path) -> None:
+    reader = catalog(tmp_path, "services: {shop: {owner: a}}")
+    assert reader.facts("shop").owner == "a"
+
+    (tmp_path / "catalog.yaml").write_text("services: {shop: {owner: bb}}")
+
+    assert reader.facts("shop").owner == "bb"
+
+
+def test_unquoted_time_is_read_as_a_time(tmp_path: Path) -> None:
+    text = "services: {shop: {windows: [{start: 10:00, end: 17:30}]}}"
+
+    assert catalog(tmp_path, text).facts("shop").windows == [Window(start="10:00", end="17:30")]
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        pytest.param("services: [", "catalog.yaml", id="not YAML"),
+        pytest.param("services: {shop: {ownr: a}}", "services.shop.ownr", id="unknown field"),
+        pytest.param("windows: [{zone: Mars}]", "Mars", id="unknown zone"),
+        pytest.param("- a", "catalog.yaml", id="not a mapping"),
+        pytest.param("services: {shop: {tier: high}}", "services.shop.tier", id="tier in words"),
+    ],
+)
+def test_broken_file_makes_callers_wait_and_names_the_mistake(tmp_path: Path, text: str, named: str) -> None:
+    with pytest.raises(UpstreamUnavailable) as caught:
+        catalog(tmp_path, text).facts("shop")
+
+    assert named in caught.value.message
+
+
+def test_file_that_broke_later_is_not_answered_from_memory(tmp_path: Path) -> None:
+    reader = catalog(tmp_path, "services: {shop: {owner: a}}")
+    reader.facts("shop")
+
+    (tmp_path / "catalog.yaml").write_text("services: {shop: {owner")
+
+    with pytest.raises(UpstreamUnavailable):
+        reader.facts("shop")
+
+
+def test_missing_file_makes_callers_wait(tmp_path: Path) -> None:
+    with pytest.raises(UpstreamUnavailable):
+        Catalog(tmp_path / "catalog.yaml").facts("shop")
+
+
+def test_null_knows_no_service() -> None:
+    assert not NullCatalog().facts("shop").known
