@@ -1,0 +1,29 @@
+"""`python -m holdpoint.embedded --data DIR`: the supervisor of a detached stack."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from holdpoint.embedded.stack import up
+from holdpoint.models.errors import HoldpointError
+
+
+def main() -> int:
+    """Run the stack until it is stopped; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m holdpoint.embedded", description="Supervise a stack.")
+    parser.add_argument("--data", type=Path, required=True)
+    try:
+        up(parser.parse_args().data, detach=False, report=_say)
+    except HoldpointError as error:
+        _say(error.message)
+        return error.exit_code
+    return 0
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

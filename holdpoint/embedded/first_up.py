@@ -1,0 +1,104 @@
+"""What the first `up` makes in a data folder: settings, catalog, policies, keys and ledger."""
+
+import secrets
+import shutil
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from holdpoint.embedded.folder import DataFolder, replace, write_new
+from holdpoint.embedded.temporal_server import NAMESPACE
+from holdpoint.ledger.signing import Signer
+from holdpoint.ledger.store import Ledger
+from holdpoint.models.errors import SettingsError
+from holdpoint.service.tokens import create_issuer_keys
+
+CLUSTER = "sandbox"
+ENVIRONMENTS = ["staging", "production"]
+HEADING = """\
+# The settings of this installation, for `holdpoint worker` and `holdpoint api` too. Each field can also be
+# given as HOLDPOINT_<FIELD>. `holdpoint up` writes its own addresses here and leaves the other fields as
+# they are.
+"""
+
+
+def make_contents(folder: DataFolder) -> None:
+    """Make what is missing: nothing that is there already is changed."""
+    write_new(folder.catalog, resources.files("holdpoint.embedded").joinpath("catalog.yaml").read_bytes())
+    if not folder.policies.exists():
+        _copy_policies(folder.policies)
+    create_issuer_keys(folder.keys)
+    Signer.load_or_create(folder.keys)
+    write_new(folder.keys / "blob.key", secrets.token_bytes(32))
+    ledger = Ledger(folder.ledger_url)
+    try:
+        ledger.migrate()
+    finally:
+        ledger.close()
+
+
+def known_ports(folder: DataFolder) -> dict[str, int]:
+    """Return the ports that the last `up` used, so that addresses stay what they were."""
+    try:
+        found = yaml.safe_load((folder.run / "ports.yaml").read_text())
+    except (OSError, yaml.YAMLError):
+        return {}
+    return {str(name): port for name, port in (found or {}).items() if isinstance(port, int)}
+
+
+def write_settings(folder: DataFolder, ports: dict[str, int]) -> None:
+    """Write our addresses into the settings; the fields that are not ours stay. Raises SettingsError."""
+    replace(folder.run / "ports.yaml", yaml.safe_dump(ports).encode())
+    settings = _settings(folder.settings)
+    settings.setdefault("environments", ENVIRONMENTS)
+    clusters = settings.setdefault("clusters", {})
+    if not isinstance(clusters, dict):
+        raise SettingsError(f"{folder.settings}: `clusters` must be a mapping of names to clusters.")
+    sandbox = f"http://127.0.0.1:{ports['sandbox']}"
+    tokens = folder.root / "sandbox" / "tokens"
+    clusters[CLUSTER] = {
+        "server": sandbox,
+        "prometheus": f"{sandbox}/prometheus",
+        "forward_token_file": str(tokens / "forward.token"),
+        "undo_token_file": str(tokens / "undo.token"),
+    }
+    settings |= {
+        "data": str(folder.root),
+        "ledger_url": folder.ledger_url,
+        "temporal_address": f"127.0.0.1:{ports['temporal']}",
+        "temporal_namespace": NAMESPACE,
+        "opa_url": f"http://127.0.0.1:{ports['opa']}",
+        "opa_token_file": str(folder.root / "opa" / "token"),
+        "local_repositories": True,
+        "embedded": True,
+    }
+    replace(folder.settings, (HEADING + yaml.safe_dump(settings, sort_keys=False)).encode())
+
+
+def _settings(file: Path) -> dict[str, Any]:
+    try:
+        found = yaml.safe_load(file.read_text()) or {}
+    except FileNotFoundError:
+        return {}
+    except (OSError, yaml.YAMLError) as error:
+        raise SettingsError(f"{file} cannot be read: {error}") from error
+    if not isinstance(found, dict):
+        raise SettingsError(f"{file} must be a mapping of settings.")
+    return found
+
+
+def _copy_policies(target: Path) -> None:
+    """Copy the policies of our own wheel, or of the checkout that the package lies in."""
+    package = Path(str(resources.files("holdpoint")))
+    for source in (package / "policies", package.parent / "policies"):
+        if source.is_dir():
+            half = target.with_name(".policies.half")
+            shutil.rmtree(half, ignore_errors=True)
+            shutil.copytree(source, half, copy_function=shutil.copyfile)
+            half.rename(target)
+            return
+    raise SettingsError(
+        f"The policies that belong to Holdpoint are missing beside {package}. Install it again."
+    )

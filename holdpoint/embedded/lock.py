@@ -1,0 +1,118 @@
+"""One stack per data folder: a lock that the kernel gives back however its holder dies."""
+
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+from holdpoint.models.errors import Conflict
+
+LEFTOVER_SECONDS = 5.0
+"""A process that was sent SIGKILL is gone in milliseconds; this is for a disk that hangs."""
+LOOKING_SECONDS = 0.2
+"""A `status` that looks at the same moment holds the lock for microseconds."""
+
+
+class StackLock:
+    """The lock of one data folder, held from `take` to the end of the process."""
+
+    def __init__(self, run: Path) -> None:
+        self._path = run / "lock"
+        self._file: int | None = None
+
+    def take(self) -> None:
+        """Hold the lock and write our process ID into it. Raises Conflict if another process holds it."""
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        deadline = time.monotonic() + LOOKING_SECONDS
+        while not _locked(descriptor):
+            if time.monotonic() > deadline:
+                os.close(descriptor)
+                data = self._path.parent.parent
+                raise Conflict(
+                    f"A stack is up already on {data} (process {self.holder()}). "
+                    f"Stop it: holdpoint down --data {data}"
+                )
+            time.sleep(0.02)
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, str(os.getpid()).encode())
+        self._file = descriptor
+
+    def release(self) -> None:
+        """Give the lock back."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+    def holder(self) -> int | None:
+        """Return the process that holds the lock; None if nobody does."""
+        try:
+            descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return int(os.read(descriptor, 32) or b"0") or None
+        finally:
+            os.close(descriptor)
+        return None
+
+
+def end_leftovers(pids: Path, data: Path) -> list[str]:
+    """Kill what an earlier stack left running on this data folder; return the names.
+
+    Only a process that was recorded and whose command line still names the folder is ours: IDs are given
+    again.
+    """
+    ended = []
+    for name, process in _recorded(pids).items():
+        if str(data) in command_line(process):
+            _kill(process)
+            ended.append(name)
+    pids.unlink(missing_ok=True)
+    return ended
+
+
+def command_line(process: int) -> str:
+    """Return a process's command line; empty if there is no such process."""
+    try:
+        return Path(f"/proc/{process}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        if Path("/proc/self/cmdline").exists():
+            return ""
+    found = subprocess.run(  # noqa: S603 - a system without /proc; the argument is a number
+        ["ps", "-ww", "-o", "command=", "-p", str(process)],  # noqa: S607 - the system's own
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return found.stdout.strip()
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _recorded(pids: Path) -> dict[str, int]:
+    try:
+        servers = json.loads(pids.read_text())["servers"]
+        return {name: int(server["pid"]) for name, server in servers.items() if server["pid"]}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def _kill(process: int) -> None:
+    try:
+        os.kill(process, signal.SIGKILL)
+        deadline = time.monotonic() + LEFTOVER_SECONDS
+        while command_line(process) and time.monotonic() < deadline:
+            time.sleep(0.02)
+    except ProcessLookupError:
+        return

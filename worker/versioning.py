@@ -1,0 +1,38 @@
+"""The worker's build ID: changed workflow code is a new version, and a ticket stays on the one it began with.
+
+The ID covers what a workflow's replay depends on: our version, `workflows/` and `holdpoint/models/`.
+"""
+
+import hashlib
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from temporalio.worker import WorkerDeploymentConfig, WorkerDeploymentVersion
+
+import holdpoint.models.base as models
+import workflows
+from holdpoint.models.contracts import DEPLOYMENT
+
+
+@lru_cache
+def build_id() -> str:
+    """Return this code's build ID, such as `0.1.0-3fa9c1d2`."""
+    digest = hashlib.sha256()
+    for folder in (Path(next(iter(workflows.__path__))), Path(models.__file__).parent):
+        for file in sorted(folder.glob("**/*.py")):
+            digest.update(file.relative_to(folder.parent).as_posix().encode() + b"\0")
+            digest.update(file.read_bytes() + b"\0")
+    try:
+        release = version("holdpoint")
+    except PackageNotFoundError:
+        release = "source"
+    return f"{release}-{digest.hexdigest()[:8]}"
+
+
+def deployment() -> WorkerDeploymentConfig:
+    """Return how this worker presents itself to Temporal; each workflow class says that it is pinned."""
+    return WorkerDeploymentConfig(
+        version=WorkerDeploymentVersion(deployment_name=DEPLOYMENT, build_id=build_id()),
+        use_worker_versioning=True,
+    )
