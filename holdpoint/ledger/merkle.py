@@ -56,8 +56,8 @@ class Frontier:
         return b"".join(self._nodes)
 
 
-def _split(size: int) -> int:
-    # The largest power of two smaller than size.
+def split(size: int) -> int:
+    """Return the largest power of two smaller than size."""
     return 1 << (size - 1).bit_length() - 1
 
 
@@ -73,7 +73,7 @@ def inclusion_proof(leaves: Sequence[bytes], index: int) -> list[bytes]:
     """Return the audit path of one leaf, nearest first (RFC 6962 section 2.1.1)."""
     if len(leaves) <= 1:
         return []
-    at = _split(len(leaves))
+    at = split(len(leaves))
     if index < at:
         return [*inclusion_proof(leaves[:at], index), root_of(leaves[at:])]
     return [*inclusion_proof(leaves[at:], index - at), root_of(leaves[:at])]
