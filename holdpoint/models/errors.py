@@ -1,7 +1,7 @@
 """The tree of errors. A "no" is data and moves the phase; an exception means "cannot go on".
 
     HoldpointError
-      PermanentError    InvalidChange, NotFound, Conflict, AccessDenied, StepConfig, PolicyBundle
+      PermanentError    InvalidChange, InvalidRequest, NotFound, Conflict, AccessDenied, StepConfig, PolicyBundle
       TransientError    UpstreamUnavailable, UpstreamRateLimited
       SettingsError     at startup only
 
@@ -34,6 +34,14 @@ class InvalidChange(PermanentError):
     """The submitted change has mistakes; `detail["mistakes"]` lists every one of them."""
 
     code = "invalid_change"
+    status = 422
+    exit_code = 2
+
+
+class InvalidRequest(PermanentError):
+    """A request to a door names something that cannot be; `detail["mistakes"]` lists what and what is allowed."""
+
+    code = "invalid_request"
     status = 422
     exit_code = 2
 

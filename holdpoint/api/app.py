@@ -1,0 +1,83 @@
+"""The HTTP API of one installation, under `/v1`.
+
+OpenAPI is at `/v1/openapi.json` and in docs/openapi.json.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from holdpoint.api import problems
+from holdpoint.api.dependencies import Parts
+from holdpoint.api.limits import BodyLimits
+from holdpoint.api.routes import changes, decisions, evidence, freezes, health, policy
+from holdpoint.service.background import end_freezes, finish_fencing, running
+
+ROUTERS = (changes, decisions, freezes, evidence, policy, health)
+DESCRIPTION = "Turns every production change into a durable, policy-checked workflow with evidence."
+
+
+def create_app(parts: Parts) -> FastAPI:
+    """Return the app on these parts. What it does in the background runs while the app does."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with running(**background(parts)):
+            yield
+        parts.feed.close()
+
+    app = bare_app()
+    app.router.lifespan_context = lifespan
+    app.state.parts = parts
+    return app
+
+
+def bare_app() -> FastAPI:
+    """Return the app without parts: enough to know its OpenAPI document."""
+    app = FastAPI(
+        title="Holdpoint",
+        version="v1",
+        description=DESCRIPTION,
+        openapi_url="/v1/openapi.json",
+        docs_url=None,  # the pages load their scripts from elsewhere
+        redoc_url=None,
+        redirect_slashes=False,
+        responses=problems.RESPONSES,
+        generate_unique_id_function=lambda route: route.name,
+    )
+    for module in ROUTERS:
+        app.include_router(module.router)
+    app.add_middleware(BodyLimits)
+    problems.install(app)
+    app.openapi = partial(_openapi, app)  # type: ignore[method-assign]  # FastAPI's documented way
+    return app
+
+
+def background(parts: Parts) -> dict[str, Any]:
+    """Return what runs beside the answering, by name."""
+    return {
+        "delivery": parts.delivery.run,
+        "feed": parts.feed.run,
+        "freeze_expiry": partial(end_freezes, ledger=parts.ledger, delivery=parts.delivery),
+        "fencing": partial(finish_fencing, ledger=parts.ledger, clusters=parts.clusters),
+    }
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    """Return the document: FastAPI's own, with the one shape of errors in place of its default."""
+    if app.openapi_schema is None:
+        document = get_openapi(
+            title=app.title, version=app.version, description=app.description, routes=app.routes
+        )
+        schemas = document["components"]["schemas"]
+        for name in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(name, None)
+        shape = problems.Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas.update(shape.pop("$defs"))
+        schemas["Problem"] = shape
+        app.openapi_schema = document
+    return app.openapi_schema

@@ -1,0 +1,102 @@
+"""What the routes take and give where it is not one of the shared models. Unknown fields are mistakes."""
+
+import unicodedata
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+
+from holdpoint.models.base import Digest, Instant, Model, StrictModel
+from holdpoint.models.change import ChangeType
+from holdpoint.models.record import Scope
+from holdpoint.models.ticket import TicketView
+from holdpoint.service.freeze import FreezeView
+from holdpoint.service.scopes import parse_scope
+
+
+def _writable(text: str) -> str:
+    """Return text that every database and every log can hold. Raises ValueError."""
+    if "\0" in text or any(unicodedata.category(c) == "Cs" for c in text):
+        raise ValueError("must not hold NUL or half of a surrogate pair")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_writable)]
+ReasonText = Annotated[Text, Field(max_length=1000, description="why, for people and for the record")]
+ScopeText = Annotated[
+    Scope,
+    BeforeValidator(parse_scope),
+    WithJsonSchema(
+        {"type": "string", "maxLength": 200, "examples": ["all", "service=shop,environment=production"]}
+    ),
+]
+
+
+class SubmitBody(StrictModel):
+    """A change file as it is written, and the folder that a relative repository is taken from."""
+
+    change: Annotated[Text, Field(max_length=262_144)]
+    base: Annotated[Text, Field(max_length=4096)] | None = None
+
+
+class ApproveBody(StrictModel):
+    """What is approved: the digest that was shown."""
+
+    digest: Digest
+    reason: ReasonText = ""
+
+
+class RejectBody(StrictModel):
+    """Why it is rejected; with a digest, only if it is still what was shown."""
+
+    digest: Digest | None = None
+    reason: ReasonText = ""
+
+
+class ReasonBody(StrictModel):
+    """Why."""
+
+    reason: ReasonText = ""
+
+
+class FreezeBody(StrictModel):
+    """What to freeze, why, until when, and which change types may go on."""
+
+    scope: ScopeText
+    reason: Annotated[ReasonText, Field(min_length=1)]
+    until: Instant | None = None
+    except_: Annotated[list[ChangeType], Field(alias="except", max_length=3)] = []
+
+
+class Tickets(Model):
+    """A list of tickets, newest first."""
+
+    items: list[TicketView]
+
+
+class Freezes(Model):
+    """A list of freezes, oldest first."""
+
+    items: list[FreezeView]
+
+
+class EntryView(Model):
+    """One entry of the record. The bytes that are hashed are in the exported evidence."""
+
+    seq: int
+    at: Instant
+    kind: str
+    actor: str
+    body: dict[str, Any]
+
+
+class StoryView(Model):
+    """Entries of a ticket after a sequence number, and the ticket as it is now."""
+
+    entries: list[EntryView]
+    view: TicketView
+
+
+class Health(Model):
+    """That the process answers; for `ready`, that the ledger does as well."""
+
+    status: str

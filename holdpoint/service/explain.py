@@ -1,0 +1,191 @@
+"""Explain why a ticket does not move, or how it ended: each cause with who can lift it and how."""
+
+from datetime import datetime
+
+from holdpoint.ledger import entries
+from holdpoint.ledger.store import Ledger
+from holdpoint.models.base import Instant, Model
+from holdpoint.models.phases import Phase
+from holdpoint.models.record import Entry
+from holdpoint.models.ticket import Hold, HoldCode, StepStatus, TicketView
+from holdpoint.service.read import known_ticket
+
+ITSELF = "nobody: it goes on by itself"
+CONTROLLERS = "an sre, a commander, or ci if it submitted the ticket"
+LIFTERS: dict[HoldCode, str] = {
+    HoldCode.PAUSED: CONTROLLERS,
+    HoldCode.FROZEN: "a commander",
+    HoldCode.WINDOW: ITSELF,
+    HoldCode.LANE: ITSELF,
+    HoldCode.TARGET_DIRTY: "an sre: what an earlier rollout left must be undone first",
+    HoldCode.DRIFT: "an sre: bring the cluster and Git together",
+    HoldCode.NO_DATA: "whoever looks after the metrics, or an sre by a rollback",
+    HoldCode.LOW_SAMPLE: "more traffic, or an sre by a rollback",
+    HoldCode.INCONCLUSIVE: "an sre: look at the verdicts, then resume, roll back or wait",
+    HoldCode.PROVIDER_DOWN: "whoever looks after the metrics; it goes on when they answer",
+    HoldCode.CLUSTER_DOWN: "whoever looks after the cluster; it goes on when it answers",
+    HoldCode.POLICY_DOWN: "whoever looks after OPA; it goes on when it answers",
+    HoldCode.LEDGER_DOWN: "whoever looks after the ledger; it goes on when it answers",
+    HoldCode.GIT_DOWN: "whoever looks after the repository; it goes on when it answers",
+}
+"""Who can remove a hold. A test holds that every code is here."""
+
+WORDS: dict[Phase, str] = {
+    Phase.EVALUATING: "The change is being validated and the policy evaluated.",
+    Phase.AWAITING_APPROVAL: "It waits for approval.",
+    Phase.SCHEDULED: "It is released and waits for its turn.",
+    Phase.PRECHECKING: "The prechecks run; nothing has been changed yet.",
+    Phase.EXECUTING: "The plan runs.",
+    Phase.VERIFYING: "The new version has all traffic and is being watched.",
+    Phase.ROLLING_BACK: "What was applied is being undone.",
+}
+
+
+class Cause(Model):
+    """One reason why the ticket stands where it stands."""
+
+    code: str
+    message: str
+    since: Instant | None = None
+    until: Instant | None = None
+    who: str
+    command: str | None = None
+    moves_at: Instant | None = None
+
+
+class Closed(Model):
+    """How a ticket ended."""
+
+    phase: Phase
+    code: str
+    message: str
+    at: Instant | None
+    rollback: str | None
+    differences: list[str]
+
+
+class Explanation(Model):
+    """What a ticket waits for, in the order of what to look at first; or how it ended."""
+
+    id: str
+    phase: Phase
+    summary: str
+    causes: list[Cause]
+    closed: Closed | None = None
+
+
+async def explain(ledger: Ledger, ticket: str) -> Explanation:
+    """Return the explanation. Raises NotFound."""
+    view = await known_ticket(ledger, ticket)
+    history = await ledger.read(entries.entries_of, ticket)
+    return explained(view, since=phase_began(view, history))
+
+
+def explained(view: TicketView, *, since: datetime) -> Explanation:
+    """Return the explanation of a ticket that is in its phase since that moment."""
+    if view.phase.terminal:
+        return _of_closed(view)
+    causes = [_of_hold(view, hold) for hold in view.holds]
+    if view.phase is Phase.AWAITING_APPROVAL:
+        causes.append(_of_approval(view, since))
+    if not causes:
+        causes.append(_of_progress(view, since))
+    words = [WORDS[view.phase]]
+    if view.hold is not None:
+        words.append(f"It is on hold: {view.hold.message}")
+    return Explanation(id=view.id, phase=view.phase, summary=" ".join(words), causes=causes)
+
+
+def phase_began(view: TicketView, history: list[Entry]) -> datetime:
+    """Return when the ticket came into its present phase, by the entry that says so."""
+    for entry in reversed(history):
+        if entry.body.get("phase") == view.phase.value:
+            return entry.at
+    return view.created_at
+
+
+def _of_hold(view: TicketView, hold: Hold) -> Cause:
+    return Cause(
+        code=hold.code.value,
+        message=hold.message,
+        since=hold.since,
+        until=hold.until,
+        who=LIFTERS[hold.code],
+        command=_command(view, hold),
+        moves_at=hold.until if hold.code is HoldCode.WINDOW else None,
+    )
+
+
+def _command(view: TicketView, hold: Hold) -> str:
+    """Return the command that lifts the hold; where none can, the one that ends the wait."""
+    if hold.lift.startswith("holdpoint "):
+        return hold.lift
+    if hold.code is HoldCode.FROZEN and hold.ref:
+        return f"holdpoint freeze lift {hold.ref}"
+    if hold.code is HoldCode.PAUSED:
+        return f"holdpoint resume {view.id}"
+    return _end(view)
+
+
+def _end(view: TicketView) -> str:
+    moving = view.phase in (Phase.EXECUTING, Phase.VERIFYING)
+    return f"holdpoint {'rollback' if moving else 'abort'} {view.id}"
+
+
+def _of_approval(view: TicketView, since: datetime) -> Cause:
+    asked = view.approvals
+    given = [one for one in asked.given if not one.void and one.decision == "approve"]
+    groups = f" from {', '.join(asked.groups)}" if asked.groups else ""
+    message = f"{len(given)} of {asked.required} approvals{groups} are given."
+    if given:
+        message += f" Approved by {', '.join(one.by for one in given)}."
+    ladder = [at for at in (asked.remind_at, asked.escalate_at, asked.expire_at) if at is not None]
+    return Cause(
+        code="approval",
+        message=message,
+        since=since,
+        until=asked.expire_at,
+        who=f"an approver other than {view.requester}, who submitted it",
+        command=f"holdpoint approve {view.id}",
+        moves_at=min(ladder, default=None),
+    )
+
+
+def _of_progress(view: TicketView, since: datetime) -> Cause:
+    """Nothing holds it: say what is under way."""
+    step = next((one for one in view.steps if one.status is StepStatus.RUNNING), None)
+    message = WORDS[view.phase]
+    if step is not None and view.phase is Phase.EXECUTING:
+        weight = "" if step.weight is None else f" at {step.weight:g} %"
+        message = f"Step {step.name!r} runs{weight}."
+        if step.verdicts:
+            message += f" Last verdict: {step.verdicts[-1].message}"
+    command = None if view.phase is Phase.ROLLING_BACK else _end(view)
+    return Cause(code="in_progress", message=message, since=since, who=ITSELF, command=command)
+
+
+def _of_closed(view: TicketView) -> Explanation:
+    code = view.reason.code if view.reason else view.phase.value.lower()
+    message = view.reason.message if view.reason else f"It ended {view.phase}."
+    result = view.rollback.result.value if view.rollback.result else None
+    closed = Closed(
+        phase=view.phase,
+        code=code,
+        message=message,
+        at=view.closed_at,
+        rollback=result,
+        differences=view.rollback.differences,
+    )
+    causes = []
+    if view.phase is Phase.ROLLBACK_FAILED:
+        causes.append(
+            Cause(
+                code="rollback_failed",
+                message=f"The rollback came out {result or 'incomplete'}; a person is needed.",
+                since=view.closed_at,
+                who=CONTROLLERS,
+                command=f"holdpoint rollback {view.id}",
+            )
+        )
+    summary = f"It ended {view.phase}: {message}"
+    return Explanation(id=view.id, phase=view.phase, summary=summary, causes=causes, closed=closed)

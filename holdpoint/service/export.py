@@ -1,0 +1,31 @@
+"""Evidence for those who were not there: one ticket's file, or the whole ledger, verifiable offline."""
+
+import asyncio
+from pathlib import Path
+
+from holdpoint.ledger import export
+from holdpoint.ledger.signing import Signer
+from holdpoint.ledger.store import Ledger
+from holdpoint.service.read import known_ticket
+from holdpoint.service.roles import Actor, Permission, require
+
+
+async def ticket_evidence(
+    ticket: str, actor: Actor, *, ledger: Ledger, signer: Signer, archive: Path
+) -> bytes:
+    """Return the archived file, or while there is none what the ledger can prove now.
+
+    Raises NotFound, AccessDenied.
+    """
+    require(actor, Permission.EXPORT)
+    await known_ticket(ledger, ticket)
+    try:
+        return await asyncio.to_thread((archive / f"{ticket}.json").read_bytes)
+    except FileNotFoundError:
+        return await ledger.write(export.build_evidence, ticket, signer=signer, history=None)
+
+
+async def everything(actor: Actor, *, ledger: Ledger, signer: Signer) -> bytes:
+    """Return all entries with their intents under one signed checkpoint. Raises AccessDenied."""
+    require(actor, Permission.EXPORT)
+    return await ledger.write(export.export_all, signer=signer)

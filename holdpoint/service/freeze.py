@@ -1,0 +1,188 @@
+"""Freeze: declare it in the ledger, fence what is on its way, then acknowledge (design decision 3).
+
+After the acknowledgement the API server commits no forward write of ours to an existing object in scope. This
+needs the ledger and the clusters, never Temporal; waking the tickets that now wait is only latency.
+"""
+
+import time
+from datetime import datetime, timedelta
+from typing import Any
+
+from holdpoint.clients.kubernetes import Clusters
+from holdpoint.ledger import freezes, intents
+from holdpoint.ledger.clock import now
+from holdpoint.ledger.store import Ledger
+from holdpoint.models.base import Instant, Model
+from holdpoint.models.change import ChangeType
+from holdpoint.models.errors import InvalidRequest
+from holdpoint.models.record import Freeze, Scope
+from holdpoint.models.settings import Settings
+from holdpoint.service.outbox import Delivery
+from holdpoint.service.roles import Actor, Permission, require
+from holdpoint.service.standstill import InFlight, in_flight, settling, stand_still
+
+STILL_ANSWERING = timedelta(seconds=20)
+"""A freeze that is younger may still be in the hands of the request that made it."""
+
+
+class FreezeOrder(Model):
+    """What a commander asks for."""
+
+    scope: Scope
+    reason: str
+    until: Instant | None = None
+    except_types: list[ChangeType] = []
+
+
+class Acknowledgement(Model):
+    """The answer to a freeze: that it holds, how long that took, and what it could not stop."""
+
+    id: str
+    scope: str
+    reason: str
+    created_at: Instant
+    until: Instant | None
+    ack_ms: int
+    in_flight: list[InFlight]
+    in_doubt: list[dict[str, Any]]
+    settling: list[dict[str, Any]]
+
+
+class FreezeView(Model):
+    """One freeze as listed. `acknowledged_at` is None while something in its scope is still in doubt."""
+
+    id: str
+    scope: str
+    reason: str
+    by: str
+    created_at: Instant
+    until: Instant | None
+    except_types: list[str]
+    acknowledged_at: Instant | None
+    in_doubt: list[dict[str, Any]]
+    lifted_at: Instant | None
+    lifted_by: str | None
+
+
+async def create(
+    order: FreezeOrder,
+    actor: Actor,
+    *,
+    ledger: Ledger,
+    clusters: Clusters,
+    settings: Settings,
+    delivery: Delivery,
+) -> Acknowledgement:
+    """Freeze, and return when it holds.
+
+    Raises AccessDenied, InvalidRequest and UpstreamUnavailable (the ledger).
+    """
+    require(actor, Permission.FREEZE)
+    started = time.monotonic()
+    await _check(order, ledger=ledger, settings=settings)
+    freeze = await ledger.write(
+        freezes.create_freeze,
+        scope=order.scope,
+        reason=order.reason,
+        by=actor.account,
+        until=order.until,
+        except_types=list(order.except_types),
+    )
+    delivery.nudge()
+    return await acknowledge(freeze, started=started, ledger=ledger, clusters=clusters)
+
+
+async def acknowledge(
+    freeze: Freeze, *, started: float, ledger: Ledger, clusters: Clusters
+) -> Acknowledgement:
+    """Fence what is open in scope, record what that came to, and return it. `started` is monotonic."""
+    left = await stand_still(freeze, ledger=ledger, clusters=clusters)
+    ack_ms = round((time.monotonic() - started) * 1000)
+    moving = await in_flight(freeze, ledger=ledger)
+    facts = Acknowledgement(
+        **_head(freeze),
+        ack_ms=ack_ms,
+        in_flight=moving,
+        in_doubt=[fence.model_dump(exclude={"outcome"}) for fence in left],
+        settling=await settling(moving, ledger=ledger, clusters=clusters),
+    )
+    recorded = facts.model_dump(mode="json", include={"ack_ms", "in_flight", "in_doubt", "settling"})
+    await ledger.write(freezes.acknowledge_freeze, freeze.id, recorded)
+    return facts
+
+
+async def finish_acknowledging(freeze: Freeze, *, ledger: Ledger, clusters: Clusters) -> None:
+    """Try again to fence what a freeze left in doubt, and record it when nothing is left.
+
+    A freeze without facts is one whose process died before it was acknowledged: that is made up for.
+    """
+    if freeze.facts is None:
+        if await ledger.read(now) > freeze.created_at + STILL_ANSWERING:
+            await acknowledge(freeze, started=time.monotonic(), ledger=ledger, clusters=clusters)
+    elif not await stand_still(freeze, ledger=ledger, clusters=clusters):
+        await ledger.write(freezes.acknowledge_freeze, freeze.id, {**freeze.facts, "in_doubt": []})
+
+
+async def list_freezes(ledger: Ledger, *, active_only: bool = True) -> list[FreezeView]:
+    """Return the freezes, oldest first, each with what is in doubt in its scope now."""
+    found = await ledger.read(freezes.list_freezes, active_only=active_only)
+    return [await _view(freeze, ledger=ledger) for freeze in found]
+
+
+async def lift(
+    freeze_id: str, reason: str, actor: Actor, *, ledger: Ledger, delivery: Delivery
+) -> FreezeView:
+    """End a freeze and wake who waited for it. Raises NotFound, Conflict and AccessDenied."""
+    require(actor, Permission.FREEZE)
+    lifted = await ledger.write(freezes.lift_freeze, freeze_id, by=actor.account, reason=reason)
+    delivery.nudge()
+    return await _view(lifted, ledger=ledger)
+
+
+async def _check(order: FreezeOrder, *, ledger: Ledger, settings: Settings) -> None:
+    """Refuse a freeze that would hold nothing: its author would believe that it does."""
+    environment = order.scope.environment
+    if environment is not None and environment not in settings.environments:
+        allowed = ", ".join(settings.environments)
+        raise _invalid("scope", f"environment={environment}", f"one of: {allowed}")
+    if order.until is not None and order.until <= await ledger.read(now):
+        raise _invalid("until", _rfc3339(order.until), "a moment in the future")
+
+
+def _invalid(field: str, found: str, allowed: str) -> InvalidRequest:
+    message = f"{field} is {found}; allowed is {allowed}."
+    return InvalidRequest(
+        message, mistakes=[{"field": field, "found": found, "allowed": allowed, "message": message}]
+    )
+
+
+def _rfc3339(moment: datetime) -> str:
+    return moment.isoformat(timespec="seconds")
+
+
+def _head(freeze: Freeze) -> dict[str, Any]:
+    return {
+        "id": freeze.id,
+        "scope": str(freeze.scope),
+        "reason": freeze.reason,
+        "created_at": freeze.created_at,
+        "until": freeze.until,
+    }
+
+
+async def _view(freeze: Freeze, *, ledger: Ledger) -> FreezeView:
+    open_now = await ledger.read(intents.open_intents, scope=freeze.scope)
+    in_doubt = [
+        {"intent": intent.id, "ticket": intent.request.ticket, "object": str(intent.request.object)}
+        for intent in open_now
+        if intent.request.change_type not in freeze.except_types and freeze.lifted_at is None
+    ]
+    return FreezeView(
+        **_head(freeze),
+        by=freeze.by,
+        except_types=freeze.except_types,
+        acknowledged_at=freeze.acknowledged_at,
+        in_doubt=in_doubt,
+        lifted_at=freeze.lifted_at,
+        lifted_by=freeze.lifted_by,
+    )

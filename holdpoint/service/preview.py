@@ -1,0 +1,73 @@
+"""Look at a change without opening it: the plan as it would run, and what the policy would decide now.
+
+The evaluation is the ticket's own, given by the composition root, so that a dry run can never say something
+else than the ticket does a moment later.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from holdpoint.clients.git import Repositories
+from holdpoint.ledger.tickets import StoredChange
+from holdpoint.models.base import Model
+from holdpoint.models.contracts import PlannedStep
+from holdpoint.models.policy import Decision
+from holdpoint.models.settings import Settings
+from holdpoint.service.prepare import prepare
+from holdpoint.service.roles import Actor, Permission, require
+
+NO_TICKET = "dry-run"
+"""Stands where a ticket's ID would be."""
+
+
+class SubmittedFile(Model):
+    """A change file's text, and the folder it lies in."""
+
+    text: str
+    base: str | None
+
+
+class Preview(Model):
+    """What would happen."""
+
+    plan: list[PlannedStep]
+    decision: Decision
+    warnings: list[str]
+
+
+class Evaluator(Protocol):
+    """The evaluation that every ticket goes through first."""
+
+    async def preview(self, stored: StoredChange) -> Preview:
+        """Return plan and decision for a change that is not in the ledger.
+
+        Raises what an evaluation raises.
+        """
+
+
+@dataclass(frozen=True)
+class PreviewParts:
+    """What looking at a change takes."""
+
+    repositories: Repositories
+    evaluator: Evaluator
+    settings: Settings
+
+
+async def preview(file: SubmittedFile, actor: Actor, parts: PreviewParts) -> Preview:
+    """Return what would happen.
+
+    Raises AccessDenied, InvalidChange, NotFound, StepConfig, UpstreamUnavailable.
+    """
+    require(actor, Permission.SUBMIT)
+    prepared = await prepare(file.text, file.base, repositories=parts.repositories, settings=parts.settings)
+    return await parts.evaluator.preview(
+        StoredChange(
+            ticket=NO_TICKET,
+            change=prepared.change,
+            commit=prepared.commit,
+            repository=prepared.repository,
+            requester=actor.account,
+            digest=prepared.digest,
+        )
+    )

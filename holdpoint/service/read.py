@@ -1,0 +1,58 @@
+"""Read tickets and their history. Everything here comes from the ledger, never from Temporal."""
+
+import re
+
+from holdpoint.ledger import entries, tickets
+from holdpoint.ledger.store import Ledger
+from holdpoint.models.base import Model
+from holdpoint.models.errors import NotFound
+from holdpoint.models.phases import Phase
+from holdpoint.models.record import Entry
+from holdpoint.models.ticket import TicketView
+from holdpoint.service.feed import Feed
+
+TICKET = re.compile(r"chg-[a-z2-9]{10}")
+
+
+class Filter(Model):
+    """Which tickets to list; None is all."""
+
+    phase: Phase | None = None
+    service: str | None = None
+    environment: str | None = None
+    limit: int = 50
+
+
+class Story(Model):
+    """Entries of one ticket, and the ticket as it is now."""
+
+    entries: list[Entry]
+    view: TicketView
+
+
+async def known_ticket(ledger: Ledger, ticket: str) -> TicketView:
+    """Return the ticket. Raises NotFound, also for what can be no ticket's ID."""
+    if not TICKET.fullmatch(ticket):
+        raise NotFound(f"No such ticket: {ticket[:40]!r}. An ID looks like chg-7k2m9xq4ab.")
+    return await ledger.read(tickets.get_ticket, ticket)
+
+
+async def list_tickets(ledger: Ledger, wanted: Filter) -> list[TicketView]:
+    """Return the newest tickets first."""
+    return await ledger.read(
+        tickets.list_tickets,
+        phase=wanted.phase,
+        service=wanted.service,
+        environment=wanted.environment,
+        limit=wanted.limit,
+    )
+
+
+async def story(ledger: Ledger, feed: Feed, ticket: str, *, after: int, wait: float, limit: int) -> Story:
+    """Return the entries after a sequence number; if there are none, wait for one, at most `wait` seconds."""
+    await known_ticket(ledger, ticket)
+    with feed.listening(ticket) as news:
+        found = await ledger.read(entries.entries_after, after, ticket, limit)
+        if not found and wait > 0 and await news.within(wait):
+            found = await ledger.read(entries.entries_after, after, ticket, limit)
+    return Story(entries=found, view=await known_ticket(ledger, ticket))

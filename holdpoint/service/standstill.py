@@ -1,0 +1,133 @@
+"""What a freeze finds on its way: open intents to fence, tickets in flight, rolling updates."""
+
+import asyncio
+from typing import Any
+
+from holdpoint.clients.fencing import Fence, fence
+from holdpoint.clients.kubernetes import Clusters
+from holdpoint.ledger import intents, tickets
+from holdpoint.ledger.store import Ledger
+from holdpoint.models.base import Model
+from holdpoint.models.errors import HoldpointError
+from holdpoint.models.phases import Phase
+from holdpoint.models.record import Freeze, Intent, ObjectRef
+from holdpoint.models.ticket import StepStatus, TicketView
+
+FENCES_AT_ONCE = 16
+LONGEST = 8.0
+"""Seconds until a freeze is acknowledged whatever the clusters do; what is not fenced by then is in doubt."""
+LOOK = 2.0
+"""Seconds for looking at what still settles: it is information, the freeze holds already."""
+MOST_TICKETS = 1000
+MOVING = (Phase.EXECUTING, Phase.VERIFYING, Phase.ROLLING_BACK)
+WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet")
+"""Kinds whose controllers go on by themselves after the write that changed them."""
+
+
+class InFlight(Model):
+    """A ticket that has begun to change its target."""
+
+    ticket: str
+    title: str
+    service: str
+    environment: str
+    phase: Phase
+    step: str | None
+    weight: float | None
+
+
+async def stand_still(freeze: Freeze, *, ledger: Ledger, clusters: Clusters) -> list[Fence]:
+    """Fence every open forward intent that the freeze stops; return those that are still in doubt."""
+    found = await open_intents(freeze, ledger=ledger)
+    gate = asyncio.Semaphore(FENCES_AT_ONCE)
+
+    async def one(intent: Intent) -> Fence:
+        async with gate:
+            return await fence(intent, cause=freeze.id, ledger=ledger, clusters=clusters)
+
+    tasks = {asyncio.create_task(one(intent)): intent for intent in found}
+    if not tasks:
+        return []
+    done, late = await asyncio.wait(tasks, timeout=LONGEST)
+    for task in late:
+        task.cancel()
+    fences = [task.result() for task in done] + [_too_late(tasks[task]) for task in late]
+    return sorted((f for f in fences if f.outcome == "in_doubt"), key=lambda f: f.intent)
+
+
+async def open_intents(freeze: Freeze, *, ledger: Ledger) -> list[Intent]:
+    """Return the open forward intents that the freeze stops. None can open after it."""
+    found = await ledger.read(intents.open_intents, scope=freeze.scope)
+    return [intent for intent in found if intent.request.change_type not in freeze.except_types]
+
+
+async def in_flight(freeze: Freeze, *, ledger: Ledger) -> list[InFlight]:
+    """Return the tickets in scope that have begun to change something and are not closed."""
+    views = await ledger.read(tickets.list_tickets, open_only=True, limit=MOST_TICKETS)
+    return [
+        _moving(view)
+        for view in views
+        if view.phase in MOVING
+        and freeze.stops(service=view.service, environment=view.environment, change_type=view.type)
+    ]
+
+
+async def settling(moving: list[InFlight], *, ledger: Ledger, clusters: Clusters) -> list[dict[str, Any]]:
+    """Return the rolling updates of these tickets that their controllers still carry on."""
+    objects = {ref for ticket in moving for ref in await _workloads(ticket.ticket, ledger=ledger)}
+    ordered = sorted(objects, key=str)
+    try:
+        async with asyncio.timeout(LOOK):
+            seen = await asyncio.gather(*(_look(ref, clusters=clusters) for ref in ordered))
+    except TimeoutError:
+        return [{"object": str(ref), "message": "its cluster does not answer"} for ref in ordered]
+    return [{"object": str(ref), "message": text} for ref, text in zip(ordered, seen, strict=True) if text]
+
+
+async def _workloads(ticket: str, *, ledger: Ledger) -> set[ObjectRef]:
+    found = await ledger.read(intents.intents_of, ticket)
+    return {intent.request.object for intent in found if intent.request.object.kind in WORKLOADS}
+
+
+async def _look(ref: ObjectRef, *, clusters: Clusters) -> str:
+    """Return what the object's controller still does, empty if it is done."""
+    try:
+        found = await clusters.undo(ref.cluster).read(ref)
+    except HoldpointError as error:
+        return error.message
+    if found is None:
+        return ""
+    spec, status = found.get("spec", {}), found.get("status", {})
+    wanted = spec.get("replicas", status.get("desiredNumberScheduled", 1))
+    updated = status.get("updatedReplicas", status.get("updatedNumberScheduled", 0))
+    ready = status.get("readyReplicas", status.get("numberReady", 0))
+    observed = status.get("observedGeneration", 0) >= found.get("metadata", {}).get("generation", 0)
+    if observed and updated >= wanted and ready >= wanted and status.get("replicas", wanted) <= wanted:
+        return ""
+    return f"{updated} of {wanted} replicas updated, {ready} ready"
+
+
+def _moving(view: TicketView) -> InFlight:
+    active = (StepStatus.RUNNING, StepStatus.HELD)
+    step = next((step for step in view.steps if step.status in active), None)
+    return InFlight(
+        ticket=view.id,
+        title=view.title,
+        service=view.service,
+        environment=view.environment,
+        phase=view.phase,
+        step=step.name if step else None,
+        weight=step.weight if step else None,
+    )
+
+
+def _too_late(intent: Intent) -> Fence:
+    request = intent.request
+    message = f"It could not be fenced within {LONGEST:g} s; it is tried again until it is."
+    return Fence(
+        intent=intent.id,
+        ticket=request.ticket,
+        object=str(request.object),
+        outcome="in_doubt",
+        message=message,
+    )
