@@ -13,13 +13,15 @@ from typing import Any
 from sqlalchemy import Connection, insert, or_, select, update
 
 from holdpoint.ledger import head, outbox, schema
-from holdpoint.ledger.clock import instant, optional_instant, read_ms, to_ms
+from holdpoint.ledger.clock import instant, now_ms, optional_instant, to_ms
 from holdpoint.ledger.writer import append_once, clean, write
 from holdpoint.models.errors import Conflict, NotFound
 from holdpoint.models.record import EntryDraft, Freeze, Scope
 
 _F = schema.freezes
 _I = schema.intents
+_ALL = select(_F).order_by(_F.c.seq)
+_IN_FORCE = _ALL.where(_F.c.ended.is_(False), or_(_F.c.until.is_(None), _F.c.until > now_ms()))
 
 
 def create_freeze(
@@ -85,7 +87,7 @@ def lift_freeze(db: Connection, freeze_id: str, *, by: str, reason: str) -> Free
 
 def expire_freezes(db: Connection) -> list[Freeze]:
     """Record the end of each freeze whose time has passed, wake who waited, and return them."""
-    due = select(_F.c.id).where(_F.c.ended.is_(False), _F.c.until <= read_ms(db)).order_by(_F.c.seq)
+    due = select(_F.c.id).where(_F.c.ended.is_(False), _F.c.until <= now_ms()).order_by(_F.c.seq)
     return [
         _end(db, id, kind="freeze.expired", by="holdpoint", reason="its end has passed")
         for id in db.execute(due).scalars().all()
@@ -94,10 +96,7 @@ def expire_freezes(db: Connection) -> list[Freeze]:
 
 def list_freezes(db: Connection, *, active_only: bool = True) -> list[Freeze]:
     """Return freezes, oldest first; only those in force now, or all."""
-    query = select(_F).order_by(_F.c.seq)
-    if active_only:
-        query = query.where(_F.c.ended.is_(False), or_(_F.c.until.is_(None), _F.c.until > read_ms(db)))
-    return [_freeze(row) for row in db.execute(query)]
+    return [_freeze(row) for row in db.execute(_IN_FORCE if active_only else _ALL)]
 
 
 def get_freeze(db: Connection, freeze_id: str) -> Freeze:

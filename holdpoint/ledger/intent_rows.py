@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from sqlalchemy import Connection, Select, insert, select, update
+from sqlalchemy import Connection, Select, bindparam, insert, select, update
 
 from holdpoint.ledger import schema
 from holdpoint.ledger.canonical import exact
@@ -11,11 +11,18 @@ from holdpoint.ledger.clock import instant, read_ms, to_ms
 from holdpoint.models.record import Intent, IntentRequest, IntentStatus
 
 _I = schema.intents
+_BY_ID = select(_I).where(_I.c.id == bindparam("wanted"))
+_INSERT = insert(_I)
+_CLOSE = (
+    update(_I)
+    .where(_I.c.id == bindparam("wanted"))
+    .values(status=bindparam("how"), result=bindparam("answer"))
+)
 
 
 def find(db: Connection, id: str, now: int) -> Intent | None:
     """Return the intent as it is at `now` (milliseconds by the database's clock), or None."""
-    row = db.execute(select(_I).where(_I.c.id == id)).first()
+    row = db.execute(_BY_ID, {"wanted": id}).first()
     return None if row is None else _intent(row, now)
 
 
@@ -29,19 +36,16 @@ def put(db: Connection, intent: Intent, *, fresh: bool) -> None:
     """Write an intent that was just opened: its first attempt, or a new one over the old."""
     row = _row(intent)
     if fresh:
-        db.execute(insert(_I), row)
+        db.execute(_INSERT, row)
     else:
         db.execute(update(_I).where(_I.c.id == intent.id).values(row))
 
 
-def close(
-    db: Connection, intent: Intent, *, status: IntentStatus, result: dict[str, Any], now: int
-) -> Intent:
+def close(db: Connection, intent: Intent, *, status: IntentStatus, result: dict[str, Any]) -> Intent:
     """Write how an intent ended and return it."""
-    values = {"status": status, "result": json.dumps(exact(result))}
-    db.execute(update(_I).where(_I.c.id == intent.id).values(values))
-    closed = find(db, intent.id, now)
-    return closed or intent
+    kept = exact(result)
+    db.execute(_CLOSE, {"wanted": intent.id, "how": status, "answer": json.dumps(kept)})
+    return intent.model_copy(update={"status": status, "result": kept, "in_doubt": False})
 
 
 def keep_deferred(db: Connection, intent: Intent, seq: int) -> None:

@@ -99,7 +99,7 @@ def close_intent(
         write(db, seen, draft, known.request.ticket)
         return known
     write(db, seen, _draft(seen, known.request, "intent.closed", body, str(seen.seq)), known.request.ticket)
-    return intent_rows.close(db, known, status=status, result=result, now=seen.now)
+    return intent_rows.close(db, known, status=status, result=result)
 
 
 def fence_intent(db: Connection, intent_id: str, *, by: str) -> Intent:
@@ -112,7 +112,7 @@ def fence_intent(db: Connection, intent_id: str, *, by: str) -> Intent:
     write(
         db, seen, _draft(seen, known.request, "intent.fenced", body, str(known.attempt)), known.request.ticket
     )
-    return intent_rows.close(db, known, status="fenced", result={"by": by}, now=seen.now)
+    return intent_rows.close(db, known, status="fenced", result={"by": by})
 
 
 def get_intent(db: Connection, intent_id: str) -> Intent:

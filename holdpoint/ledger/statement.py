@@ -48,8 +48,8 @@ def seal(
 def unseal(envelope: EnvelopeModel, key: PublicKey) -> tuple[dict[str, Any] | None, list[str]]:
     """Return the statement and what is wrong with it.
 
-    It is returned, where it can be read, even when it is not ours: so a file with a bad signature can still be
-    gone through entry by entry.
+    It is returned, where it can be read, even when it is not ours: so a file with a bad signature can still
+    be gone through entry by entry.
     """
     problems = []
     try:

@@ -8,7 +8,7 @@ open.
 import json
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, or_, select, update
 
 from holdpoint.ledger import head, outbox, schema
 from holdpoint.ledger.clock import instant
@@ -20,6 +20,7 @@ from holdpoint.models.record import EntryDraft, LanePlace, TargetRow
 _T = schema.targets
 _L = schema.lane
 _I = schema.intents
+_BY_NAME = select(_T).where(_T.c.target == bindparam("wanted"))
 
 
 def enter_lane(db: Connection, *, ticket: str, target: str, priority: int) -> LanePlace:
@@ -123,7 +124,7 @@ def release_target(db: Connection, *, target: str, run: str, clean: bool) -> Tar
 
 def get_target(db: Connection, target: str) -> TargetRow | None:
     """Return one target, or None when nothing was ever done to it."""
-    row = db.execute(select(_T).where(_T.c.target == target)).first()
+    row = db.execute(_BY_NAME, {"wanted": target}).first()
     return None if row is None else _target(row)
 
 
@@ -200,7 +201,7 @@ def _held_by(db: Connection, target: str, run: str) -> TargetRow:
 
 
 def _existing(db: Connection, target: str) -> TargetRow:
-    return _target(db.execute(select(_T).where(_T.c.target == target)).one())
+    return _target(db.execute(_BY_NAME, {"wanted": target}).one())
 
 
 def _target(row: Any) -> TargetRow:
