@@ -1,0 +1,163 @@
+"""Deployments: a ReplicaSet for each template, rolled from the old to the new."""
+
+import copy
+import hashlib
+import json
+import time
+from typing import Any
+
+from holdpoint.sandbox.clock import seconds_text
+from holdpoint.sandbox.controllers import deployment_status, rollout
+from holdpoint.sandbox.controllers.replica_sets import owned_by_uid, owner_reference
+from holdpoint.sandbox.controllers.rollout import Generation
+from holdpoint.sandbox.kube.kinds import DEPLOYMENTS, REPLICA_SETS
+from holdpoint.sandbox.store import Object, Store, new_uid
+
+HASH_LABEL = "pod-template-hash"
+REVISION = "deployment.kubernetes.io/revision"
+_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
+
+
+class Deployments:
+    """Keeps the ReplicaSets and the status of every Deployment."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def reconcile(self) -> float | None:
+        """Move every Deployment on; return when a progress deadline passes (Unix seconds)."""
+        owned = owned_by_uid(self._store.all(REPLICA_SETS))
+        due = [
+            self._one(body, owned.get(body["metadata"]["uid"], []))
+            for body in self._store.all(DEPLOYMENTS)
+            if "deletionTimestamp" not in body["metadata"]
+        ]
+        return min((moment for moment in due if moment is not None), default=None)
+
+    def _one(self, body: Object, sets: list[Object]) -> float | None:
+        sets = sorted(sets, key=revision_of)
+        new = next((s for s in sets if _same_template(s, body)), None)
+        if new is None and not body["spec"].get("paused"):
+            new = self._store.put(REPLICA_SETS, _replica_set(body))
+            sets.append(new)
+        if new is not None:
+            sets, new, body = self._number(body, sets, new)
+            sets = self._resize(body, sets, new)
+            new = next(s for s in sets if s["metadata"]["uid"] == new["metadata"]["uid"])
+            self._tidy(body, sets, new)
+        status, due = deployment_status.observed(body, sets, new)
+        if status != body.get("status"):
+            self._store.put(DEPLOYMENTS, {**body, "status": status})
+        return due
+
+    def _number(self, body: Object, sets: list[Object], new: Object) -> tuple[list[Object], Object, Object]:
+        """Give the current ReplicaSet the highest revision, and the Deployment the same."""
+        others = [revision_of(s) for s in sets if s is not new]
+        wanted = max([revision_of(new), *(number + 1 for number in others)])
+        wanted = max(wanted, 1)
+        if revision_of(new) != wanted:
+            numbered = self._store.put(REPLICA_SETS, _annotated(new, wanted))
+            sets = [*(s for s in sets if s is not new), numbered]
+            new = numbered
+        if revision_of(body) != wanted:
+            body = self._store.put(DEPLOYMENTS, _annotated(body, wanted))
+        return sets, new, body
+
+    def _resize(self, body: Object, sets: list[Object], new: Object) -> list[Object]:
+        old = [s for s in sets if s is not new]
+        sizes = rollout.next_sizes(body["spec"], _numbers(new), [_numbers(s) for s in old])
+        if body["spec"].get("paused"):
+            return sets
+        out = []
+        for current in sets:
+            size = sizes.get(current["metadata"]["name"])
+            ready = body["spec"].get("minReadySeconds", 0)
+            spec = {**current["spec"], "minReadySeconds": ready} if ready else current["spec"]
+            if size is not None and size != spec["replicas"]:
+                spec = {**spec, "replicas": size}
+            out.append(
+                current
+                if spec == current["spec"]
+                else self._store.put(REPLICA_SETS, _respecified(current, spec))
+            )
+        return out
+
+    def _tidy(self, body: Object, sets: list[Object], new: Object) -> None:
+        """Remove the oldest empty ReplicaSets beyond the history limit, once the rollout is complete."""
+        finished = [
+            s
+            for s in sets
+            if s is not new and not s["spec"]["replicas"] and not s.get("status", {}).get("replicas")
+        ]
+        spare = len(finished) - body["spec"].get("revisionHistoryLimit", 10)
+        for gone in finished[: max(0, spare)]:
+            self._store.remove(REPLICA_SETS, gone["metadata"]["namespace"], gone["metadata"]["name"])
+
+
+def revision_of(body: Object) -> int:
+    """Return the revision annotation of a Deployment or ReplicaSet, 0 without one."""
+    text = (body["metadata"].get("annotations") or {}).get(REVISION, "0")
+    return int(text) if text.isdigit() else 0
+
+
+def template_hash(template: dict[str, Any]) -> str:
+    """Return ten letters that stand for a pod template."""
+    digest = hashlib.sha256(json.dumps(template, sort_keys=True).encode()).digest()
+    return "".join(_LETTERS[byte % len(_LETTERS)] for byte in digest[:10])
+
+
+def _same_template(replica_set: Object, body: Object) -> bool:
+    template = copy.deepcopy(replica_set["spec"]["template"])
+    template.get("metadata", {}).get("labels", {}).pop(HASH_LABEL, None)
+    wanted = body["spec"]["template"]
+    return bool(template.get("spec") == wanted.get("spec")) and _bare(template) == _bare(wanted)
+
+
+def _bare(template: dict[str, Any]) -> tuple[Any, Any]:
+    metadata = template.get("metadata") or {}
+    return metadata.get("labels") or {}, metadata.get("annotations") or {}
+
+
+def _numbers(replica_set: Object) -> Generation:
+    status = replica_set.get("status", {})
+    # a ReplicaSet that has not seen its latest size yet may count pods that are about to go
+    available = min(status.get("availableReplicas", 0), replica_set["spec"]["replicas"])
+    return Generation(replica_set["metadata"]["name"], replica_set["spec"]["replicas"], available)
+
+
+def _annotated(body: Object, revision: int) -> Object:
+    annotations = {**(body["metadata"].get("annotations") or {}), REVISION: str(revision)}
+    return {**body, "metadata": {**body["metadata"], "annotations": annotations}}
+
+
+def _respecified(body: Object, spec: dict[str, Any]) -> Object:
+    metadata = {**body["metadata"], "generation": body["metadata"]["generation"] + 1}
+    return {**body, "metadata": metadata, "spec": spec}
+
+
+def _replica_set(body: Object) -> Object:
+    spec, metadata = body["spec"], body["metadata"]
+    template = copy.deepcopy(spec["template"])
+    code = template_hash(spec["template"])
+    labels = {**(template.get("metadata", {}).get("labels") or {}), HASH_LABEL: code}
+    template["metadata"] = {**(template.get("metadata") or {}), "labels": labels}
+    selector = copy.deepcopy(spec["selector"])
+    selector["matchLabels"] = {**(selector.get("matchLabels") or {}), HASH_LABEL: code}
+    out: Object = {
+        "apiVersion": "apps/v1",
+        "kind": "ReplicaSet",
+        "metadata": {
+            "name": f"{metadata['name']}-{code}",
+            "namespace": metadata["namespace"],
+            "uid": new_uid(),
+            "creationTimestamp": seconds_text(time.time()),
+            "generation": 1,
+            "labels": labels,
+            "ownerReferences": [owner_reference("Deployment", "apps/v1", body)],
+        },
+        "spec": {"replicas": 0, "selector": selector, "template": template},
+        "status": {"replicas": 0},
+    }
+    if spec.get("minReadySeconds"):
+        out["spec"]["minReadySeconds"] = spec["minReadySeconds"]
+    return out

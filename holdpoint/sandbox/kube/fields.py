@@ -1,0 +1,133 @@
+"""Sets of fields, as managed fields record them (FieldsV1 of structured-merge-diff).
+
+A field is a path of steps; a step is `f:<name>` for a field, `k:<json>` for the item of a list that merges by
+keys, `v:<json>` for the value of a set, as in FieldsV1 itself. An item that exists is a path of its own.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from holdpoint.sandbox.kube import schema
+
+Step = str
+FieldPath = tuple[Step, ...]
+Fields = frozenset[FieldPath]
+
+_NEVER_OWNED = {
+    ("f:apiVersion",),
+    ("f:kind",),
+    ("f:metadata", "f:name"),
+    ("f:metadata", "f:namespace"),
+    ("f:metadata", "f:uid"),
+    ("f:metadata", "f:resourceVersion"),
+    ("f:metadata", "f:generation"),
+    ("f:metadata", "f:creationTimestamp"),
+    ("f:metadata", "f:deletionTimestamp"),
+    ("f:metadata", "f:deletionGracePeriodSeconds"),
+    ("f:metadata", "f:generateName"),
+    ("f:metadata", "f:selfLink"),
+}
+
+
+def item_step(key: tuple[tuple[str, Any], ...]) -> Step:
+    """Return the step of a list's item."""
+    return "k:" + json.dumps(dict(sorted(key)), separators=(",", ":"))
+
+
+def fields_of(value: Any) -> Fields:
+    """Return the fields that a whole object (without `status`) sets."""
+    out: dict[FieldPath, Any] = {}
+    body = {key: part for key, part in value.items() if key != "status"}
+    _collect(body, (), (), out)
+    return frozenset(path for path in out if not _is_system(path))
+
+
+def leaves_of(value: Any) -> dict[FieldPath, Any]:
+    """Return the same fields with their values, for comparing two versions of an object."""
+    out: dict[FieldPath, Any] = {}
+    body = {key: part for key, part in value.items() if key != "status"}
+    _collect(body, (), (), out)
+    return {path: part for path, part in out.items() if not _is_system(path)}
+
+
+def changed(before: Any, after: Any) -> tuple[Fields, Fields]:
+    """Return the fields that a write set or changed, and those that it removed."""
+    old, new = leaves_of(before), leaves_of(after)
+    touched = frozenset(path for path, value in new.items() if path not in old or old[path] != value)
+    return touched, frozenset(path for path in old if path not in new)
+
+
+def encode(fields: Iterable[FieldPath]) -> dict[str, Any]:
+    """Return fields as FieldsV1."""
+    root: dict[str, Any] = {}
+    for path in sorted(fields):
+        node = root
+        for step in path:
+            node = node.setdefault(step, {})
+        if path[-1].startswith("k:"):
+            node["."] = {}
+    return root
+
+
+def decode(node: Mapping[str, Any]) -> Fields:
+    """Return the fields of a FieldsV1."""
+    out: set[FieldPath] = set()
+    _decode(node, (), out)
+    return frozenset(out)
+
+
+def shown(path: FieldPath) -> str:
+    """Return a path as Kubernetes' messages print it: `.spec.containers[name="web"].image`."""
+    return "".join(_shown_step(step) for step in path)
+
+
+def _shown_step(step: Step) -> str:
+    kind, _, rest = step.partition(":")
+    if kind == "f":
+        return f".{rest}"
+    if kind == "v":
+        return f"[={rest}]"
+    pairs = (f"{key}={json.dumps(value)}" for key, value in json.loads(rest).items())
+    return f"[{','.join(pairs)}]"
+
+
+def _is_system(path: FieldPath) -> bool:
+    return path in _NEVER_OWNED or path[:2] == ("f:metadata", "f:managedFields")
+
+
+def _collect(value: Any, at: schema.Path, path: FieldPath, out: dict[FieldPath, Any]) -> None:
+    if isinstance(value, dict) and value and not schema.is_atomic_map(at):
+        for name, part in value.items():
+            _collect(part, (*at, name), (*path, f"f:{name}"), out)
+    elif isinstance(value, list) and value and (keys := schema.list_keys(at)):
+        for item in value:
+            _collect_item(item, keys, at, path, out)
+    elif isinstance(value, list) and value and schema.is_set(at):
+        for item in value:
+            out[(*path, "v:" + json.dumps(item))] = item
+    elif path:
+        out[path] = value
+
+
+def _collect_item(
+    item: Any, keys: tuple[str, ...], at: schema.Path, path: FieldPath, out: dict[FieldPath, Any]
+) -> None:
+    key = schema.item_key(item, keys)
+    if key is None:
+        out[path] = item
+        return
+    here = (*path, item_step(key))
+    out[here] = None  # that the item exists; its fields follow
+    for name, part in item.items():
+        _collect(part, (*at, "[]", name), (*here, f"f:{name}"), out)
+
+
+def _decode(node: Mapping[str, Any], path: FieldPath, out: set[FieldPath]) -> None:
+    for step, below in node.items():
+        if step == ".":
+            out.add(path)
+        elif below:
+            _decode(below, (*path, step), out)
+        else:
+            out.add((*path, step))

@@ -1,0 +1,104 @@
+"""The patches that change an object in place: JSON merge patch, strategic merge patch, JSON patch."""
+
+import copy
+from typing import Any
+
+from holdpoint.sandbox.kube import schema
+from holdpoint.sandbox.kube.status import Refusal, bad_request
+
+APPLY = "application/apply-patch+yaml"
+MERGE = "application/merge-patch+json"
+STRATEGIC = "application/strategic-merge-patch+json"
+JSON = "application/json-patch+json"
+SUPPORTED = (JSON, MERGE, STRATEGIC, APPLY)
+
+
+def merge_patch(target: Any, patch: Any) -> Any:
+    """Return the target after a JSON merge patch (RFC 7396)."""
+    if not isinstance(patch, dict):
+        return copy.deepcopy(patch)
+    out = dict(target) if isinstance(target, dict) else {}
+    for name, value in patch.items():
+        if value is None:
+            out.pop(name, None)
+        else:
+            out[name] = merge_patch(out.get(name), value)
+    return out
+
+
+def strategic_patch(target: Any, patch: Any, at: schema.Path = ()) -> Any:
+    """Return the target after a strategic merge patch; knows `$patch: delete` and `replace`."""
+    if not isinstance(patch, dict):
+        return copy.deepcopy(patch)
+    if patch.get("$patch") == "replace":
+        return {key: copy.deepcopy(value) for key, value in patch.items() if key != "$patch"}
+    out = dict(target) if isinstance(target, dict) else {}
+    for name, value in patch.items():
+        if name.startswith("$"):
+            raise bad_request(f"strategic merge patch directive {name!r} is outside of the sandbox's subset")
+        below = (*at, name)
+        if value is None:
+            out.pop(name, None)
+        elif isinstance(value, list) and (keys := schema.list_keys(below)):
+            out[name] = _strategic_items(out.get(name) or [], value, keys, below)
+        elif schema.is_atomic_map(below) and name != "selector":
+            out[name] = copy.deepcopy(value)
+        else:
+            out[name] = strategic_patch(out.get(name), value, below)
+    return out
+
+
+def _strategic_items(live: list[Any], patch: list[Any], keys: tuple[str, ...], at: schema.Path) -> list[Any]:
+    first = keys[:1]  # a strategic merge knows one merge key only
+    out = list(live)
+    for item in patch:
+        key = schema.item_key(item, first)
+        if key is None:
+            raise bad_request(f"map: {item} does not contain declared merge key: {first[0]}")
+        place = next((i for i, other in enumerate(out) if schema.item_key(other, first) == key), None)
+        if item.get("$patch") == "delete":
+            out = [other for other in out if schema.item_key(other, first) != key]
+        elif place is None:
+            out.append(copy.deepcopy(item))
+        else:
+            out[place] = strategic_patch(out[place], item, (*at, "[]"))
+    return out
+
+
+def json_patch(target: Any, operations: Any) -> Any:
+    """Return the target after a JSON patch (RFC 6902) of add, remove, replace and test."""
+    if not isinstance(operations, list):
+        raise bad_request("a JSON patch is a list of operations")
+    out = copy.deepcopy(target)
+    for operation in operations:
+        try:
+            _operate(out, operation)
+        except (KeyError, IndexError, ValueError, TypeError) as error:
+            message = f"the server rejected our request due to an error in our request: {error}"
+            raise Refusal(422, "Invalid", message, {}) from error
+    return out
+
+
+def _operate(out: Any, operation: dict[str, Any]) -> None:
+    steps = [step.replace("~1", "/").replace("~0", "~") for step in operation["path"].split("/")[1:]]
+    node = out
+    for step in steps[:-1]:
+        node = node[int(step)] if isinstance(node, list) else node[step]
+    last: Any = steps[-1]
+    if isinstance(node, list):
+        last = len(node) if last == "-" else int(last)
+    match operation["op"]:
+        case "add" if isinstance(node, list):
+            node.insert(last, operation["value"])
+        case "add":
+            node[last] = operation["value"]
+        case "replace":
+            node[last]  # it must be there
+            node[last] = operation["value"]
+        case "remove":
+            del node[last]
+        case "test":
+            if node[last] != operation["value"]:
+                raise ValueError(f"testing value {operation['path']} failed")
+        case other:
+            raise ValueError(f"operation {other!r} is outside of the sandbox's subset")

@@ -1,0 +1,171 @@
+"""Traffic to the Services of the cluster, sampled each second as if every running pod were scraped.
+
+A Service's requests are spread evenly over the ready pods that its selector matches. Counts are accumulated as
+fractions and shown as whole numbers, so that errors and slow requests appear in proportion; only the volume has
+some noise, seeded by the pod. Latencies are exponential, with the asked 99th percentile. Counters start from zero
+when the sandbox starts, as those of pods that restarted.
+"""
+
+import math
+import random
+from dataclasses import dataclass, field
+
+from holdpoint.sandbox.behaviour import (
+    DEFAULT_ERROR_RATE,
+    DEFAULT_LATENCY_MS,
+    DEFAULT_RPS,
+    Behaviour,
+    Behaviours,
+)
+from holdpoint.sandbox.controllers.pods import Kubelet, images_of, is_ready
+from holdpoint.sandbox.kube import selectors
+from holdpoint.sandbox.kube.kinds import PODS, REPLICA_SETS, SERVICES
+from holdpoint.sandbox.prom.series import Database, Target
+from holdpoint.sandbox.store import Object, Store
+
+EDGES = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0, 2.5, 5.0, 10.0)
+"""Upper bounds of the latency buckets, in seconds; +Inf follows."""
+
+NOISE = 0.03
+TRIM_EVERY_MS = 60_000
+
+
+@dataclass
+class Counters:
+    """What one pod has counted since it started."""
+
+    noise: random.Random
+    waiting: float = 0.0
+    requests: int = 0
+    errors: float = 0.0
+    seconds: float = 0.0
+    within: list[float] = field(default_factory=lambda: [0.0] * len(EDGES))
+
+    def serve(self, expected: float, error_rate: float, latency_ms: float) -> None:
+        """Count about `expected` requests with this share of errors and this 99th percentile of latency."""
+        self.waiting += expected * self.noise.uniform(1 - NOISE, 1 + NOISE)
+        whole = math.floor(self.waiting)
+        self.waiting -= whole
+        if not whole:
+            return
+        self.requests += whole
+        self.errors += whole * error_rate
+        decay = math.log(100) / max(latency_ms / 1000, 1e-6)
+        self.seconds += whole / decay
+        for index, edge in enumerate(EDGES):
+            self.within[index] += whole * -math.expm1(-decay * edge)
+
+    def sample(self) -> list[float]:
+        """Return the values in the order of `series_of`."""
+        errors = float(math.floor(self.errors + 1e-6))
+        total = float(self.requests)
+        buckets = [float(math.floor(count + 1e-6)) for count in self.within]
+        return [1.0, total - errors, errors, *buckets, total, self.seconds, total]
+
+
+def target_of(namespace: str, deployment: str, pod: str) -> Target:
+    """Return a pod's target with its series, empty yet."""
+    labels = {"namespace": namespace, "deployment": deployment, "pod": pod}
+    target = Target({key: value for key, value in labels.items() if value})
+    target.add("up", job="pods")
+    for status in ("200", "500"):
+        target.add("http_requests_total", status=status)
+    for edge in (*(f"{edge:g}" for edge in EDGES), "+Inf"):
+        target.add("http_request_duration_seconds_bucket", le=edge)
+    target.add("http_request_duration_seconds_sum")
+    target.add("http_request_duration_seconds_count")
+    return target
+
+
+class Traffic:
+    """Makes the traffic and takes the samples."""
+
+    def __init__(self, store: Store, behaviours: Behaviours, kubelet: Kubelet, database: Database) -> None:
+        self._store = store
+        self._behaviours = behaviours
+        self._kubelet = kubelet
+        self._database = database
+        self._pods: dict[str, tuple[Target, Counters]] = {}
+        self._trimmed = 0
+
+    def tick(self, now: float, elapsed: float) -> None:
+        """Serve the requests of the last `elapsed` seconds and sample every running pod."""
+        moment = int(now * 1000)
+        pods = [pod for pod in self._store.all(PODS) if pod.get("status", {}).get("phase") == "Running"]
+        ready = [pod for pod in pods if is_ready(pod)]
+        self._follow(ready)
+        shares = self._shares(ready, now)
+        for pod in pods:
+            uid = pod["metadata"]["uid"]
+            if uid not in self._pods:
+                self._begin(pod)
+            elif expected := shares.get(uid, 0.0) * elapsed:
+                self._serve(pod, expected, now)
+            target, counters = self._pods[uid]
+            target.append(moment, counters.sample())
+        self._end_missing({pod["metadata"]["uid"] for pod in pods}, moment)
+        if moment - self._trimmed > TRIM_EVERY_MS:
+            self._database.trim(moment)
+            self._trimmed = moment
+
+    def _follow(self, ready: list[Object]) -> None:
+        since: dict[str, float] = {}
+        for pod in ready:
+            for image in images_of(pod):
+                since[image] = min(since.get(image, math.inf), self._kubelet.ready_at(pod))
+        self._behaviours.follow(since)
+
+    def _shares(self, ready: list[Object], now: float) -> dict[str, float]:
+        """Return the requests a second of each ready pod, by UID."""
+        shares: dict[str, float] = {}
+        for service in self._store.all(SERVICES):
+            selector = service["spec"].get("selector")
+            if not selector:
+                continue
+            behind = [pod for pod in ready if _selects(service, selector, pod)]
+            for pod in behind:
+                uid = pod["metadata"]["uid"]
+                shares[uid] = shares.get(uid, 0.0) + self._total(behind, now) / len(behind)
+        return shares
+
+    def _total(self, pods: list[Object], now: float) -> float:
+        """Return a Service's requests a second; where several images ask for one, the latest wish counts."""
+        images = {image for pod in pods for image in images_of(pod)}
+        asked = [b for b in self._behaviours.in_effect(images, now) if b.rps is not None]
+        latest = max(asked, key=lambda behaviour: behaviour.set_at, default=None)
+        return DEFAULT_RPS if latest is None or latest.rps is None else latest.rps
+
+    def _begin(self, pod: Object) -> None:
+        metadata = pod["metadata"]
+        target = target_of(metadata["namespace"], self._deployment(pod), metadata["name"])
+        self._database.targets.append(target)
+        self._pods[metadata["uid"]] = (target, Counters(random.Random(metadata["uid"])))  # noqa: S311 - noise, no secret
+
+    def _deployment(self, pod: Object) -> str:
+        """Return the name of the Deployment that a pod belongs to, or nothing."""
+        for owner in pod["metadata"].get("ownerReferences", []):
+            found = self._store.get(REPLICA_SETS, pod["metadata"]["namespace"], owner["name"])
+            for above in found["metadata"].get("ownerReferences", []) if found else []:
+                return str(above["name"])
+        return ""
+
+    def _serve(self, pod: Object, expected: float, now: float) -> None:
+        effects = self._behaviours.in_effect(images_of(pod), now)
+        _, counters = self._pods[pod["metadata"]["uid"]]
+        counters.serve(expected, *_worst(effects))
+
+    def _end_missing(self, running: set[str], moment: int) -> None:
+        for uid in [uid for uid in self._pods if uid not in running]:
+            target, _ = self._pods.pop(uid)
+            target.end(moment)
+
+
+def _worst(effects: list[Behaviour]) -> tuple[float, float]:
+    errors = [b.error_rate for b in effects if b.error_rate is not None]
+    latencies = [b.latency_ms for b in effects if b.latency_ms is not None]
+    return max(errors, default=DEFAULT_ERROR_RATE), max(latencies, default=DEFAULT_LATENCY_MS)
+
+
+def _selects(service: Object, selector: dict[str, str], pod: Object) -> bool:
+    same = pod["metadata"]["namespace"] == service["metadata"]["namespace"]
+    return same and selectors.subset(selector, pod["metadata"].get("labels") or {})
