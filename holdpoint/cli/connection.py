@@ -1,0 +1,84 @@
+"""Where the API is and who we are: from the environment, else from the data folder of a running stack."""
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from holdpoint.models.errors import SettingsError, UpstreamUnavailable
+
+if TYPE_CHECKING:
+    from holdpoint.cli.client import Api
+
+
+def connect(data: Path) -> "Api":
+    """Return the API of HOLDPOINT_URL, or of the stack on this data folder. Raises UpstreamUnavailable."""
+    from holdpoint.cli.client import Api
+
+    address = os.environ.get("HOLDPOINT_URL", "").strip() or addresses(data)["api"]
+    if not address.startswith(("http://", "https://")):
+        raise SettingsError(f"HOLDPOINT_URL is {address!r}; it must begin with http:// or https://.")
+    return Api(address, token(data, address))
+
+
+def addresses(data: Path) -> dict[str, Any]:
+    """Return the addresses that `up` wrote down. Raises UpstreamUnavailable if no stack runs there."""
+    try:
+        found = json.loads((data / "run" / "addresses.json").read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UpstreamUnavailable(
+            f"No Holdpoint answers at {data.absolute()}: no stack is running there. "
+            "Start one with `holdpoint up`, name its folder with --data, or set HOLDPOINT_URL."
+        ) from error
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"The addresses in {data.absolute()}/run cannot be read: {error}.") from error
+    if not isinstance(found, dict) or not isinstance(found.get("api"), str):
+        raise SettingsError(f"{data.absolute()}/run/addresses.json names no API. Run `holdpoint up` again.")
+    return found
+
+
+def token(data: Path, address: str) -> str | None:
+    """Return HOLDPOINT_TOKEN, else the stored login; that one goes to servers on this machine only."""
+    from holdpoint.cli.client import is_local
+
+    if given := os.environ.get("HOLDPOINT_TOKEN", "").strip():
+        return given
+    if not is_local(address):
+        return None
+    try:
+        return token_file(data).read_text(encoding="ascii").strip() or None
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"The stored login {token_file(data)} cannot be read: {error}.") from error
+
+
+def steering(data: Path) -> "Api":
+    """Return the sandbox of the stack on this data folder, with the secret that steers it."""
+    from holdpoint.cli.client import Api
+
+    secret = data / "sandbox" / "tokens" / "steer.token"
+    try:
+        return Api(addresses(data)["sandbox"], secret.read_text(encoding="ascii").strip(), root="sandbox")
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"The sandbox's secret {secret} cannot be read: {error}.") from error
+
+
+def token_file(data: Path) -> Path:
+    """Return where the login of a data folder is kept."""
+    return data / "run" / "login.token"
+
+
+def store_token(data: Path, value: str) -> Path:
+    """Keep a login, readable by its owner only, in one step; return where."""
+    path = token_file(data)
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        fresh.unlink(missing_ok=True)
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(value)
+        fresh.replace(path)
+    except OSError as error:
+        raise SettingsError(f"The login cannot be kept in {path}: {error}.") from error
+    return path

@@ -1,0 +1,81 @@
+"""`holdpoint approve` and `reject`: a decision is bound to the digest of what its maker was shown."""
+
+from typing import Annotated, Any
+
+import typer
+
+from holdpoint.cli import options
+from holdpoint.cli.output import Format, Output, cleaned
+
+Digest = Annotated[
+    str | None,
+    typer.Option(
+        "--digest",
+        metavar="sha256:…",
+        help="Decide on exactly this; refused if the ticket binds something else by now. "
+        "Default: what the ticket binds now, which is shown.",
+    ),
+]
+
+
+def approve(
+    ticket: options.TicketId,
+    reason: options.Reason = "",
+    digest: Digest = None,
+    output: options.Output = Format.TEXT,
+    data: options.Data = options.DEFAULT_DATA,
+) -> None:
+    """Approve a ticket: shows what the approval binds, and sends its digest."""
+    _decide("approve", ticket, reason, digest, Output(output), data)
+
+
+def reject(
+    ticket: options.TicketId,
+    reason: options.Reason = "",
+    digest: Digest = None,
+    output: options.Output = Format.TEXT,
+    data: options.Data = options.DEFAULT_DATA,
+) -> None:
+    """Reject a ticket: it ends Rejected, and nothing is changed."""
+    _decide("reject", ticket, reason, digest, Output(output), data)
+
+
+def _decide(verb: str, ticket: str, reason: str, digest: str | None, out: Output, data: Any) -> None:
+    from holdpoint.cli.client import segment
+    from holdpoint.cli.connection import connect
+    from holdpoint.cli.ticket_text import ticket_text
+    from holdpoint.models.errors import Conflict
+
+    with connect(data) as api:
+        path = f"changes/{segment(ticket)}"
+        view = api.get(path)
+        out.say(bound_text(verb, cleaned(view)))
+        bound = digest or view.get("digest")
+        if bound is None and verb == "approve":
+            raise Conflict(
+                f"{ticket} has nothing to approve yet: it is {view['phase']}, and its decision is not taken.",
+                id=ticket,
+                phase=view["phase"],
+            )
+        body = {"reason": reason} if bound is None else {"digest": bound, "reason": reason}
+        _, answer = api.post(f"{path}/{verb}", body)
+        out.answer(answer, ticket_text)
+
+
+def bound_text(verb: str, view: dict[str, Any]) -> str:
+    """Return what a decision on this view binds."""
+    from holdpoint.cli.ticket_text import risk_text, step_lines
+
+    lines = [
+        f"{verb} {view['id']}  {view['title']}",
+        f"  change     {view['type']} change of {view['service']} in {view['environment']}",
+        f"  commit     {view.get('commit')} ({view.get('repository')} {view.get('revision')})",
+        f"  target     {view.get('target')}",
+        f"  requester  {view.get('requester')}",
+        f"  risk       {risk_text(view.get('risk')) or 'not known yet'}",
+        f"  digest     {view.get('digest') or 'none yet'}",
+        *(f"  warning    {one}" for one in view.get("warnings") or []),
+    ]
+    for step in view.get("steps") or []:
+        lines += step_lines(step)
+    return "\n".join(lines)

@@ -1,0 +1,147 @@
+"""`holdpoint freeze`: stop every forward write in a scope, see what is frozen, and lift it."""
+
+from typing import Annotated, Any
+
+import typer
+
+from holdpoint.cli import options
+from holdpoint.cli.output import Format, Output, columns
+
+app = typer.Typer(
+    help="Freeze a service, an environment or everything; list and lift freezes.", rich_markup_mode=None
+)
+
+ACKNOWLEDGE_WITHIN = 90.0
+"""Seconds: fencing waits for every cluster in scope, or for the bound on one that does not answer."""
+
+
+@app.command()
+def create(
+    scope: Annotated[
+        str,
+        typer.Option(
+            "--scope",
+            metavar="SCOPE",
+            help="service=S,environment=E (either or both), or all for everything.",
+        ),
+    ],
+    reason: Annotated[str, typer.Option("--reason", help="Why; everyone who is held reads it.")],
+    until: Annotated[
+        str | None,
+        typer.Option(
+            "--until",
+            metavar="TIME",
+            parser=options.parse_until,
+            help="When it ends by itself: RFC 3339, or a duration from now such as 2h. Default: when lifted.",
+        ),
+    ] = None,
+    except_types: Annotated[
+        list[str] | None,
+        typer.Option("--except", metavar="TYPE", help="A change type that goes on, such as emergency."),
+    ] = None,
+    output: options.Output = Format.TEXT,
+    data: options.Data = options.DEFAULT_DATA,
+) -> None:
+    """Freeze a scope. When this returns, no forward write in it is committed any more; rollback goes on."""
+    from holdpoint.cli.connection import connect
+
+    body: dict[str, Any] = {"scope": check_scope(scope), "reason": reason, "except": except_types or []}
+    if until is not None:
+        body["until"] = until
+    with connect(data) as api:
+        _, freeze = api.post("freezes", body, patience=ACKNOWLEDGE_WITHIN)
+        Output(output).answer(freeze, created_text)
+
+
+@app.command("list")
+def list_freezes(
+    output: options.Output = Format.TEXT,
+    data: options.Data = options.DEFAULT_DATA,
+) -> None:
+    """List the freezes that are in force."""
+    from holdpoint.cli.connection import connect
+
+    with connect(data) as api:
+        Output(output).answer(api.get("freezes"), list_text)
+
+
+@app.command()
+def lift(
+    freeze: Annotated[str, typer.Argument(metavar="ID", help="The freeze's ID.")],
+    reason: options.Reason = "",
+    output: options.Output = Format.TEXT,
+    data: options.Data = options.DEFAULT_DATA,
+) -> None:
+    """Lift a freeze; what it held goes on."""
+    from holdpoint.cli.client import segment
+    from holdpoint.cli.connection import connect
+
+    with connect(data) as api:
+        _, lifted = api.post(f"freezes/{segment(freeze)}/lift", {"reason": reason})
+        Output(output).answer(lifted, lambda one: f"lifted {one['id']} ({one['scope']})")
+
+
+def check_scope(scope: str) -> str:
+    """Return a scope that can be meant: a slip would freeze too much or too little. Raises BadParameter."""
+    if scope == "all":
+        return scope
+    given: dict[str, str] = {}
+    for part in scope.split(","):
+        name, equals, value = (piece.strip() for piece in part.partition("="))
+        if not equals or not value or name not in ("service", "environment") or name in given:
+            raise typer.BadParameter(
+                f"--scope is {scope!r}; it must be all, service=S, environment=E or service=S,environment=E"
+            )
+        given[name] = value
+    return ",".join(f"{name}={given[name]}" for name in ("service", "environment") if name in given)
+
+
+def created_text(freeze: dict[str, Any]) -> str:
+    """Return what the acknowledgement says."""
+    lines = [
+        f"{freeze['id']}: {freeze['scope']} is frozen, acknowledged after {freeze['ack_ms']:.0f} ms",
+        f"  until      {freeze.get('until') or 'it is lifted'}",
+    ]
+    for name, meaning in (
+        ("in_flight", "was in flight"),
+        ("in_doubt", "IN DOUBT: could not be fenced yet, may still land"),
+        ("settling", "still settles"),
+    ):
+        found = freeze.get(name) or []
+        lines += [f"  {meaning}: {_item(one)}" for one in (found if isinstance(found, list) else [found])]
+    if not any(freeze.get(name) for name in ("in_flight", "in_doubt", "settling")):
+        lines.append("  nothing was in flight, nothing is in doubt")
+    return "\n".join([*lines, f"  lift it    holdpoint freeze lift {freeze['id']}"])
+
+
+def _item(one: Any) -> str:
+    if isinstance(one, dict):
+        return ", ".join(f"{name} {value}" for name, value in one.items() if value not in (None, "", []))
+    return str(one)
+
+
+def list_text(document: dict[str, Any]) -> str:
+    """Return the freezes in columns."""
+    if not document["items"]:
+        return "No freeze is in force."
+    rows = (
+        (
+            one["id"],
+            scope_text(one["scope"]),
+            one["created_at"],
+            one.get("until") or "lifted",
+            one.get("by"),
+            one["reason"],
+        )
+        for one in document["items"]
+    )
+    return columns(rows, ("ID", "SCOPE", "SINCE", "UNTIL", "BY", "REASON"))
+
+
+def scope_text(scope: Any) -> str:
+    """Return a scope as it is written on the command line."""
+    if not isinstance(scope, dict):
+        return str(scope)
+    if scope.get("everything"):
+        return "all"
+    return ",".join(f"{name}={scope[name]}" for name in ("service", "environment") if scope.get(name))

@@ -1,0 +1,50 @@
+"""`holdpoint list`: tickets, the newest first."""
+
+from typing import Annotated, Any
+
+import typer
+
+from holdpoint.cli import options
+from holdpoint.cli.output import Format, Output, columns
+from holdpoint.models.phases import Phase
+
+
+def list_tickets(
+    phase: Annotated[
+        Phase | None,
+        typer.Option("--phase", metavar="PHASE", case_sensitive=False, help="Only tickets in this phase."),
+    ] = None,
+    service: Annotated[str | None, typer.Option("--service", help="Only tickets of this service.")] = None,
+    environment: Annotated[
+        str | None, typer.Option("--environment", help="Only tickets of this environment.")
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=500, help="At most so many.")] = 50,
+    output: options.Output = Format.TEXT,
+    data: options.Data = options.DEFAULT_DATA,
+) -> None:
+    """List tickets, the newest first."""
+    from holdpoint.cli.connection import connect
+
+    with connect(data) as api:
+        asked = {"phase": phase, "service": service, "environment": environment, "limit": limit}
+        Output(output).answer(api.get("changes", asked), list_text)
+
+
+def list_text(document: dict[str, Any]) -> str:
+    """Return the tickets in columns."""
+    rows = (
+        (
+            view["id"],
+            view["phase"],
+            (view.get("hold") or {}).get("code", ""),
+            view["service"],
+            view["environment"],
+            view["type"],
+            view["created_at"],
+            view["title"],
+        )
+        for view in document["items"]
+    )
+    if not document["items"]:
+        return "No ticket matches."
+    return columns(rows, ("ID", "PHASE", "HOLD", "SERVICE", "ENVIRONMENT", "TYPE", "CREATED", "TITLE"))

@@ -1,0 +1,141 @@
+"""What the command line says, and the only place that prints.
+
+The answer goes to stdout: one JSON document under `--output json`, text otherwise. Everything else (progress,
+warnings, errors) goes to stderr. What comes from others is cleaned: a title must not steer a terminal.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from enum import StrEnum
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from holdpoint.cli.progress import Progress
+
+INDENT = 2
+
+
+class Format(StrEnum):
+    """How the answer is written."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+def asked_for_json(arguments: Sequence[str]) -> bool:
+    """Tell whether these arguments ask for JSON; also known where they cannot be parsed."""
+    wants = False
+    for index, argument in enumerate(arguments):
+        if argument == "--":
+            break
+        if argument == "--output" and index + 1 < len(arguments):
+            wants = arguments[index + 1] == Format.JSON
+        elif argument.startswith("--output="):
+            wants = argument == f"--output={Format.JSON}"
+    return wants
+
+
+def clean(text: Any) -> str:
+    """Return `text` with nothing in it that could steer a terminal."""
+    return "".join(char if char.isprintable() or char == "\n" else "?" for char in str(text))
+
+
+def cleaned(value: Any) -> Any:
+    """Return a document in which every text is one clean line."""
+    if isinstance(value, dict):
+        return {clean(name): cleaned(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [cleaned(one) for one in value]
+    return clean(value).replace("\n", " ") if isinstance(value, str) else value
+
+
+def columns(rows: Iterable[Sequence[Any]], header: Sequence[str]) -> str:
+    """Return a table in plain columns, never cut: it is piped into other programs."""
+    cells = [list(header), *[["" if cell is None else str(cell) for cell in row] for row in rows]]
+    widths = [max(len(row[index]) for row in cells) for index in range(len(header))]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in cells)
+    return "\n".join(line.rstrip() for line in lines)
+
+
+class Output:
+    """Where one command's answer and messages go."""
+
+    def __init__(self, form: Format = Format.TEXT) -> None:
+        self.json = form is Format.JSON
+
+    def answer(self, document: Any, text: Callable[[Any], str]) -> None:
+        """Give the command's one answer: the document under JSON, else what `text` says of it."""
+        if self.json:
+            # ASCII only: the document must survive whatever encoding the pipe was given.
+            self._write(json.dumps(document, indent=INDENT))
+        else:
+            self._write(clean(text(cleaned(document))))
+
+    def document(self, document: Any) -> None:
+        """Give an answer that is JSON in either form, such as a schema."""
+        self._write(json.dumps(document, indent=INDENT))
+
+    def say(self, text: str) -> None:
+        """Say something that is not the answer, on stderr."""
+        _print(clean(text), sys.stderr)
+
+    def progress(self) -> "AbstractContextManager[Progress]":
+        """Return where live progress goes: drawn on a terminal, plain lines elsewhere; always on stderr."""
+        if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb" or os.environ.get("CI"):
+            return PlainProgress(self.say)
+        from rich.console import Console
+
+        from holdpoint.cli.live import LiveProgress
+
+        return LiveProgress(Console(stderr=True))
+
+    def problem(self, problem: dict[str, Any]) -> None:
+        """Say what went wrong: the sentence on stderr, and under JSON the problem on stdout."""
+        self.say(f"error: {problem.get('detail') or problem.get('title')}")
+        for mistake in problem.get("errors") or []:
+            self.say(mistake_line(mistake))
+        if self.json:
+            self._write(json.dumps(problem, indent=INDENT))
+
+    def _write(self, text: str) -> None:
+        _print(text, sys.stdout)
+
+
+def mistake_line(mistake: dict[str, Any]) -> str:
+    """Return one mistake as compilers write it: file:line:column: sentence."""
+    places = [mistake.get("file"), mistake.get("line"), mistake.get("column")]
+    place = ":".join(str(part) for part in places if part is not None)
+    return f"  {place or mistake.get('field', '')}: {mistake.get('message', '')}"
+
+
+def _print(text: str, stream: Any) -> None:
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    stream.write(text.encode(encoding, errors="replace").decode(encoding) + "\n")
+    stream.flush()
+
+
+class PlainProgress:
+    """Progress in a log: a line, with its time, for each thing that happened."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+
+    def __enter__(self) -> "PlainProgress":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+    def line(self, text: str) -> None:
+        """Say one line."""
+        self._say(f"{datetime.now(UTC):%H:%M:%SZ} {text}")
+
+    def show(self, view: dict[str, Any]) -> None:
+        """Say nothing: what matters was said as lines."""

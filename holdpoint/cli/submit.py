@@ -1,0 +1,109 @@
+"""`holdpoint submit`: hand a change in, once, however often the pipeline retries; with --wait to its end."""
+
+import os
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from holdpoint.cli import options
+from holdpoint.cli.output import Format, Output
+
+SEND_BOUND = 60.0
+"""Seconds of trying again to hand a change in."""
+REFUSED_BOUND = 12.0
+"""Seconds of trying again while nobody listens at all: a supervised API is back in less."""
+
+
+def submit(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The change file; - is standard input.")],
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Stay until the ticket ends; exit by its phase.")
+    ] = False,
+    timeout: options.Timeout = options.AN_HOUR,
+    idempotency_key: Annotated[
+        str | None,
+        typer.Option(
+            "--idempotency-key",
+            metavar="KEY",
+            help="One ticket for this key, remembered for 30 days. Default: the CI run and its attempt, else "
+            "the content, which joins an open ticket only.",
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show plan and decision; make no ticket, change nothing.")
+    ] = False,
+    output: options.Output = Format.TEXT,
+    data: options.Data = options.DEFAULT_DATA,
+) -> int:
+    """Submit a change. Without --wait, exit 0 as soon as the ticket is open."""
+    from holdpoint.cli.change_input import read_change_file
+    from holdpoint.cli.ci_key import idempotency_key as derive
+    from holdpoint.cli.connection import connect
+    from holdpoint.cli.ticket_text import ticket_text
+    from holdpoint.cli.watch import watch_to_the_end
+
+    out, begun = Output(output), time.monotonic()
+    change = read_change_file(file)
+    key = derive(change.digest, os.environ) if idempotency_key is None else check_key(idempotency_key)
+    with connect(data) as api:
+        status, document = _send(
+            api, change.body(), key, out, dry_run=dry_run, bound=min(SEND_BOUND, timeout)
+        )
+        if dry_run:
+            out.answer(document, dry_run_text)
+            return 0
+        if status == 200:
+            out.say(f"joined {document['id']}, which the same submission opened before")
+        if not wait:
+            out.answer(document, ticket_text)
+            return 0
+        out.say(f"submitted {document['id']}; if this ends, go on with: holdpoint watch {document['id']}")
+        left = max(timeout - (time.monotonic() - begun), 0.1)
+        return watch_to_the_end(api, document["id"], timeout=left, whole=timeout, out=out, last=document)
+
+
+def check_key(key: str) -> str:
+    """Return a key that a person may choose. Raises BadParameter."""
+    if not 0 < len(key) <= 255 or not all(" " <= char <= "~" for char in key) or key != key.strip():
+        raise typer.BadParameter("--idempotency-key must be 1 to 255 printable ASCII characters")
+    if key.startswith("content:"):
+        raise typer.BadParameter(
+            "--idempotency-key may not begin with `content:`; the command uses that itself"
+        )
+    return key
+
+
+def _send(
+    api: Any, body: dict[str, Any], key: str, out: Output, *, dry_run: bool, bound: float
+) -> tuple[int, Any]:
+    """Hand the change in, again where a connection was lost: the key makes it one ticket."""
+    from holdpoint.cli.client import PATIENCE, NoAnswer, patiently
+
+    path = "changes?dry_run=true" if dry_run else "changes"
+
+    def call(left: float) -> tuple[int, Any]:
+        try:
+            answer: tuple[int, Any] = api.post(path, body, patience=min(left, PATIENCE), idempotency_key=key)
+            return answer
+        except NoAnswer as error:
+            error.detail["idempotency_key"] = key
+            raise
+
+    answer: tuple[int, Any] = patiently(call, bound=bound, refused=REFUSED_BOUND, say=out.say)
+    return answer
+
+
+def dry_run_text(document: dict[str, Any]) -> str:
+    """Return plan and decision in words."""
+    from holdpoint.cli.policy import decision_text
+    from holdpoint.cli.ticket_text import planned_text
+
+    lines = ["Nothing was submitted. This is what would happen:"]
+    for step in document.get("plan") or []:
+        lines.append(f"  step       {step['name']} ({step['kind']})")
+        lines += [f"               {planned_text(one)}" for one in step.get("weights") or []]
+        lines += [f"               warning: {one}" for one in step.get("warnings") or []]
+    lines += [f"  warning    {one}" for one in document.get("warnings") or []]
+    return "\n".join([*lines, decision_text(document.get("decision") or {})])

@@ -1,0 +1,121 @@
+"""A ticket in words: the whole of it for `show`, and what changed in it for those who watch."""
+
+from typing import Any
+
+View = dict[str, Any]
+
+
+def ticket_text(view: View) -> str:
+    """Return the ticket as `show` prints it."""
+    lines = [
+        f"{view['id']}  {view['title']}",
+        *_facts(
+            {
+                "phase": view["phase"],
+                "reason": reason_text(view.get("reason")),
+                "change": f"{view['type']} change of {view['service']} in {view['environment']}",
+                "from": f"{view.get('repository')} {view.get('revision')} ({short(view.get('commit'))})",
+                "target": view.get("target"),
+                "requester": view.get("requester"),
+                "risk": risk_text(view.get("risk")),
+                "approvals": approvals_text(view.get("approvals")),
+                "digest": view.get("digest"),
+                "created": view.get("created_at"),
+                "closed": view.get("closed_at"),
+                "rollback": rollback_text(view.get("rollback")),
+                "review": review_text(view.get("review")),
+                "earlier": view.get("previous"),
+            }
+        ),
+    ]
+    lines += [f"  held       {hold_text(hold)}" for hold in view.get("holds") or []]
+    lines += [f"  warning    {warning}" for warning in view.get("warnings") or []]
+    for step in view.get("steps") or []:
+        lines += step_lines(step)
+    lines += [f"  differs    {one}" for one in (view.get("rollback") or {}).get("differences") or []]
+    return "\n".join(lines)
+
+
+def _facts(facts: dict[str, Any]) -> list[str]:
+    return [f"  {name:<10} {value}" for name, value in facts.items() if value]
+
+
+def step_lines(step: View) -> list[str]:
+    """Return one step with its planned weights, its warnings and its verdicts."""
+    weight = (
+        f", {percent(step.get('weight'))} of the traffic's replicas" if step.get("weight") is not None else ""
+    )
+    lines = [f"  step       {step['name']} ({step['kind']}): {step['status']}{weight}"]
+    lines += [f"               {planned_text(one)}" for one in step.get("planned") or []]
+    lines += [f"               warning: {warning}" for warning in step.get("warnings") or []]
+    lines += [f"               {verdict_text(verdict)}" for verdict in step.get("verdicts") or []]
+    return lines
+
+
+def planned_text(planned: View) -> str:
+    """Return one weight of the plan: what was asked for, and what the replicas can give."""
+    replicas = f"{planned.get('canary', 0):g} new beside {planned.get('stable', 0):g} old"
+    return f"asked {percent(planned.get('asked'))}, reaches {percent(planned.get('reached'))} ({replicas})"
+
+
+def verdict_text(verdict: View) -> str:
+    """Return one verdict with the weight it was given at."""
+    return f"{verdict.get('verdict')} at {percent(verdict.get('weight'))}: {verdict.get('message')}"
+
+
+def hold_text(hold: View) -> str:
+    """Return one hold: why, by whom, until when, and what lifts it."""
+    until = f", until {hold['until']}" if hold.get("until") else ""
+    return (
+        f"{hold['code']}: {hold['message']} (by {hold['by']} since {hold['since']}{until}; "
+        f"lifted by: {hold['lift']})"
+    )
+
+
+def approvals_text(approvals: View | None) -> str:
+    """Return how many approvals count against how many are needed, and by whom."""
+    if not approvals:
+        return ""
+    given = approvals.get("given") or []
+    said = [f"{one['decision']} by {one['by']}{' (void)' if one.get('void') else ''}" for one in given]
+    if not approvals.get("required") and not said:
+        return "none needed"
+    counted = sum(one["decision"].startswith("approve") and not one.get("void") for one in given)
+    groups = f" of {' or '.join(approvals['groups'])}" if approvals.get("groups") else ""
+    text = f"{counted} of {approvals.get('required', 0)}{groups}"
+    return ", ".join([text, *said])
+
+
+def risk_text(risk: View | None) -> str:
+    """Return the level with its reasons."""
+    if not risk:
+        return ""
+    return f"{risk['level']} ({'; '.join(risk['reasons'])})" if risk.get("reasons") else str(risk["level"])
+
+
+def reason_text(reason: View | None) -> str:
+    """Return why the ticket is in its phase."""
+    return f"{reason['code']}: {reason['message']}" if reason else ""
+
+
+def rollback_text(rollback: View | None) -> str:
+    """Return what the comparison with the snapshot said, if there was one."""
+    if not rollback or not rollback.get("result"):
+        return ""
+    count = len(rollback.get("differences") or [])
+    return f"{rollback['result']}, {count} difference{'' if count == 1 else 's'}"
+
+
+def review_text(review: View | None) -> str:
+    """Return the review that an emergency owes."""
+    return f"{review.get('state', 'due')}, due {review.get('due_at')}" if review else ""
+
+
+def percent(value: Any) -> str:
+    """Return a share in percent, as short as it is exact."""
+    return f"{value:.4g} %" if isinstance(value, int | float) else "? %"
+
+
+def short(commit: Any) -> str:
+    """Return a commit as people quote it."""
+    return str(commit or "")[:12]
