@@ -95,9 +95,7 @@ def _documents(path: str, data: bytes) -> list[Any]:
         )
     try:
         _check_aliases(data)
-        documents = [
-            item for item in yaml.load_all(data, Loader=_Loader) if item is not None
-        ]
+        documents = [item for item in yaml.load_all(data, Loader=_Loader) if item is not None]
         for item in documents:
             _count_values(item, 0, 0)
             json.dumps(item, allow_nan=False)
@@ -107,7 +105,10 @@ def _documents(path: str, data: bytes) -> list[Any]:
 
 
 def _check_aliases(data: bytes) -> None:
-    """Raise ValueError when following the aliases could take long: merges copy what they name while parsing."""
+    """Raise ValueError when following the aliases could take long.
+
+    Merges copy what they name while parsing.
+    """
     limit = 20 if b"<<" in data else 1000
     if sum(isinstance(event, yaml.AliasEvent) for event in yaml.parse(data, Loader=_Loader)) > limit:
         raise ValueError(f"more than {limit} YAML aliases")
@@ -134,7 +135,7 @@ def _checked(path: str, item: Any, namespace: str) -> dict[str, Any]:
         raise StepConfig(f"Object without a name: {path} has a {kind or 'document'} without metadata.name.")
     if not known(api_version, kind):
         raise StepConfig(
-            f"Cannot apply {kind} {name}: {path} has apiVersion {api_version!r}, kind {kind!r}, which is not a "
+            f"Cannot apply {kind} {name}: {path} has apiVersion {api_version!r}, kind {kind!r}, which is no "
             "namespaced kind that Holdpoint applies (lists and cluster-scoped kinds are not)."
         )
     if meta.get("namespace", namespace) != namespace:

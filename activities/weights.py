@@ -1,7 +1,7 @@
 """How many replicas give which weight: the arithmetic of a canary by replicas.
 
-A share is set by counting pods, so what is reached differs from what was asked for when there are few. The number
-that is really reached is what is shown and judged.
+A share is set by counting pods, so what is reached differs from what was asked for when there are few. The
+number that is really reached is what is shown and judged.
 """
 
 from math import floor
@@ -12,8 +12,9 @@ from holdpoint.models.contracts import WeightPlan
 def plan_weights(asked: list[int], *, stated: int | None, live: int | None) -> list[WeightPlan]:
     """Return what each weight comes to.
 
-    `stated` is the manifest's replicas; None means that something else owns them (an autoscaler, or a person), and
-    stable is then never touched. `live` is what runs now; None means that the Deployment does not exist.
+    `stated` is the manifest's replicas; None means that something else owns them (an autoscaler, or a
+    person), and stable is then never touched. `live` is what runs now; None means that the Deployment does
+    not exist.
     """
     if live is None:
         return [WeightPlan(asked=100, reached=100.0, canary=stated if stated is not None else 1, stable=0)]
@@ -41,7 +42,7 @@ def share(canary: int, stable: int) -> float:
 def warnings(weights: list[WeightPlan]) -> list[str]:
     """Return one sentence for each weight that the replicas cannot give, within two points."""
     return [
-        f"Weight {plan.asked} % is really {plan.reached:g} %: {plan.canary} of {plan.canary + plan.stable} replicas."
+        f"Weight {plan.asked} % is really {plan.reached:g} %: {plan.canary} of {plan.canary + plan.stable} pods."
         for plan in weights
         if abs(plan.asked - plan.reached) > 2
     ]

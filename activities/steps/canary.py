@@ -2,20 +2,37 @@
 
 from typing import Any
 
-from activities.weights import plan_weights, warnings
-from holdpoint.clients.cluster import Cluster
-from holdpoint.models.change import Step
+from activities.intents import Stopped
+from activities.readiness import wait_scaled
+from activities.snapshot import canary_ref
+from activities.steps.stage import Stage, failed
+from activities.weights import plan_weights, share, warnings
+from holdpoint.clients.cluster import CANARY_SUFFIX, Cluster
+from holdpoint.models.change import CanaryConfig, Step
 from holdpoint.models.contracts import PlannedStep
 from holdpoint.models.errors import StepConfig
 from holdpoint.models.record import ObjectRef
 
 KIND = "canary"
 
+TRACK = "holdpoint.dev/track"
+"""The label that tells the canary's pods from stable's; Services do not select by it."""
+
+SCALE = "holdpoint-scale"
+"""Stable's replicas are set under a field manager of their own: an apply that states nothing but replicas would drop
+every other field that the main one applied before."""
+
+SCALE_PATIENCE = 60.0
+"""Seconds for stable's surplus pods to go. They need not be ready: the change may be what repairs them."""
+
 
 async def outline(
     index: int, step: Step, manifests: list[dict[str, Any]], cluster: Cluster, namespace: str
 ) -> PlannedStep:
-    """Return the step with the weights that its replicas can give. Raises StepConfig without its Deployment."""
+    """Return the step with the weights that its replicas can give.
+
+    Raises StepConfig without its Deployment.
+    """
     config = step.canary
     if config is None:
         raise StepConfig(f"Step {index} is not a canary.")
@@ -63,3 +80,95 @@ def deployment_ref(cluster: str, namespace: str, name: str) -> ObjectRef:
     return ObjectRef(
         cluster=cluster, api_version="apps/v1", kind="Deployment", namespace=namespace, name=name
     )
+
+
+async def run(stage: Stage) -> float:
+    """Bring the canary to its next weight, or finish it.
+
+    Return the weight that is really there, in percent.
+    """
+    config = CanaryConfig.model_validate(stage.call.step.config)
+    manifest = stable_manifest(stage.objects, config.deployment)
+    stable = stage.ref(manifest)
+    if stage.call.stage == "weight" and stage.call.weight == 0:
+        await _apply_others(stage)
+    before = stage.snapshot.of(stable)
+    whole = before is not None and before.body is None
+    if whole or stage.call.stage == "finish":
+        return await _promote(stage, manifest, drop=stage.call.stage == "finish" and not whole)
+    plan = stage.call.step.weights[stage.call.weight]
+    if plan.asked >= 100:
+        if config.weights[min(stage.call.weight, len(config.weights) - 1)] < 100:
+            raise Stopped(
+                failed("plan_outdated", f"{stable.name} exists now, but the plan was made without it.")
+            )
+        return await _promote(stage, manifest, drop=False)
+    canary = canary_manifest(manifest, plan.canary)
+    await stage.apply(canary)
+    await stage.ready(canary)
+    if "replicas" in manifest["spec"]:
+        await stage.apply(_replicas(manifest, plan.stable), manager=SCALE, stamp=False)
+        await wait_scaled(stage.cluster, stable, patience=SCALE_PATIENCE)
+    return await _reached(stage, manifest)
+
+
+def canary_manifest(manifest: dict[str, Any], replicas: int) -> dict[str, Any]:
+    """Return the Deployment that runs beside stable: the same pods under one more label."""
+    meta, spec = manifest["metadata"], manifest["spec"]
+    template = spec["template"]
+    pod = template.get("metadata") or {}
+    selector = spec.get("selector") or {}
+    return {
+        **manifest,
+        "metadata": {**meta, "name": meta["name"] + CANARY_SUFFIX, "labels": _tracked(meta.get("labels"))},
+        "spec": {
+            **spec,
+            "replicas": replicas,
+            "selector": {**selector, "matchLabels": _tracked(selector.get("matchLabels"))},
+            "template": {**template, "metadata": {**pod, "labels": _tracked(pod.get("labels"))}},
+        },
+    }
+
+
+async def _apply_others(stage: Stage) -> None:
+    """Apply what is not run as a canary by any step, and wait for it: the new version may need it."""
+    others = [
+        m for m in stage.objects if m["kind"] != "Deployment" or m["metadata"]["name"] not in stage.canaries
+    ]
+    for manifest in others:
+        await stage.apply(manifest)
+    for manifest in others:
+        await stage.ready(manifest)
+
+
+async def _promote(stage: Stage, manifest: dict[str, Any], *, drop: bool) -> float:
+    """Give every replica the new version; then the canary has nothing left to do."""
+    await stage.apply(manifest)
+    await stage.ready(manifest)
+    if drop:
+        await stage.delete(canary_ref(stage.ref(manifest)))
+    return 100.0
+
+
+async def _reached(stage: Stage, manifest: dict[str, Any]) -> float:
+    """Return the canary's share of the replicas that are ready now."""
+    stable = stage.ref(manifest)
+    counts = []
+    for ref in (canary_ref(stable), stable):
+        live = await stage.cluster.read(ref)
+        counts.append(int(((live or {}).get("status") or {}).get("readyReplicas", 0)))
+    return share(*counts)
+
+
+def _replicas(manifest: dict[str, Any], replicas: int) -> dict[str, Any]:
+    meta = manifest["metadata"]
+    return {
+        "apiVersion": manifest["apiVersion"],
+        "kind": manifest["kind"],
+        "metadata": {"name": meta["name"], "namespace": meta["namespace"]},
+        "spec": {"replicas": replicas},
+    }
+
+
+def _tracked(labels: Any) -> dict[str, Any]:
+    return {**(labels or {}), TRACK: "canary"}

@@ -1,7 +1,8 @@
-"""The cluster: one interface for every outside write. `kubernetes.py` has the clusters of an installation by name.
+"""The cluster: one interface for every outside write; `kubernetes.py` has the clusters by name.
 
-Two identities per cluster: `forward` writes what a change wants, `undo` writes rollbacks and fences. A freeze can take
-the first one's permission away and leave the second. The real client is in `kubernetes_api.py`.
+Two identities per cluster: `forward` writes what a change wants, `undo` writes rollbacks and fences. A
+freeze can take the first one's permission away and leave the second. The real client is in
+`kubernetes_api.py`.
 """
 
 from typing import Any, Protocol
@@ -32,9 +33,10 @@ class Receipt(Model):
 class Cluster(Protocol):
     """One cluster under one identity.
 
-    Every call raises UpstreamUnavailable or UpstreamRateLimited when there is no answer (a write is then in doubt),
-    AccessDenied, Conflict (`detail["reason"]` is `precondition`, `field_manager` or `exists`), and StepConfig when
-    the API server finds the object invalid. `budget` is in seconds: it bounds the request on both sides.
+    Every call raises UpstreamUnavailable or UpstreamRateLimited when there is no answer (a write is then in
+    doubt), AccessDenied, Conflict (`detail["reason"]` is `precondition`, `field_manager` or `exists`), and
+    StepConfig when the API server finds the object invalid. `budget` is in seconds: it bounds the request
+    on both sides.
     """
 
     name: str
@@ -47,11 +49,19 @@ class Cluster(Protocol):
     ) -> list[dict[str, Any]]:
         """Return the objects of one kind in a namespace."""
 
-    async def dry_run(self, manifest: dict[str, Any], *, force: bool = False) -> dict[str, Any]:
+    async def dry_run(
+        self, manifest: dict[str, Any], *, force: bool = False, manager: str = FIELD_MANAGER
+    ) -> dict[str, Any]:
         """Return the object as a server-side apply would leave it; nothing is written."""
 
     async def apply(
-        self, manifest: dict[str, Any], *, intent: Intent, budget: float, force: bool = False
+        self,
+        manifest: dict[str, Any],
+        *,
+        intent: Intent,
+        budget: float,
+        force: bool = False,
+        manager: str = FIELD_MANAGER,
     ) -> Receipt:
         """Apply on the server's side, only at the resourceVersion that the intent observed."""
 

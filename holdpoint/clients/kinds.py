@@ -1,7 +1,7 @@
 """The kinds of Kubernetes objects that Holdpoint can apply, with their place in the API server's paths.
 
-The table is explicit: a change must not reach beyond its namespace, so a cluster-scoped or unknown kind is a mistake
-of the change and is found before anything is sent.
+The table is explicit: a change must not reach beyond its namespace, so a cluster-scoped or unknown kind is
+a mistake of the change and is found before anything is sent.
 """
 
 from urllib.parse import quote

@@ -1,7 +1,7 @@
 """The real cluster, over the official client's transport (`kubernetes.aio`).
 
-Objects are sent and read as plain mappings: typed models would drop fields that a newer API server knows. Nothing is
-retried here, because a request that is sent again after its budget could land under a freeze.
+Objects are sent and read as plain mappings: typed models would drop fields that a newer API server knows.
+Nothing is retried here, because a request that is sent again after its budget could land under a freeze.
 """
 
 import json
@@ -26,8 +26,11 @@ READ_BUDGET = 10.0
 APPLY_PATCH, MERGE_PATCH = "application/apply-patch+yaml", "application/merge-patch+json"
 
 
-class _FreshConnections(RESTClientObject):  # type: ignore[misc]  # the client has no types
-    """One connection per request: on a reused one aiohttp sends a PUT or DELETE again when the server hangs up."""
+class _FreshConnections(RESTClientObject):
+    """One connection per request.
+
+    On a reused one aiohttp sends a PUT or DELETE again when the server hangs up.
+    """
 
     def _create_connector(self) -> aiohttp.TCPConnector:
         return aiohttp.TCPConnector(ssl=self.ssl_context, force_close=True)
@@ -73,8 +76,8 @@ class ApiServer:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._reads.close()
-        await self._writes.close()
+        await self._reads.close()  # type: ignore[no-untyped-call]  # the client has no types
+        await self._writes.close()  # type: ignore[no-untyped-call]  # as above
 
     async def read(self, ref: ObjectRef) -> dict[str, Any] | None:
         """Return the object as it is now, or None."""
@@ -91,9 +94,11 @@ class ApiServer:
         )
         return [{"apiVersion": api_version, "kind": kind, **item} for item in body.get("items") or []]
 
-    async def dry_run(self, manifest: dict[str, Any], *, force: bool = False) -> dict[str, Any]:
+    async def dry_run(
+        self, manifest: dict[str, Any], *, force: bool = False, manager: str = FIELD_MANAGER
+    ) -> dict[str, Any]:
         """Return the object as a server-side apply would leave it; nothing is written."""
-        query = {"fieldManager": FIELD_MANAGER, "force": str(force).lower(), "dryRun": "All"}
+        query = {"fieldManager": manager, "force": str(force).lower(), "dryRun": "All"}
         path = object_path(ref_of(self.name, manifest))
         _, body = await self._send(
             self._reads, "PATCH", path, query=query, body=manifest, content=APPLY_PATCH
@@ -101,13 +106,19 @@ class ApiServer:
         return body
 
     async def apply(
-        self, manifest: dict[str, Any], *, intent: Intent, budget: float, force: bool = False
+        self,
+        manifest: dict[str, Any],
+        *,
+        intent: Intent,
+        budget: float,
+        force: bool = False,
+        manager: str = FIELD_MANAGER,
     ) -> Receipt:
         """Apply on the server's side, only at the resourceVersion that the intent observed."""
         meta = {key: value for key, value in manifest["metadata"].items() if key != "resourceVersion"}
         if intent.request.resource_version is not None:
             meta["resourceVersion"] = intent.request.resource_version
-        query = {"fieldManager": FIELD_MANAGER, "force": str(force).lower()}
+        query = {"fieldManager": manager, "force": str(force).lower()}
         ref = ref_of(self.name, manifest)
         return await self._write(
             "PATCH",
@@ -189,7 +200,10 @@ class ApiServer:
         budget: float = READ_BUDGET,
         missing_is_none: bool = False,
     ) -> tuple[int, dict[str, Any]]:
-        """Send one request and return status and body; what is not an answer or not a yes is raised as ours."""
+        """Send one request and return status and body.
+
+        What is not an answer or not a yes is raised as ours.
+        """
         url = client.configuration.host + path + ("?" + urlencode(query) if query else "")
         sent = {
             "Authorization": f"Bearer {self._token.value()}",
@@ -205,11 +219,11 @@ class ApiServer:
                 body,
                 _request_timeout=aiohttp.ClientTimeout(total=budget),
             )
-            data = await response.read()
+            data = await response.read()  # type: ignore[no-untyped-call]  # as above
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             spent = time.monotonic() - started
             raise UpstreamUnavailable(
-                f"Cluster {self.name} gave no answer to {method} {path} in {spent:.1f} s: {type(error).__name__}."
+                f"Cluster {self.name} gave no answer to {method} {path} in {spent:.1f} s: {error!r}."
             ) from error
         if response.status == 404 and missing_is_none:
             return 404, {}

@@ -20,7 +20,10 @@ _MANAGER = re.compile(r'conflict with "([^"]*)"')
 def error_of(
     cluster: str, method: str, path: str, status: int, body: dict[str, Any], headers: Mapping[str, str]
 ) -> HoldpointError:
-    """Return our error for an answer that is not a yes. `body` is the server's `Status` object, if it sent one."""
+    """Return our error for an answer that is not a yes.
+
+    `body` is the server's `Status` object, if it sent one.
+    """
     said = str(body.get("message") or "no message")[:1000]
     text = f"Cluster {cluster} answered {status} to {method} {path}: {said}"
     detail = {"status": status}
@@ -39,7 +42,10 @@ def error_of(
 
 
 def _conflict(text: str, body: dict[str, Any]) -> Conflict:
-    """Tell the three conflicts apart: a field that another manager owns, an object that exists, a moved version."""
+    """Tell the three conflicts apart.
+
+    A field that another manager owns, an object that exists, a moved version.
+    """
     causes = (body.get("details") or {}).get("causes") or []
     owned = [cause for cause in causes if cause.get("reason") == "FieldManagerConflict"]
     if owned:

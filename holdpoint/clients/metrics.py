@@ -1,7 +1,7 @@
 """Metrics: interface, Prometheus, and a null that says no data.
 
-Every answer is a list of samples; an empty list means no data, and no data is never a pass. Values enter a query only
-through `Query`, which escapes them: a name that holds quotes cannot change what is asked.
+Every answer is a list of samples; an empty list means no data, and no data is never a pass. Values enter a
+query only through `Query`, which escapes them: a name that holds quotes cannot change what is asked.
 """
 
 import re
@@ -15,7 +15,10 @@ from holdpoint.models.base import Instant, Model
 from holdpoint.models.errors import StepConfig, UpstreamRateLimited, UpstreamUnavailable
 
 TIMEOUT = 2.0
-"""Seconds for one question: the judge asks each second, and a provider that hangs is a provider that is down."""
+"""Seconds for one question.
+
+The judge asks each second, and a provider that hangs is a provider that is down.
+"""
 
 MAX_ANSWER = 8 * 1024 * 1024
 _NAME = re.compile(r"[A-Za-z_:][A-Za-z0-9_:]*")
@@ -46,7 +49,10 @@ class Metrics(Protocol):
 
 
 def selector(metric: str, labels: Mapping[str, str], patterns: Mapping[str, str] | None = None) -> str:
-    """Return `metric{label="value",...}` with each value escaped; `patterns` are matched as regular expressions."""
+    """Return `metric{label="value",...}` with each value escaped.
+
+    `patterns` are matched as regular expressions.
+    """
     names = [metric, *labels, *(patterns or {})]
     if bad := [name for name in names if not _NAME.fullmatch(name)]:
         raise StepConfig(f"Not a metric or label name: {bad[0]!r}.")
@@ -65,7 +71,7 @@ class PrometheusMetrics:
 
     def __init__(self, base: str) -> None:
         self._base = base.rstrip("/")
-        # The environment's proxies are not trusted: what they answer would be judged as the service's numbers.
+        # The environment's proxies are not trusted: their answers would be judged as the service's numbers.
         self._http = httpx.AsyncClient(timeout=TIMEOUT, trust_env=False, follow_redirects=False)
 
     async def close(self) -> None:
@@ -112,7 +118,10 @@ def _data(answer: httpx.Response) -> Mapping[str, Any]:
 
 
 def _samples(data: Mapping[str, Any]) -> list[Sample]:
-    """Return the samples of an instant answer. Anything that is not a vector or a scalar is not understood."""
+    """Return the samples of an instant answer.
+
+    Anything that is not a vector or a scalar is not understood.
+    """
     kind, result = data.get("resultType"), data.get("result")
     try:
         if kind == "scalar" and isinstance(result, list):

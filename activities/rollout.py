@@ -1,0 +1,246 @@
+"""The activities of one rollout: begin, apply a step, judge, ask for freezes, undo, compare, finish."""
+
+from typing import Any
+
+from temporalio import activity
+
+from activities import judging
+from activities.beat import beating, left_behind
+from activities.deferred import DeferringDoor
+from activities.fencing import Fence
+from activities.intents import LedgerDoor, Stopped, Writer, hold_of
+from activities.manifests import Files, load, load_with_paths
+from activities.snapshot import Snapshot, canary_names, take, touched
+from activities.steps.registry import kind_of
+from activities.steps.stage import Stage, failed
+from activities.undo import Undo, compare
+from holdpoint.clients.cluster import CANARY_SUFFIX
+from holdpoint.clients.kubernetes import Clusters
+from holdpoint.ledger import freezes, intents, targets
+from holdpoint.ledger.blobs import Blobs
+from holdpoint.ledger.store import Ledger
+from holdpoint.ledger.tickets import StoredChange, change_of
+from holdpoint.models import contracts
+from holdpoint.models.base import Digest
+from holdpoint.models.contracts import (
+    BeginCall,
+    Begun,
+    CompareCall,
+    Compared,
+    Done,
+    FinishCall,
+    Gate,
+    GateCall,
+    JudgeCall,
+    Judgement,
+    RolloutCall,
+    StepCall,
+    StepOutcome,
+    UndoCall,
+    Undone,
+)
+from holdpoint.models.errors import Conflict, PermanentError, UpstreamUnavailable
+from holdpoint.models.record import EntryDraft, Intent
+from holdpoint.models.ticket import RollbackResult
+
+
+class RolloutActivities:
+    """Everything that a rollout does outside the workflow. Each activity can be repeated at any point."""
+
+    def __init__(self, *, ledger: Ledger, blobs: Blobs, repositories: Files, clusters: Clusters) -> None:
+        self._ledger, self._blobs = ledger, blobs
+        self._repositories, self._clusters = repositories, clusters
+
+    @activity.defn(name=contracts.BEGIN.name)
+    async def begin_rollout(self, call: BeginCall) -> Begun:
+        """Take the target for this run and the snapshot.
+
+        In undo mode take it over and fence what is in doubt.
+        """
+        async with beating():
+            row = await self._ledger.read(targets.get_target, call.target)
+            known = row.snapshot if row is not None and row.holder_run == call.run else None
+            if known is None:
+                row = await self._ledger.write(
+                    targets.take_target,
+                    target=call.target,
+                    ticket=call.ticket,
+                    run=call.run,
+                    rollout=call.start.model_dump(mode="json"),
+                )
+            if call.start.mode == "undo":
+                await self._fence(call).close(await self._in_doubt(call))
+                known = row.snapshot if row is not None else None
+                if known is None:
+                    raise Conflict(f"Nothing to undo: no snapshot is known for {call.target}.")
+            snapshot = await self._snapshot(known) if known is not None else await self._take(call)
+            known = known or self._blobs.put_secret(snapshot.model_dump_json().encode())
+            await self._ledger.write(targets.set_snapshot, target=call.target, run=call.run, snapshot=known)
+            return _begun(call, known, snapshot)
+
+    @activity.defn(name=contracts.APPLY_STEP.name)
+    async def apply_step(self, call: StepCall) -> StepOutcome:
+        """Bring a step to its next stage, after looking at what a dead attempt left."""
+        async with beating():
+            try:
+                reached = await kind_of(call.step.kind).run(await self._stage(call))
+                outcome = StepOutcome(status="done", reached=reached)
+            except Stopped as stopped:
+                outcome = stopped.outcome
+            except PermanentError as error:
+                outcome = failed(error.code, error.message[:2000])
+            row = await self._ledger.read(targets.get_target, call.target)
+            mutated = row is not None and row.dirty and row.holder_ticket == call.ticket
+            return outcome.model_copy(update={"mutated": mutated})
+
+    @activity.defn(name=contracts.JUDGE.name)
+    async def judge(self, call: JudgeCall) -> Judgement:
+        """Watch the metrics and return a verdict. A provider that is down is a verdict too."""
+        async with beating():
+            stored = await self._stored(call)
+            return await judging.watch(
+                call,
+                self._clusters.metrics(_cluster(call)),
+                self._blobs,
+                namespace=stored.change.spec.target.namespace,
+                deployments=await self._judged(call, stored),
+            )
+
+    @activity.defn(name=contracts.GATE.name)
+    async def gate(self, call: GateCall) -> Gate:
+        """Return the freezes that cover this rollout now, as holds."""
+        found = await self._ledger.read(
+            freezes.covering, service=call.service, environment=call.environment, change_type=call.type
+        )
+        return Gate(holds=[hold_of(freeze) for freeze in found])
+
+    @activity.defn(name=contracts.UNDO.name)
+    async def undo(self, call: UndoCall) -> Undone:
+        """Undo from the snapshot, in reverse order. Neither a freeze nor a ledger that is down stops it."""
+        async with beating() as pulse:
+            left = [EntryDraft.model_validate(draft) for drafts in left_behind() for draft in drafts]
+            door = DeferringDoor(LedgerDoor(self._ledger), pulse, left)
+            cluster = self._clusters.undo(_cluster(call))
+            snapshot = await self._snapshot(call.snapshot)
+            undo = Undo(cluster, Writer(door, cluster, call, "undo"))
+            fence = Fence(door, self._ledger, cluster, call)
+            try:
+                await _undo_all(undo, fence, door, snapshot, call, self._ledger)
+            except Stopped as stopped:
+                undo.problems.append(f"Stopped: {stopped.outcome.status}; another run has the target.")
+            except UpstreamUnavailable as error:
+                if not door.drafts:
+                    raise
+                # What was written must be recorded: the answer carries it, and the caller asks again.
+                undo.problems.append(error.message)
+            return Undone(
+                complete=not undo.problems,
+                message="; ".join([*undo.problems, *undo.notes])[:2000],
+                deferred=door.drafts,
+            )
+
+    @activity.defn(name=contracts.COMPARE.name)
+    async def compare(self, call: CompareCall) -> Compared:
+        """Compare the cluster with the snapshot; when it is as it was, the target is clean and given back."""
+        compared = await compare(self._clusters.undo(_cluster(call)), await self._snapshot(call.snapshot))
+        if compared.result is RollbackResult.RESTORED:
+            await self._release(call, clean=True)
+        return compared
+
+    @activity.defn(name=contracts.FINISH.name)
+    async def finish_rollout(self, call: FinishCall) -> Done:
+        """Give the target back and wake who waits for it.
+
+        What nobody wrote to is clean without success, too.
+        """
+        row = await self._ledger.read(targets.get_target, call.target)
+        await self._release(call, clean=call.succeeded or (row is not None and not row.dirty))
+        return Done()
+
+    async def _release(self, call: RolloutCall, *, clean: bool) -> None:
+        if clean:
+            fence = self._fence(call)
+            await fence.outwait(await fence.close(await self._in_doubt(call)))
+        await self._ledger.write(targets.release_target, target=call.target, run=call.run, clean=clean)
+
+    async def _stage(self, call: StepCall) -> Stage:
+        stored = await self._stored(call)
+        cluster = self._clusters.forward(_cluster(call))
+        return Stage(
+            call=call,
+            cluster=cluster,
+            writer=Writer(LedgerDoor(self._ledger), cluster, call, "forward"),
+            manifests=await load_with_paths(self._repositories, stored),
+            canaries=canary_names(stored.change),
+            snapshot=await self._snapshot(call.snapshot),
+        )
+
+    async def _take(self, call: BeginCall) -> Snapshot:
+        manifests = await load(self._repositories, await self._stored(call))
+        cluster = self._clusters.forward(_cluster(call))
+        return await take(cluster, touched(cluster.name, call.start.plan, manifests))
+
+    async def _judged(self, call: JudgeCall, stored: StoredChange) -> list[str]:
+        """Return the Deployments whose requests count.
+
+        The canary's alone, while there is one beside stable.
+        """
+        if call.step is not None and "deployment" in call.step.config:
+            name = str(call.step.config["deployment"])
+            return [name if call.weight >= 100 else name + CANARY_SUFFIX]
+        names = canary_names(stored.change)
+        if not names:
+            manifests = await load(self._repositories, stored)
+            names = {m["metadata"]["name"] for m in manifests if m["kind"] == "Deployment"}
+        return sorted(names)
+
+    def _fence(self, call: RolloutCall) -> Fence:
+        return Fence(LedgerDoor(self._ledger), self._ledger, self._clusters.undo(_cluster(call)), call)
+
+    async def _in_doubt(self, call: RolloutCall) -> list[Intent]:
+        return await self._ledger.read(intents.open_intents, target=call.target)
+
+    async def _stored(self, call: RolloutCall) -> StoredChange:
+        return await self._ledger.read(change_of, call.ticket)
+
+    async def _snapshot(self, digest: Digest) -> Snapshot:
+        return Snapshot.model_validate_json(self._blobs.get_secret(digest))
+
+
+async def _undo_all(
+    undo: Undo, fence: Fence, door: DeferringDoor, snapshot: Snapshot, call: UndoCall, ledger: Any
+) -> None:
+    """Fence what is in doubt, undo, and undo again what came late."""
+    creates: list[Intent] = []
+    if not door.down:
+        try:
+            creates = await fence.close(await ledger.read(intents.open_intents, target=call.target))
+        except UpstreamUnavailable as error:
+            if not error.message.startswith("The ledger"):
+                raise
+            door.down = True
+    await undo.all(snapshot)
+    if door.down:
+        await _fence_untouched(undo, fence, snapshot)
+    elif await fence.outwait(creates):
+        await undo.all(snapshot)
+
+
+async def _fence_untouched(undo: Undo, fence: Fence, snapshot: Snapshot) -> None:
+    """Fence every object that the undo did not write: without the ledger, what is in doubt is not known."""
+    for before in snapshot.objects:
+        if before.ref not in undo.written and await undo.cluster.read(before.ref) is not None:
+            await fence.move(before.ref, key=f"fence/{before.ref.kind}/{before.ref.name}")
+
+
+def _cluster(call: RolloutCall) -> str:
+    """Return the cluster's name: the first part of the target's key."""
+    return call.target.partition("/")[0]
+
+
+def _begun(call: BeginCall, digest: Digest, snapshot: Snapshot) -> Begun:
+    stables = {str(step.config["deployment"]) for step in call.start.plan if step.kind == "canary"}
+    whole = any(before.ref.kind == "Deployment" and before.ref.name in stables for before in snapshot.absent)
+    return Begun(
+        snapshot=digest, objects=len(snapshot.objects), absent=len(snapshot.absent), created_whole=whole
+    )

@@ -1,0 +1,83 @@
+"""What every step kind gets for one stage: the cluster, the writer, the manifests and the snapshot."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from activities.intents import Stopped, Writer
+from activities.manifests import Manifest
+from activities.ownership import managers_of
+from activities.readiness import Readiness, patience_of, wait_ready
+from activities.snapshot import Snapshot
+from activities.writes import Apply, Delete
+from holdpoint.clients.cluster import FIELD_MANAGER, Cluster, ref_of
+from holdpoint.models.contracts import StepCall, StepOutcome
+from holdpoint.models.record import ObjectRef
+from holdpoint.models.ticket import Reason
+
+BY_HAND = "kubectl"
+"""Managers whose name begins so are people with a terminal.
+
+What they deployed may be taken over. Controllers not.
+"""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of one step. Everything it does can be done again."""
+
+    call: StepCall
+    cluster: Cluster
+    writer: Writer
+    manifests: list[Manifest]
+    canaries: set[str]
+    snapshot: Snapshot
+
+    @property
+    def objects(self) -> list[dict[str, Any]]:
+        """Return the objects of the change, in order."""
+        return [manifest.object for manifest in self.manifests]
+
+    def ref(self, manifest: dict[str, Any]) -> ObjectRef:
+        """Return the reference of an object."""
+        return ref_of(self.cluster.name, manifest)
+
+    async def apply(
+        self, manifest: dict[str, Any], *, manager: str = FIELD_MANAGER, stamp: bool = True
+    ) -> None:
+        """Have the object be as the manifest states."""
+        ref = self.ref(manifest)
+        before = self.snapshot.of(ref)
+        takeover = managers_of(before.body) if before is not None and before.body is not None else set()
+        await self.writer.settle(
+            Apply(
+                key=self._key(ref, manager),
+                manifest=manifest,
+                cluster=self.cluster.name,
+                takeover={name for name in takeover if name.startswith(BY_HAND)},
+                manager=manager,
+                stamp=stamp,
+            )
+        )
+
+    async def delete(self, ref: ObjectRef) -> None:
+        """Have the object be gone."""
+        await self.writer.settle(Delete(key=self._key(ref, "delete"), ref=ref))
+
+    async def ready(self, manifest: dict[str, Any], *, patience: float | None = None) -> None:
+        """Wait until the object is ready. Raises Stopped with a failed outcome when it will not be."""
+        wait = patience if patience is not None else patience_of(manifest)
+        found = await wait_ready(self.cluster, self.ref(manifest), patience=wait)
+        if not found.ready:
+            raise Stopped(failed("not_ready", f"Not ready: {found.message}."))
+
+    def _key(self, ref: ObjectRef, how: str) -> str:
+        stage = f"{self.call.step.index}/{self.call.stage}/{self.call.weight}/{ref.kind}/{ref.name}"
+        return stage if how == FIELD_MANAGER else f"{stage}/{how}"
+
+
+def failed(code: str, message: str) -> StepOutcome:
+    """Return the outcome of a step that cannot be carried through."""
+    return StepOutcome(status="failed", reason=Reason(code=code, message=message))
+
+
+__all__ = ["Readiness", "Stage", "failed"]

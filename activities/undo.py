@@ -1,0 +1,107 @@
+"""Undo a rollout: back to the snapshot in reverse order, each write an intent that no freeze stops.
+
+Only what is ours is undone. What a stranger changed meanwhile stays theirs, and the comparison reports it.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from activities.comparison import MISSING, Difference, Missing, described, differences
+from activities.intents import Writer
+from activities.ownership import is_ours, owners_of, restoring, touched_by_us
+from activities.readiness import patience_of, wait_ready
+from activities.snapshot import Before, Snapshot
+from activities.writes import Delete, Restore
+from holdpoint.clients.cluster import Cluster
+from holdpoint.models.contracts import Compared
+from holdpoint.models.errors import PermanentError
+from holdpoint.models.record import ObjectRef
+from holdpoint.models.ticket import RollbackResult
+
+HPA = "kube-controller-manager"
+"""The manager under which autoscalers set replicas.
+
+What it scales is its own and was never ours to restore.
+"""
+
+
+@dataclass
+class Undo:
+    """Brings objects back, one after the other, and tells which could not be."""
+
+    cluster: Cluster
+    writer: Writer
+    problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    written: set[ObjectRef] = field(default_factory=set)
+
+    async def all(self, snapshot: Snapshot) -> None:
+        """Undo in reverse order. What is refused for good is noted, and the rest is undone all the same."""
+        for before in reversed(snapshot.objects):
+            if before.body is not None:
+                await self._attempt(before)
+        for before in reversed(snapshot.absent):
+            await self._attempt(before)
+
+    async def _attempt(self, before: Before) -> None:
+        try:
+            if await self._one(before):
+                self.written.add(before.ref)
+        except PermanentError as refusal:
+            self.problems.append(f"{before.ref.kind}/{before.ref.name}: {refusal.message}")
+
+    async def _one(self, before: Before) -> bool:
+        ref, live = before.ref, await self.cluster.read(before.ref)
+        if live is None:
+            return False
+        if before.body is None:
+            if not touched_by_us(live):
+                return False
+            return await self.writer.settle(Delete(key=f"undo/{ref.kind}/{ref.name}", ref=ref))
+        if not differences(before.body, live):
+            return False
+        manifest = restoring(before.body, live)
+        sent = await self.writer.settle(
+            Restore(key=f"undo/{ref.kind}/{ref.name}", manifest=manifest, cluster=self.cluster.name)
+        )
+        if sent:
+            ready = await wait_ready(self.cluster, ref, patience=patience_of(before.body), heed=False)
+            if not ready.ready:
+                self.notes.append(f"{ref.kind}/{ref.name} is restored but not ready: {ready.message}")
+        return sent
+
+
+async def compare(cluster: Cluster, snapshot: Snapshot) -> Compared:
+    """Compare the cluster with the snapshot, field by field; whose a difference is decides the result."""
+    ours: list[str] = []
+    theirs: list[str] = []
+    for before in snapshot.objects:
+        live = await cluster.read(before.ref)
+        for difference, mine in _judged(before, live):
+            line = f"{before.ref.kind}/{before.ref.name}: {described(before.ref.kind, difference)}"
+            (ours if mine else theirs).append(line)
+    if ours:
+        return Compared(result=RollbackResult.PARTIAL, differences=[*ours, *theirs])
+    result = RollbackResult.DIVERGED if theirs else RollbackResult.RESTORED
+    return Compared(result=result, differences=theirs)
+
+
+def _judged(before: Before, live: dict[str, Any] | None) -> list[tuple[Difference, bool]]:
+    """Return the differences of one object, each with whether it is ours."""
+    if before.body is None and live is None:
+        return []
+    if live is None:
+        # Nothing of ours deletes what was there before, so a stranger did.
+        return [(Difference((), "present", MISSING), False)]
+    if before.body is None:
+        return [(Difference((), MISSING, "present"), touched_by_us(live))]
+    found = []
+    for difference in differences(before.body, live):
+        owners = owners_of(live, difference.path)
+        if isinstance(difference.now, Missing):
+            # Nobody owns what is gone: it is ours if it was ours.
+            owners = owners_of(before.body, difference.path)
+        if difference.path == ("spec", "replicas") and owners == {HPA}:
+            continue
+        found.append((difference, not owners or any(is_ours(owner) for owner in owners)))
+    return found

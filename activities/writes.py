@@ -1,0 +1,144 @@
+"""The writes that a rollout can want of an object: what is still missing, and how it is sent.
+
+A write is stated as what the world shall look like, so that it can be observed before it is sent and after
+an attempt whose answer was lost.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from activities.comparison import differences
+from activities.ownership import is_ours
+from holdpoint.clients.cluster import FIELD_MANAGER, INTENT_ANNOTATION, Cluster, Receipt, ref_of
+from holdpoint.models.errors import Conflict
+from holdpoint.models.record import Intent, ObjectRef, Verb
+
+
+@dataclass(frozen=True)
+class Body:
+    """What is to be sent now. `force` takes fields over from managers that this write may take them from."""
+
+    manifest: dict[str, Any]
+    force: bool = False
+
+
+class Write(Protocol):
+    """One mutating request, as the state that it brings about."""
+
+    @property
+    def key(self) -> str:
+        """Name the request within its rollout."""
+
+    @property
+    def verb(self) -> Verb:
+        """Say what kind of request it is."""
+
+    @property
+    def ref(self) -> ObjectRef:
+        """Name its object."""
+
+    async def missing(self, cluster: Cluster, live: dict[str, Any] | None) -> Body | None:
+        """Return what must be sent for the wanted state, or None when the world is as wanted."""
+
+    async def send(self, cluster: Cluster, body: Body, intent: Intent, budget: float) -> Receipt:
+        """Send it once."""
+
+
+@dataclass(frozen=True)
+class Apply:
+    """A server-side apply of a manifest.
+
+    Fields of another manager are a conflict, except those of `takeover`: who owned them when the rollout
+    began, by hand, so that a service that was deployed with kubectl can be taken over.
+    """
+
+    key: str
+    manifest: dict[str, Any]
+    cluster: str
+    takeover: Collection[str] = field(default=())
+    manager: str = FIELD_MANAGER
+    stamp: bool = True
+    verb: Verb = "apply"
+
+    @property
+    def ref(self) -> ObjectRef:
+        """Name the object."""
+        return ref_of(self.cluster, self.manifest)
+
+    async def missing(self, cluster: Cluster, live: dict[str, Any] | None) -> Body | None:
+        """Ask the API server what the apply would come to; nothing is missing when that is what is there."""
+        body = Body(self.manifest)
+        try:
+            wanted = await cluster.dry_run(self.manifest, manager=self.manager)
+        except Conflict as conflict:
+            if not self._may_take_over(conflict):
+                raise
+            body = Body(self.manifest, force=True)
+            wanted = await cluster.dry_run(self.manifest, manager=self.manager, force=True)
+        return body if live is None or differences(wanted, live) else None
+
+    async def send(self, cluster: Cluster, body: Body, intent: Intent, budget: float) -> Receipt:
+        """Apply, with the intent's name on the object."""
+        manifest = _stamped(body.manifest, intent) if self.stamp else body.manifest
+        return await cluster.apply(
+            manifest, intent=intent, budget=budget, force=body.force, manager=self.manager
+        )
+
+    def _may_take_over(self, conflict: Conflict) -> bool:
+        if conflict.detail.get("reason") != "field_manager":
+            return False
+        managers = conflict.detail.get("managers") or []
+        return bool(managers) and all(is_ours(name) or name in self.takeover for name in managers)
+
+
+@dataclass(frozen=True)
+class Delete:
+    """A deletion. An object that is gone, or on its way out, is as wanted."""
+
+    key: str
+    ref: ObjectRef
+    verb: Verb = "delete"
+
+    async def missing(self, cluster: Cluster, live: dict[str, Any] | None) -> Body | None:
+        """Return the object as it is when it is still there."""
+        if live is None or live["metadata"].get("deletionTimestamp"):
+            return None
+        return Body(live)
+
+    async def send(self, cluster: Cluster, body: Body, intent: Intent, budget: float) -> Receipt:
+        """Delete exactly what was observed."""
+        version = intent.request.resource_version
+        return await cluster.delete(self.ref, intent=intent, resource_version=version, budget=budget)
+
+
+@dataclass(frozen=True)
+class Restore:
+    """An apply that brings an object back to its snapshot; `manifest` has what is ours to restore."""
+
+    key: str
+    manifest: dict[str, Any]
+    cluster: str
+    verb: Verb = "apply"
+
+    @property
+    def ref(self) -> ObjectRef:
+        """Name the object."""
+        return ref_of(self.cluster, self.manifest)
+
+    async def missing(self, cluster: Cluster, live: dict[str, Any] | None) -> Body | None:
+        """Return the manifest while applying it would change anything."""
+        if live is None:
+            return None
+        wanted = await cluster.dry_run(self.manifest, force=True)
+        return Body(self.manifest, force=True) if differences(wanted, live) else None
+
+    async def send(self, cluster: Cluster, body: Body, intent: Intent, budget: float) -> Receipt:
+        """Apply without a mark of ours: the object shall be as it was."""
+        return await cluster.apply(body.manifest, intent=intent, budget=budget, force=body.force)
+
+
+def _stamped(manifest: dict[str, Any], intent: Intent) -> dict[str, Any]:
+    meta = manifest["metadata"]
+    notes = {**(meta.get("annotations") or {}), INTENT_ANNOTATION: intent.audit_id}
+    return {**manifest, "metadata": {**meta, "annotations": notes}}
