@@ -10,6 +10,7 @@ from typing import Any
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
+from holdpoint.models.contracts import ticket_workflow
 from holdpoint.models.errors import UpstreamUnavailable
 from holdpoint.models.redact import redact
 
@@ -17,17 +18,16 @@ LONGEST_CHAIN = 1000
 """Runs of one ticket: each wait may continue as new, and a year has fewer waits than this."""
 
 
-async def fetch_history(client: Client, workflow: str, run: str) -> list[dict[str, Any]]:
-    """Return each execution that made the ticket, as `{workflow, run, events}`, the oldest first.
+async def fetch_history(client: Client, ticket: str, workflow: str, run: str) -> list[dict[str, Any]]:
+    """Return each execution that made the ticket, as `{workflow, run, events}`: its own, then its rollouts'.
 
+    `workflow` and `run` are those that archive it: the ticket's own, or what closed it when that was gone.
     Raises UpstreamUnavailable where Temporal does not answer.
     """
-    executions: list[dict[str, Any]] = []
-    earlier: str | None = run
-    while earlier and len(executions) < LONGEST_CHAIN:
-        events = await _events(client, workflow, earlier)
-        executions.insert(0, {"workflow": workflow, "run": earlier, "events": events})
-        earlier = _continued_from(events)
+    own = ticket_workflow(ticket)
+    executions = await _chain(client, workflow, run)
+    if workflow != own and (latest := await _latest_run(client, own)) is not None:
+        executions = [*await _chain(client, own, latest), *executions]
     children = [child for execution in executions for child in _children(execution["events"])]
     for child_workflow, child_run in children:
         events = await _events(client, child_workflow, child_run)
@@ -35,19 +35,42 @@ async def fetch_history(client: Client, workflow: str, run: str) -> list[dict[st
     return [redact(_readable(execution)) for execution in executions]
 
 
-def ends_at(executions: list[dict[str, Any]], run: str, event_id: int) -> list[dict[str, Any]]:
-    """Return the executions with the named run cut after one of its events."""
+def cut_after(executions: list[dict[str, Any]], run: str, activity_id: str) -> list[dict[str, Any]]:
+    """Return the executions with the named run ended at the scheduling of one of its activities."""
     return [
-        execution
-        | {
-            "events": [
-                event
-                for event in execution["events"]
-                if execution["run"] != run or int(event["eventId"]) <= event_id
-            ]
-        }
+        {**execution, "events": _until(execution["events"], activity_id)}
+        if execution["run"] == run
+        else execution
         for execution in executions
     ]
+
+
+def _until(events: list[dict[str, Any]], activity_id: str) -> list[dict[str, Any]]:
+    for position, event in enumerate(events):
+        scheduled = event.get("activityTaskScheduledEventAttributes")
+        if scheduled and scheduled.get("activityId") == activity_id:
+            return events[: position + 1]
+    return events
+
+
+async def _chain(client: Client, workflow: str, run: str) -> list[dict[str, Any]]:
+    """Return a run and those that it was continued from, the oldest first."""
+    executions: list[dict[str, Any]] = []
+    earlier: str | None = run
+    while earlier and len(executions) < LONGEST_CHAIN:
+        events = await _events(client, workflow, earlier)
+        executions.insert(0, {"workflow": workflow, "run": earlier, "events": events})
+        earlier = _continued_from(events)
+    return executions
+
+
+async def _latest_run(client: Client, workflow: str) -> str | None:
+    try:
+        return (await client.get_workflow_handle(workflow).describe()).run_id
+    except RPCError as error:
+        if error.status == RPCStatusCode.NOT_FOUND:
+            return None
+        raise UpstreamUnavailable(f"Temporal did not say what became of {workflow}: {error}") from error
 
 
 async def _events(client: Client, workflow: str, run: str) -> list[dict[str, Any]]:

@@ -11,10 +11,12 @@ from temporalio.client import Client
 from workflows.closing import CloseAbandoned
 from workflows.rollout import Rollout
 
+from holdpoint.clients.temporal import LazyTemporal
 from holdpoint.models.errors import UpstreamUnavailable
 from holdpoint.models.settings import Settings
 from worker import logs
 from worker.assembly import assemble
+from worker.executions import Executions
 from worker.reconciler import Reconciler
 from worker.temporal import build_worker, connect
 from worker.versioning import build_id
@@ -56,9 +58,14 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         worker = build_worker(
             client, workflows=WORKFLOWS, activities=parts.activities, interceptors=parts.interceptors
         )
+        reconciler = Reconciler(
+            ledger=parts.ledger,
+            temporal=LazyTemporal(settings.temporal_address, settings.temporal_namespace),
+            executions=Executions(client),
+        )
         async with worker:
             log.info("worker.started", build_id=build_id(), namespace=settings.temporal_namespace)
-            await Reconciler(ledger=parts.ledger, temporal=client).run(stop)
+            await reconciler.run(stop)
             log.info("worker.draining")
         await asyncio.sleep(AFTER_THE_WORKER)
     log.info("worker.stopped")

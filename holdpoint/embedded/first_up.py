@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from holdpoint.embedded.folder import DataFolder, replace, write_new
+from holdpoint.embedded.policy_bundle import packaged_policies
 from holdpoint.embedded.temporal_server import NAMESPACE
 from holdpoint.ledger.signing import Signer
 from holdpoint.ledger.store import Ledger
@@ -90,15 +91,10 @@ def _settings(file: Path) -> dict[str, Any]:
 
 
 def _copy_policies(target: Path) -> None:
-    """Copy the policies of our own wheel, or of the checkout that the package lies in."""
-    package = Path(str(resources.files("holdpoint")))
-    for source in (package / "policies", package.parent / "policies"):
-        if source.is_dir():
-            half = target.with_name(".policies.half")
-            shutil.rmtree(half, ignore_errors=True)
-            shutil.copytree(source, half, copy_function=shutil.copyfile)
-            half.rename(target)
-            return
-    raise SettingsError(
-        f"The policies that belong to Holdpoint are missing beside {package}. Install it again."
+    """Copy the policies that Holdpoint comes with, all or none; from then on they are the operator's."""
+    half = target.with_name(f".{target.name}.half")
+    shutil.rmtree(half, ignore_errors=True)
+    shutil.copytree(
+        packaged_policies(), half, copy_function=shutil.copyfile, ignore=shutil.ignore_patterns(".*")
     )
+    half.rename(target)

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from holdpoint.embedded import first_up, ports
 from holdpoint.embedded.folder import DataFolder
 from holdpoint.embedded.lock import StackLock, end_leftovers
-from holdpoint.embedded.opa_server import keep_bundle, obtain_opa, opa_server
+from holdpoint.embedded.opa_server import bundle_of, keep_bundle, obtain_opa, opa_server
 from holdpoint.embedded.stack import Addresses, Report, announce
 from holdpoint.embedded.stack_servers import PORTS, STOP_ORDER, addresses_of, servers_of
 from holdpoint.embedded.supervisor import Supervisor
@@ -28,6 +28,7 @@ class Stopped(Exception):
 
 async def run_stack(folder: DataFolder, report: Report, on_ready: OnReady | None) -> None:
     """Hold the data folder's lock, run the stack until a signal, and stop it in order."""
+    os.umask(0o077)  # whatever the servers write is nobody else's
     lock = StackLock(folder.run)
     lock.take()
     stop = asyncio.Event()
@@ -49,16 +50,18 @@ async def _run(folder: DataFolder, report: Report, on_ready: OnReady | None, sto
     """Prepare the folder, start the servers, wait for a signal, stop the servers. Raises Stopped."""
     opa = await _or_stopped(obtain_opa(report), stop)
     await asyncio.to_thread(first_up.make_contents, folder)
+    bundle = bundle_of(folder, opa)
+    await asyncio.to_thread(bundle.refresh)
     chosen = ports.choose(PORTS, first_up.known_ports(folder))
     first_up.write_settings(folder, chosen)
-    supervisor = Supervisor(folder, servers_of(folder, chosen, opa_server(opa, folder, chosen)), report)
+    supervisor = Supervisor(folder, servers_of(folder, chosen, opa_server(bundle, chosen)), report)
 
     async def prepare_temporal() -> None:
         address = f"127.0.0.1:{chosen['temporal']}"
         await prepare_namespace(await connect(address, "default"))
 
     found = addresses_of(folder, chosen, os.getpid())
-    bundle = asyncio.create_task(keep_bundle(folder, report))
+    keeper = asyncio.create_task(keep_bundle(bundle, report))
     try:
         await _or_stopped(supervisor.start({"temporal": prepare_temporal}), stop)
         announce(folder, found)
@@ -67,7 +70,7 @@ async def _run(folder: DataFolder, report: Report, on_ready: OnReady | None, sto
         await _or_stopped(supervisor.watch(), stop)
     finally:
         report("stopping")
-        bundle.cancel()
+        keeper.cancel()
         (folder.run / "addresses.json").unlink(missing_ok=True)
         await supervisor.stop(*STOP_ORDER)
 

@@ -28,12 +28,12 @@ def servers_of(folder: DataFolder, ports: dict[str, int], opa: Server) -> list[S
         ),
         Server(
             name="api",
-            command=python("holdpoint.cli.main", "api", "--data", data, "--port", str(ports["api"])),
+            command=python("holdpoint.cli", "api", "--data", data, "--port", str(ports["api"])),
             ready=http_ready(f"{api}/v1/health"),
         ),
         Server(
             name="worker",
-            command=python("holdpoint.cli.main", "worker", "--data", data),
+            command=python("holdpoint.cli", "worker", "--data", data),
             ready=worker_polls(f"127.0.0.1:{ports['temporal']}"),
             after=("temporal",),
             grace=WORKER_GRACE,

@@ -1,0 +1,132 @@
+"""Archive a closed ticket's evidence as one signed file, and find out what an abandoned ticket has left."""
+
+import asyncio
+import os
+from pathlib import Path
+from typing import Any
+
+from temporalio import activity
+from temporalio.client import Client, WorkflowFailureError
+from temporalio.service import RPCError, RPCStatusCode
+
+from activities.history import cut_after, fetch_history
+from holdpoint.ledger import entries, intents, targets, tickets
+from holdpoint.ledger.canonical import canonical, digest_of
+from holdpoint.ledger.export import build_evidence
+from holdpoint.ledger.signing import Signer
+from holdpoint.ledger.store import Ledger
+from holdpoint.models import contracts
+from holdpoint.models.contracts import Abandoned, ArchiveCall, Archived, Call, RolloutResult, RolloutStart
+from holdpoint.models.errors import UpstreamUnavailable
+from holdpoint.models.phases import TRANSITIONS, Phase
+from holdpoint.models.record import EntryDraft, Intent, TargetRow
+from holdpoint.models.ticket import Reason, TicketView
+
+ACTOR = "holdpoint"
+
+
+class ArchiveActivities:
+    """What happens when a ticket is over, or when nobody looks after it any more."""
+
+    def __init__(self, *, ledger: Ledger, signer: Signer, archive_folder: Path, temporal: Client) -> None:
+        self._ledger, self._signer = ledger, signer
+        self._archive, self._temporal = archive_folder, temporal
+
+    @activity.defn(name=contracts.ARCHIVE.name)
+    async def archive(self, call: ArchiveCall) -> Archived:
+        """Write `<archive>/<ticket>.json`: entries, redacted history and the statement that binds them."""
+        info = activity.info()
+        executions = await fetch_history(self._temporal, call.ticket, call.workflow, call.run)
+        history = canonical(cut_after(executions, call.run, info.activity_id))
+        evidence = await self._ledger.read(build_evidence, call.ticket, signer=self._signer, history=history)
+        await asyncio.to_thread(_write, self._archive / f"{call.ticket}.json", evidence)
+        digest = digest_of(evidence)
+        draft = EntryDraft(
+            key=f"archived/{call.run}",
+            kind="ticket.archived",
+            actor=ACTOR,
+            at=info.started_time,
+            body={"digest": digest, "size": len(evidence)},
+        )
+        await self._ledger.write(entries.append_entry, draft, call.ticket)
+        return Archived(digest=digest)
+
+    @activity.defn(name=contracts.INSPECT.name)
+    async def inspect_abandoned(self, call: Call) -> Abandoned:
+        """Return the undos that are still to be made, and the phase that the ticket ends in if there is none.
+
+        A target that the ticket holds and that nothing was written to is given back here.
+        """
+        view = await self._ledger.read(tickets.get_ticket, call.ticket)
+        held = await self._ledger.read(targets.held_targets)
+        rows = [row for row in held if row.holder_ticket == call.ticket]
+        dirty = [row for row in rows if row.dirty]
+        for row in rows:
+            if not row.dirty and row.holder_run is not None:
+                await self._ledger.write(
+                    targets.release_target, target=row.target, run=row.holder_run, clean=True
+                )
+        phase, reason = await self._end_of(view, undoes=bool(dirty))
+        return Abandoned(
+            rollouts=[_undo(row, reason) for row in dirty],
+            phase=phase,
+            reason=reason,
+            closed=view.phase.terminal,
+        )
+
+    async def _end_of(self, view: TicketView, *, undoes: bool) -> tuple[Phase, Reason]:
+        """Return the phase in which a ticket ends that nobody looks after, and why."""
+        if view.phase.terminal:
+            return view.phase, view.reason or Reason(code="closed", message="The ticket is closed.")
+        made = await self._ledger.read(intents.intents_of, view.id)
+        if not made:
+            message = "The ticket's workflow was lost before anything was changed."
+            return _before_mutation(view), Reason(code="workflow_lost", message=message)
+        if undoes:
+            message = "The ticket's workflow was lost while its change was being made: it is undone."
+            return Phase.ROLLED_BACK, Reason(code="workflow_lost", message=message)
+        result = await self._rollout_result(view, made)
+        if result is not None:
+            return result.phase, result.reason
+        message = "The ticket's workflow was lost; its rollout had undone the change."
+        return Phase.ROLLED_BACK, Reason(code="workflow_lost", message=message)
+
+    async def _rollout_result(self, view: TicketView, made: list[Intent]) -> RolloutResult | None:
+        """Return what the ticket's last rollout came to, if it could still say so."""
+        run = max(made, key=lambda intent: intent.opened_seq).request.run
+        handle = self._temporal.get_workflow_handle(
+            contracts.rollout_workflow(view.target), run_id=run, result_type=RolloutResult
+        )
+        try:
+            result: RolloutResult = await handle.result(follow_runs=False)
+        except WorkflowFailureError:
+            return None
+        except RPCError as error:
+            if error.status == RPCStatusCode.NOT_FOUND:
+                return None
+            raise UpstreamUnavailable(f"Temporal did not say how the rollout ended: {error}") from error
+        return result
+
+
+def _before_mutation(view: TicketView) -> Phase:
+    """Return how a ticket ends that has changed nothing."""
+    for phase in (Phase.ABORTED, Phase.ERRORED):
+        if phase in TRANSITIONS[view.phase]:
+            return phase
+    return Phase.ROLLED_BACK
+
+
+def _undo(row: TargetRow, reason: Reason) -> RolloutStart:
+    rollout: dict[str, Any] = {**(row.rollout or {}), "record": None}
+    return RolloutStart.model_validate({**rollout, "mode": "undo", "reason": reason.model_dump()})
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Write the file in one step, and have it on the disk before its digest is recorded."""
+    fresh = path.with_name(f".{path.name}.{os.getpid()}.{activity.info().attempt}")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(fresh, path)

@@ -1,0 +1,87 @@
+"""Build what the activities need from the settings: clients, ledger, and the three activity classes."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from activities.interceptor import RecordingInterceptor
+from activities.ticket import TicketActivities
+from temporalio.client import Client
+from temporalio.worker import Interceptor
+
+from activities.archive import ArchiveActivities
+from activities.rollout import RolloutActivities
+from holdpoint.clients.catalog import Catalog
+from holdpoint.clients.git import Repositories
+from holdpoint.clients.kubernetes import Clusters
+from holdpoint.clients.policy import OpaEngine
+from holdpoint.ledger.blobs import Blobs
+from holdpoint.ledger.signing import Signer
+from holdpoint.ledger.store import Ledger
+from holdpoint.models.contracts import ACTIVITIES
+from holdpoint.models.errors import SettingsError
+from holdpoint.models.settings import Settings
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the worker registers, and the ledger for its reconciler."""
+
+    ledger: Ledger
+    activities: list[Callable[..., Any]]
+    interceptors: list[Interceptor]
+
+
+@asynccontextmanager
+async def assemble(settings: Settings, temporal: Client) -> AsyncIterator[Parts]:
+    """Build the parts, and close their connections at the end. Raises SettingsError."""
+    data = settings.data
+    ledger = Ledger(settings.ledger_url)
+    clusters = Clusters(settings.clusters)
+    blobs = Blobs(data / "blobs", _blob_key(data))
+    repositories = Repositories(data / "git", allow_local=settings.local_repositories)
+    classes = (
+        TicketActivities(
+            ledger=ledger,
+            policy=OpaEngine(settings.opa_url, settings.opa_token_file),
+            catalog=Catalog(data / "catalog.yaml"),
+            repositories=repositories,
+            clusters=clusters,
+            settings=settings,
+        ),
+        RolloutActivities(ledger=ledger, blobs=blobs, repositories=repositories, clusters=clusters),
+        ArchiveActivities(
+            ledger=ledger,
+            signer=Signer.load_or_create(data / "keys"),
+            archive_folder=data / "archive",
+            temporal=temporal,
+        ),
+    )
+    try:
+        yield Parts(ledger=ledger, activities=methods(*classes), interceptors=[RecordingInterceptor(ledger)])
+    finally:
+        await clusters.close()
+        await asyncio.to_thread(ledger.close)
+
+
+def methods(*classes: object) -> list[Callable[..., Any]]:
+    """Return every activity of the contract, found by name on the classes that carry them out."""
+    found = [next((m for c in classes if (m := getattr(c, a.name, None))), None) for a in ACTIVITIES]
+    missing = [named.name for named, method in zip(ACTIVITIES, found, strict=True) if method is None]
+    if missing:
+        raise SettingsError(f"No class carries out: {', '.join(missing)}.")
+    return [method for method in found if method is not None]
+
+
+def _blob_key(data: Path) -> bytes:
+    file = data / "keys" / "blob.key"
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise SettingsError(
+            f"The key of the blobs, {file}, cannot be read: {error.strerror}. Every worker of an "
+            "installation needs the same 32 random bytes there, readable by nobody else."
+        ) from error
