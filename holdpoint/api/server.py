@@ -19,7 +19,7 @@ from holdpoint.ledger.store import Ledger
 from holdpoint.models.settings import Settings
 from holdpoint.service.feed import Feed
 from holdpoint.service.outbox import Delivery
-from holdpoint.service.preview import Evaluator
+from holdpoint.service.preview import Evaluator, NoEvaluator
 from holdpoint.service.tokens import Verifier
 
 HOST = "127.0.0.1"
@@ -30,7 +30,12 @@ Evaluation = Callable[[Ledger, Repositories, Clusters], Evaluator]
 """How a composition root above gives the evaluation, which this layer may not import."""
 
 
-def run(settings: Settings, *, port: int, evaluation: Evaluation, host: str = HOST) -> None:
+def no_evaluation(ledger: Ledger, repositories: Repositories, clusters: Clusters) -> Evaluator:
+    """Return the null: everything works but the dry run and the policy check."""
+    return NoEvaluator()
+
+
+def run(settings: Settings, *, port: int, host: str = HOST, evaluation: Evaluation = no_evaluation) -> None:
     """Serve until a signal. Raises SettingsError, and OSError when the port is taken."""
     with socket.create_server((host, port), backlog=256) as listener:
         asyncio.run(serve(settings, listener, evaluation))

@@ -11,6 +11,7 @@ from holdpoint.clients.git import Repositories
 from holdpoint.ledger.tickets import StoredChange
 from holdpoint.models.base import Model
 from holdpoint.models.contracts import PlannedStep
+from holdpoint.models.errors import UpstreamUnavailable
 from holdpoint.models.policy import Decision
 from holdpoint.models.settings import Settings
 from holdpoint.service.prepare import prepare
@@ -43,6 +44,14 @@ class Evaluator(Protocol):
 
         Raises what an evaluation raises.
         """
+
+
+class NoEvaluator:
+    """The null: knows nothing, so nothing is shown as if it were known."""
+
+    async def preview(self, stored: StoredChange) -> Preview:
+        """Raise UpstreamUnavailable."""
+        raise UpstreamUnavailable("This server has no evaluation; submit the change to have it evaluated.")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,151 @@
+"""One ticket however often a key arrives, and a ticket that exists before Temporal knows of it."""
+
+import asyncio
+
+import pytest
+
+from holdpoint.ledger import tickets
+from holdpoint.models.errors import AccessDenied, Conflict, InvalidChange, InvalidRequest
+from holdpoint.models.phases import Phase
+from holdpoint.service.prepare import is_local, resolve_repository
+from tests.service.world import World, a_change
+
+
+async def test_a_new_change_is_a_ticket_in_the_ledger_and_is_started(world: World) -> None:
+    done = await world.submit(a_change())
+    await world.delivery.deliver_due()
+
+    assert done.created
+    assert done.view.phase is Phase.EVALUATING
+    assert done.view.requester == "ci"
+    assert await world.kinds(done.view.id) == ["ticket.submitted"]
+    assert [start.ticket for start in world.temporal.started] == [done.view.id]
+
+
+@pytest.mark.parametrize("key", ["content:x", "gitlab/4711/1"], ids=["derived", "explicit"])
+async def test_fifty_submits_of_one_key_at_once_open_one_ticket(world: World, key: str) -> None:
+    done = await asyncio.gather(*(world.submit(a_change(), key=key) for _ in range(50)))
+    await world.delivery.deliver_due()
+
+    assert len({one.view.id for one in done}) == 1
+    assert sum(one.created for one in done) == 1
+    assert len(world.temporal.started) == 1
+
+
+async def test_an_explicit_key_with_other_content_is_a_conflict(world: World) -> None:
+    await world.submit(a_change(), key="build-1")
+
+    with pytest.raises(Conflict):
+        await world.submit(a_change(title="something else"), key="build-1")
+
+
+async def test_an_explicit_key_joins_a_closed_ticket(world: World) -> None:
+    first = await world.submit(a_change(), key="build-1")
+    await world.record(first.view.id, phase=Phase.REJECTED)
+
+    again = await world.submit(a_change(), key="build-1")
+
+    assert (again.view.id, again.created) == (first.view.id, False)
+
+
+async def test_an_explicit_key_joins_although_the_branch_has_moved(world: World) -> None:
+    first = await world.submit(a_change(), key="build-1")
+    world.repositories.commit = "b" * 40
+
+    again = await world.submit(a_change(), key="build-1")
+
+    assert again.view.commit == first.view.commit
+
+
+async def test_content_after_a_closed_ticket_is_a_new_one_that_names_the_old(world: World) -> None:
+    first = await world.submit(a_change())
+    await world.record(first.view.id, phase=Phase.REJECTED)
+
+    again = await world.submit(a_change())
+
+    assert again.created
+    assert again.view.previous == first.view.id
+
+
+async def test_content_at_another_commit_is_another_ticket(world: World) -> None:
+    first = await world.submit(a_change())
+    world.repositories.commit = "b" * 40
+
+    second = await world.submit(a_change())
+
+    assert second.created
+    assert second.view.id != first.view.id
+
+
+async def test_formatting_does_not_make_another_change(world: World) -> None:
+    first = await world.submit(a_change())
+
+    again = await world.submit("# the same\n" + a_change())
+
+    assert again.view.id == first.view.id
+
+
+async def test_a_ticket_submitted_while_temporal_is_down_is_started_later(world: World) -> None:
+    world.temporal.down = True
+    done = await world.submit(a_change())
+    await world.delivery.deliver_due()
+    assert await world.ledger.read(tickets.get_ticket, done.view.id)
+
+    world.temporal.down = False
+    async with asyncio.timeout(5):
+        while not world.temporal.started:
+            await world.delivery.deliver_due()
+
+    assert world.temporal.started[0].ticket == done.view.id
+
+
+async def test_who_may_not_submit_opens_nothing(world: World) -> None:
+    for account in ("auditor", "commander"):
+        with pytest.raises(AccessDenied):
+            await world.submit(a_change(), by=account)
+
+    assert await world.ledger.read(tickets.list_tickets) == []
+
+
+@pytest.mark.parametrize("key", ["", " ", "a\nb", "ä", "k" * 256])
+async def test_a_key_that_can_be_none_is_named(world: World, key: str) -> None:
+    with pytest.raises(InvalidRequest):
+        await world.submit(a_change(), key=key)
+
+
+async def test_an_unknown_environment_is_a_mistake_of_the_file(world: World) -> None:
+    with pytest.raises(InvalidChange) as caught:
+        await world.submit(a_change(environment="prod"))
+
+    assert caught.value.detail["mistakes"][0]["field"] == "metadata.environment"
+
+
+@pytest.mark.parametrize(
+    ("repository", "base", "expected"),
+    [
+        ("./podinfo", "/srv/files", "/srv/files/podinfo"),
+        ("../podinfo", "/srv/files", "/srv/podinfo"),
+        ("/srv/podinfo", None, "/srv/podinfo"),
+        ("https://git.example/shop.git", None, "https://git.example/shop.git"),
+        ("git@git.example:shop.git", "/srv", "git@git.example:shop.git"),
+    ],
+)
+def test_a_repository_is_resolved_against_the_files_folder(
+    repository: str, base: str | None, expected: str
+) -> None:
+    assert resolve_repository(repository, base, local=True) == expected
+
+
+@pytest.mark.parametrize("base", [None, "relative", "/srv/\0", "/" + "x" * 5000])
+def test_a_relative_repository_needs_a_folder(base: str | None) -> None:
+    with pytest.raises(InvalidChange):
+        resolve_repository("./podinfo", base, local=True)
+
+
+@pytest.mark.parametrize("repository", ["./podinfo", "/srv/podinfo", "file:///srv/podinfo", "host:shop.git"])
+def test_a_local_path_is_refused_outside_the_embedded_stack(repository: str) -> None:
+    assert is_local(repository)
+    with pytest.raises(InvalidChange) as caught:
+        resolve_repository(repository, "/srv", local=False)
+
+    assert caught.value.detail["mistakes"][0]["field"] == "spec.source.repository"
