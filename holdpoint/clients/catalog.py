@@ -98,7 +98,8 @@ class Catalog:
                 self._stamp = stamp
         except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
             raise UpstreamUnavailable(
-                f"The service catalog cannot be used: {self._path.name}: {_first_line(error)}. Mend the file."
+                f"The service catalog cannot be used: {self._path.name}: {_first_line(error)}.",
+                upstream="policy",
             ) from error
 
 

@@ -133,7 +133,9 @@ class Mirror:
                     break
                 except BlockingIOError:
                     if time.monotonic() > deadline:
-                        raise UpstreamUnavailable("Another fetch of this repository does not end.") from None
+                        raise UpstreamUnavailable(
+                            "Another fetch of this repository does not end.", upstream="git"
+                        ) from None
                     time.sleep(0.02)
             yield
 
@@ -215,7 +217,9 @@ def _ours(error: GitCommandError | GitCommandNotFound, repository: str, limit: f
         (line for line in said.splitlines() if line.startswith(("fatal:", "error:"))), said.splitlines()[-1:]
     )
     if "Timeout: the command" in said:
-        return UpstreamUnavailable(f"Git did not finish within {limit:g} s: {REPOSITORY} is {repository!r}.")
+        return UpstreamUnavailable(
+            f"Git did not finish within {limit:g} s: {REPOSITORY} is {repository!r}.", upstream="git"
+        )
     if "not allowed" in said and "transport" in said:
         return invalid(REPOSITORY, repository, "a path or an https, http, ssh or file URL")
     if any(words in said for words in _ABSENT):
@@ -223,4 +227,6 @@ def _ours(error: GitCommandError | GitCommandNotFound, repository: str, limit: f
             f"Repository not found, or this server may not read it: {REPOSITORY} is {repository!r}.",
             field=REPOSITORY,
         )
-    return UpstreamUnavailable(f"Git failed for {REPOSITORY} {repository!r}: {str(last)[:300]}")
+    return UpstreamUnavailable(
+        f"Git failed for {REPOSITORY} {repository!r}: {str(last)[:300]}", upstream="git"
+    )

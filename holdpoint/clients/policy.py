@@ -123,7 +123,9 @@ class OpaEngine:
                 timeout=self._timeout,
             )
         except OSError as error:
-            raise UpstreamUnavailable(f"The token for OPA cannot be read: {error.strerror}.") from error
+            raise UpstreamUnavailable(
+                f"The token for OPA cannot be read: {error.strerror}.", upstream="policy"
+            ) from error
         client._session.trust_env = False
         try:
             answer = client.query_rule(document, PACKAGE, RULE, {"provenance": "true"})
@@ -132,7 +134,7 @@ class OpaEngine:
             raise _refusal(error.response) from error
         except (requests.RequestException, ValueError) as error:
             raise UpstreamUnavailable(
-                f"OPA did not answer at {self._host}:{self._port}: {type(error).__name__}."
+                f"OPA did not answer at {self._host}:{self._port}: {type(error).__name__}.", upstream="policy"
             ) from error
         finally:
             client.close_connection()
@@ -143,7 +145,7 @@ class NullEngine:
 
     async def decide(self, question: PolicyInput) -> Decision:
         """Return a denial."""
-        return _denial("No policy engine is configured.", "none")
+        return denial("No policy engine is configured.", "none")
 
 
 def decision_of(answer: dict[str, Any]) -> Decision:
@@ -151,13 +153,13 @@ def decision_of(answer: dict[str, Any]) -> Decision:
     bundles = (answer.get("provenance") or {}).get("bundles") or {}
     revision = ",".join(sorted(str(bundle.get("revision", "")) for bundle in bundles.values())) or "unknown"
     if "result" not in answer:
-        return _denial("The policy gave no decision (its entry point is undefined).", revision)
+        return denial("The policy gave no decision (its entry point is undefined).", revision)
     try:
         document = _Document.model_validate(answer["result"], strict=False)
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
-        return _denial(f"The policy's decision is malformed: {field}: {first['msg']}.", revision)
+        return denial(f"The policy's decision is malformed: {field}: {first['msg']}.", revision)
     return _decision(document, revision)
 
 
@@ -180,7 +182,8 @@ def _digest(document: _Document) -> str:
     return f"sha256:{hashlib.sha256(rfc8785.dumps(content)).hexdigest()}"
 
 
-def _denial(message: str, revision: str) -> Decision:
+def denial(message: str, revision: str) -> Decision:
+    """Return a decision that denies, for where the policy gave none."""
     content = rfc8785.dumps({"deny": [message]})
     return Decision(
         deny=[message],
@@ -201,8 +204,8 @@ def _refusal(response: requests.Response | None) -> UpstreamUnavailable | Policy
     if status == 400 or (status == 500 and code == "internal_error"):
         return PolicyBundle(f"The policy cannot be evaluated: {_words(body)}. Run `holdpoint policy test`.")
     if status in (401, 403):
-        return UpstreamUnavailable("OPA refused our token, or has no policies loaded yet.")
-    return UpstreamUnavailable(f"OPA answered {status}.")
+        return UpstreamUnavailable("OPA refused our token, or has no policies loaded yet.", upstream="policy")
+    return UpstreamUnavailable(f"OPA answered {status}.", upstream="policy")
 
 
 def _words(body: Any) -> str:

@@ -14,7 +14,7 @@ from holdpoint.models.change import Analysis
 from holdpoint.models.phases import Phase
 from holdpoint.models.policy import Decision
 from holdpoint.models.record import EntryDraft, Record
-from holdpoint.models.ticket import Hold, Reason, RollbackResult, RollbackView, Verdict
+from holdpoint.models.ticket import Hold, Reason, RollbackResult, RollbackView, StepView, Verdict
 
 A = TypeVar("A", bound=Model)
 R = TypeVar("R")
@@ -167,6 +167,8 @@ class Check(Model):
     passed: bool
     message: str
     attempts: int = 1
+    unknown: bool = Field(default=False, description="nobody could find out: neither passed nor failed")
+    evidence: list[str] = Field(default=[], description="what each attempt said, in order")
 
 
 class CheckReport(Model):
@@ -191,6 +193,9 @@ class RolloutStart(Model):
     hold_bound: float = 4 * 3600
     pause_bound: float = 24 * 3600
     reason: Reason | None = Field(default=None, description="why, when `mode` is undo")
+    record: Record | None = Field(
+        default=None, description="what waited in the ticket to be recorded; it rides on the first activity"
+    )
 
 
 class RolloutCall(Call):
@@ -351,6 +356,18 @@ class Abandoned(Model):
     phase: Phase
     reason: Reason
     closed: bool = Field(description="the ticket is in a terminal phase already")
+
+
+class RolloutState(Model):
+    """What a rollout answers when it is asked how it stands."""
+
+    ticket: str
+    target: str
+    phase: Phase
+    reason: Reason | None = None
+    holds: list[Hold] = []
+    steps: list[StepView] = []
+    rollback: RollbackView = RollbackView()
 
 
 class ApprovalGiven(Model):

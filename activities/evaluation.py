@@ -1,0 +1,152 @@
+"""Gather everything the policy may look at, and compute what approvals are bound to."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+import rfc8785
+
+from activities.manifests import images, load
+from activities.steps.registry import outline
+from holdpoint.clients.catalog import Services
+from holdpoint.clients.git import Repositories
+from holdpoint.clients.kubernetes import Clusters
+from holdpoint.ledger import freezes, tickets
+from holdpoint.ledger.store import Ledger
+from holdpoint.ledger.tickets import StoredChange
+from holdpoint.models.contracts import PlannedStep
+from holdpoint.models.errors import NotFound
+from holdpoint.models.policy import Decision, DiffFacts, PolicyInput, ServiceFacts, Unknown
+from holdpoint.models.windows import DAYS, local_time, open_now
+
+RECENT = 7 * 86400.0
+"""Seconds in which a failed change of the same service counts as recent: a week has every weekday once."""
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where facts come from."""
+
+    ledger: Ledger
+    catalog: Services
+    repositories: Repositories
+    clusters: Clusters
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """The policy's input with the plan as it will run."""
+
+    question: PolicyInput
+    plan: list[PlannedStep]
+
+
+async def gather(
+    sources: Sources, stored: StoredChange, *, purpose: Literal["submit", "release", "check"], now: datetime
+) -> Gathered:
+    """Return the whole input of one decision. Raises StepConfig and InvalidChange for what cannot run."""
+    metadata, spec = stored.change.metadata, stored.change.spec
+    manifests = await load(sources.repositories, stored)
+    plan = await _plan(sources, stored, manifests)
+    shape = plan_shape(plan, manifests)
+    scope = {"service": metadata.service, "environment": metadata.environment}
+    catalog = sources.catalog.facts(metadata.service)
+    covering = await sources.ledger.read(freezes.covering, **scope, change_type=metadata.type)
+    local = local_time(catalog.windows, now)
+    question = PolicyInput(
+        ticket=stored.ticket,
+        purpose=purpose,
+        title=metadata.title,
+        **scope,
+        type=metadata.type,
+        requester=stored.requester,
+        repository=stored.repository,
+        revision=spec.source.revision,
+        commit=stored.commit,
+        authors=await sources.repositories.author(stored.repository, stored.commit),
+        target=target_of(stored),
+        images=images(manifests),
+        plan=[step.model_dump(mode="json") for step in plan],
+        plan_shape=shape,
+        shape_succeeded=await sources.ledger.read(tickets.shape_succeeded, **scope, shape=shape),
+        catalog=catalog,
+        diff=await diff_facts(sources, stored),
+        recent_failures=await sources.ledger.read(tickets.recent_failures, **scope, within=RECENT),
+        freezes=[freeze.id for freeze in covering],
+        now=now,
+        weekday=DAYS[local.weekday()],
+        hour=local.hour,
+        in_window=_in_window(catalog, now),
+    )
+    return Gathered(question, plan)
+
+
+async def diff_facts(sources: Sources, stored: StoredChange) -> DiffFacts | Unknown:
+    """Return the diff against what last succeeded on the target; unknown where it cannot be had."""
+    last = await sources.ledger.read(tickets.last_succeeded, target_of(stored))
+    if last is not None and last.repository != stored.repository:
+        return "unknown"
+    paths = list(stored.change.spec.source.paths)
+    if last is not None:
+        paths += [path for path in last.change.spec.source.paths if path not in paths]
+    try:
+        base = None if last is None else last.commit
+        return await sources.repositories.diff(stored.repository, base, stored.commit, paths)
+    except NotFound:
+        return "unknown"  # the branch was rewritten, and what ran before is gone
+
+
+def target_of(stored: StoredChange) -> str:
+    """Return the key of the target that the change goes to."""
+    target = stored.change.spec.target
+    return f"{target.cluster}/{target.namespace}/{stored.change.metadata.service}"
+
+
+def plan_shape(plan: list[PlannedStep], manifests: list[dict[str, Any]]) -> str:
+    """Return the digest of the plan without its artifact: step kinds, weights asked for, and objects."""
+    steps = [
+        {
+            "kind": step.kind,
+            "weights": step.config.get("weights", []),
+            "deployment": step.config.get("deployment"),
+            "paths": step.config.get("paths", []),
+        }
+        for step in plan
+    ]
+    objects = sorted(f"{manifest['kind']}/{manifest['metadata']['name']}" for manifest in manifests)
+    return _digest({"steps": steps, "objects": objects})
+
+
+def binding_digest(stored: StoredChange, gathered: Gathered, decision: Decision) -> str:
+    """Return what approvals are bound to: artifact, plan, diff and the decision's content.
+
+    The weights as asked for, not as the replicas give them: those follow an autoscaler, which is somebody
+    else's field, and approvals that moved with it would never hold.
+    """
+    spec = stored.change.spec
+    diff = gathered.question.diff
+    content = {
+        "commit": stored.commit,
+        "repository": stored.repository,
+        "spec": spec.model_dump(mode="json", exclude_none=True),
+        "plan": [[step.kind, step.name, [weight.asked for weight in step.weights]] for step in gathered.plan],
+        "diff": _digest(diff if isinstance(diff, str) else diff.model_dump(mode="json")),
+        "decision": decision.digest,
+    }
+    return _digest(content)
+
+
+def _in_window(catalog: ServiceFacts, now: datetime) -> bool | Unknown:
+    return open_now(catalog.windows, now) if catalog.windows else "unknown"
+
+
+async def _plan(sources: Sources, stored: StoredChange, manifests: list[dict[str, Any]]) -> list[PlannedStep]:
+    target = stored.change.spec.target
+    cluster = sources.clusters.forward(target.cluster)
+    steps = enumerate(stored.change.spec.plan.steps)
+    return [await outline(index, step, manifests, cluster, target.namespace) for index, step in steps]
+
+
+def _digest(content: Any) -> str:
+    return f"sha256:{hashlib.sha256(rfc8785.dumps(content)).hexdigest()}"

@@ -1,0 +1,220 @@
+"""The last look at the world before anything is written. Each check is bounded, and each attempt is evidence.
+
+A "no" fails the ticket, and nothing was touched. What nobody can know is `unknown`: it is shown, it is never
+a pass, and it fails the ticket only where the policy asks for that check.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from activities.comparison import described, differences
+from activities.manifests import load
+from activities.ownership import managers_of
+from activities.readiness import readiness
+from activities.steps.stage import BY_HAND
+from activities.writes import Apply
+from holdpoint.clients.cluster import Cluster, ref_of
+from holdpoint.clients.git import Repositories
+from holdpoint.ledger.tickets import StoredChange
+from holdpoint.models.contracts import Check, PlannedStep
+from holdpoint.models.errors import Conflict, InvalidChange, NotFound, StepConfig
+from holdpoint.models.record import Freeze
+
+HEALTH_TRIES, HEALTH_PAUSE = 8, 2.0
+"""A Deployment that another change has just finished with settles within seconds."""
+
+MOST_SHOWN = 5
+"""Differences that a message lists."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one attempt found: True, False, or None where nobody can know."""
+
+    passed: bool | None
+    message: str
+
+
+@dataclass(frozen=True)
+class World:
+    """What the checks look at."""
+
+    cluster: Cluster
+    repositories: Repositories
+    stored: StoredChange
+    last: StoredChange | None
+    plan: list[PlannedStep]
+    freezes: list[Freeze]
+    demanded: list[str] = field(default_factory=list)
+    pause: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+
+async def run_checks(world: World) -> list[Check]:
+    """Return every check. Raises UpstreamUnavailable when the cluster does not answer: that is no "no"."""
+    manifests = await load(world.repositories, world.stored)
+    live = [await world.cluster.read(ref_of(world.cluster.name, manifest)) for manifest in manifests]
+    checks = [
+        await _once("dry_run", lambda: _dry_run(world, manifests, live)),
+        await _health(world, manifests),
+        await _once("rollback_target", lambda: _rollback_target(world, manifests, live)),
+        await _once("drift", lambda: _drift(world)),
+        await _once("freeze", lambda: _freeze(world)),
+        _unknown("error_budget", "The error budget is unknown: no SLO is configured."),
+        _unknown("open_incidents", "Open incidents are unknown: no incident system is configured."),
+    ]
+    known = {check.name for check in checks}
+    checks += [
+        _failed(name, "The policy asks for a check of this name, which does not exist.")
+        for name in world.demanded
+        if name not in known
+    ]
+    return [_demanded(check) if check.name in world.demanded else check for check in checks]
+
+
+def passed(checks: list[Check]) -> bool:
+    """Tell whether nothing stands in the way."""
+    return all(check.passed or check.unknown for check in checks)
+
+
+async def _dry_run(
+    world: World, manifests: list[dict[str, Any]], live: list[dict[str, Any] | None]
+) -> Finding:
+    """Have the API server take every object without writing it."""
+    refused = []
+    for manifest, before in zip(manifests, live, strict=True):
+        owners = managers_of(before) if before is not None else set()
+        takeover = {name for name in owners if name.startswith(BY_HAND)}
+        write = Apply("precheck", manifest, world.cluster.name, takeover=takeover)
+        try:
+            await write.missing(world.cluster, before)
+        except (Conflict, StepConfig) as error:
+            refused.append(f"{manifest['kind']} {manifest['metadata']['name']}: {error.message}")
+    if refused:
+        return Finding(False, "The API server would refuse: " + " ".join(refused[:MOST_SHOWN]))
+    return Finding(True, f"The API server would take all {len(manifests)} objects.")
+
+
+async def _health(world: World, manifests: list[dict[str, Any]]) -> Check:
+    """Look at the workloads that run now, again and again for a while: a rollout starts from good ground."""
+    said: list[str] = []
+    while True:
+        finding = await _present_health(world, manifests)
+        said.append(finding.message)
+        if finding.passed or len(said) >= HEALTH_TRIES:
+            return _check("health", _excused(world, finding), said)
+        await world.pause(HEALTH_PAUSE)
+
+
+async def _present_health(world: World, manifests: list[dict[str, Any]]) -> Finding:
+    looked, ill = 0, []
+    for manifest in manifests:
+        body = await world.cluster.read(ref_of(world.cluster.name, manifest))
+        if body is None or manifest["kind"] == "Job":
+            continue
+        now = readiness(body)
+        looked += bool(now.message) or not now.ready
+        if not now.ready:
+            ill.append(now.message)
+    if ill:
+        return Finding(False, "What runs now is not healthy: " + "; ".join(ill))
+    return Finding(True, "What runs now is healthy." if looked else "Nothing of it runs yet.")
+
+
+def _excused(world: World, finding: Finding) -> Finding:
+    """Let an emergency begin on ground that is not good: it may be the fix."""
+    if finding.passed or world.stored.change.metadata.type != "emergency":
+        return finding
+    return Finding(True, f"{finding.message} An emergency goes on in spite of it.")
+
+
+async def _rollback_target(
+    world: World, manifests: list[dict[str, Any]], live: list[dict[str, Any] | None]
+) -> Finding:
+    """Make sure that what the canary was planned beside is still there to return to."""
+    present = {
+        manifest["metadata"]["name"]: before is not None
+        for manifest, before in zip(manifests, live, strict=True)
+        if manifest["kind"] == "Deployment"
+    }
+    gone = [
+        str(step.config["deployment"])
+        for step in world.plan
+        if step.kind == "canary" and _beside_stable(step) and not present.get(str(step.config["deployment"]))
+    ]
+    if gone:
+        return Finding(False, f"Deployment {', '.join(gone)} is gone since the change was evaluated.")
+    if not any(before is not None for before in live):
+        return Finding(True, "Nothing of it exists yet: the undo is deletion.")
+    return Finding(True, "What runs now can be returned to: a snapshot is taken before the first write.")
+
+
+def _beside_stable(step: PlannedStep) -> bool:
+    return any(weight.stable > 0 for weight in step.weights)
+
+
+async def _drift(world: World) -> Finding:
+    """Compare the cluster with what last succeeded, as Git has it."""
+    if world.last is None:
+        return Finding(True, "No change has succeeded here before, so there is nothing to compare with.")
+    try:
+        manifests = await load(world.repositories, world.last)
+    except (InvalidChange, NotFound, StepConfig) as error:
+        return Finding(None, f"Drift is unknown: {error.message}")
+    found = []
+    for manifest in manifests:
+        found += await _drifted(world.cluster, manifest)
+    if not found:
+        return Finding(True, f"The cluster is as commit {world.last.commit[:12]} has it.")
+    more = f" and {len(found) - MOST_SHOWN} more" if len(found) > MOST_SHOWN else ""
+    words = (
+        f"The cluster differs from commit {world.last.commit[:12]}: {'; '.join(found[:MOST_SHOWN])}{more}."
+    )
+    return Finding("drift" not in world.demanded, words)
+
+
+async def _drifted(cluster: Cluster, manifest: dict[str, Any]) -> list[str]:
+    name = f"{manifest['kind']} {manifest['metadata']['name']}"
+    live = await cluster.read(ref_of(cluster.name, manifest))
+    if live is None:
+        return [f"{name} is missing"]
+    wanted = await cluster.dry_run(manifest, force=True)
+    found = differences(wanted, live)
+    return [f"{name} {described(manifest['kind'], difference)}" for difference in found]
+
+
+async def _freeze(world: World) -> Finding:
+    """A freeze is a hold and no failure: the rollout asks again before each write."""
+    if world.freezes:
+        return Finding(True, f"Frozen by {world.freezes[0].id}: the rollout will hold until that is lifted.")
+    return Finding(True, "No freeze covers it.")
+
+
+async def _once(name: str, look: Callable[[], Awaitable[Finding]]) -> Check:
+    finding = await look()
+    return _check(name, finding, [finding.message])
+
+
+def _check(name: str, finding: Finding, said: list[str]) -> Check:
+    return Check(
+        name=name,
+        passed=finding.passed is True,
+        unknown=finding.passed is None,
+        message=finding.message,
+        attempts=len(said),
+        evidence=said,
+    )
+
+
+def _unknown(name: str, message: str) -> Check:
+    return _check(name, Finding(None, message), [message])
+
+
+def _failed(name: str, message: str) -> Check:
+    return _check(name, Finding(False, message), [message])
+
+
+def _demanded(check: Check) -> Check:
+    """Return the check as the policy demands it: unknown is not enough."""
+    return check.model_copy(update={"unknown": False}) if check.unknown else check

@@ -1,0 +1,120 @@
+"""Ask for the lane. In one transaction: nothing is granted under a freeze or outside the window."""
+
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from holdpoint.ledger import freezes, outbox, targets, tickets
+from holdpoint.models.contracts import (
+    ABORT,
+    EMERGENCY,
+    ROLLBACK,
+    Control,
+    ScheduleCall,
+    Scheduled,
+)
+from holdpoint.models.phases import Phase
+from holdpoint.models.policy import Window
+from holdpoint.models.record import Freeze, LanePlace
+from holdpoint.models.ticket import Hold, HoldCode, TicketView
+from holdpoint.models.windows import next_opening
+
+IN_ROLLOUT = frozenset({Phase.EXECUTING, Phase.VERIFYING})
+BEFORE_ROLLOUT = frozenset({Phase.SCHEDULED, Phase.PRECHECKING})
+
+
+def ask(db: Connection, call: ScheduleCall, windows: list[Window], now: datetime) -> Scheduled:
+    """Grant the lane, or return every hold that keeps the ticket waiting."""
+    view = tickets.get_ticket(db, call.ticket)
+    opening = next_opening(windows, now) if call.window else now
+    holds = [_frozen(freeze) for freeze in _covering(db, view)]
+    if opening is not None and opening > now:
+        holds.append(_window(view, opening, now))
+    if holds:
+        # What waits for hours must not keep a target that an emergency may want.
+        targets.leave_lane(db, ticket=call.ticket, target=call.target)
+        return Scheduled(granted=False, holds=holds, look_again=_earliest(holds))
+    place = targets.enter_lane(db, ticket=call.ticket, target=call.target, priority=call.priority)
+    if place.granted:
+        return Scheduled(granted=True)
+    holder = _holder(db, place)
+    if call.priority == EMERGENCY and holder is not None and holder.hold is not None:
+        _move_aside(db, holder, call.ticket)
+    return Scheduled(granted=False, holds=[_lane(call, place, holder, now)])
+
+
+def _covering(db: Connection, view: TicketView) -> list[Freeze]:
+    return freezes.covering(db, service=view.service, environment=view.environment, change_type=view.type)
+
+
+def _holder(db: Connection, place: LanePlace) -> TicketView | None:
+    return None if place.holder_ticket is None else tickets.get_ticket(db, place.holder_ticket)
+
+
+def _move_aside(db: Connection, holder: TicketView, emergency: str) -> None:
+    """Have a holder that does not move give the target up: roll back, or stop before it does anything.
+
+    By the outbox, so that it is ordered once and reaches the holder also after a restart.
+    """
+    update = ROLLBACK if holder.phase in IN_ROLLOUT else ABORT if holder.phase in BEFORE_ROLLOUT else None
+    if update is None:
+        return
+    why = f"The emergency {emergency} needs the target, and this change was on hold."
+    word = Control(verb="rollback" if update is ROLLBACK else "abort", by=emergency, reason=why)
+    outbox.post(
+        db,
+        kind="update",
+        ticket=holder.id,
+        body={"update": update.name, "argument": word.model_dump(mode="json")},
+        key=f"{holder.id}/{update.name}/{emergency}",
+    )
+
+
+def _frozen(freeze: Freeze) -> Hold:
+    return Hold(
+        code=HoldCode.FROZEN,
+        message=f"Frozen by {freeze.by} ({freeze.scope}): {freeze.reason}",
+        by=freeze.by,
+        since=freeze.created_at,
+        until=freeze.until,
+        lift=f"holdpoint freeze lift {freeze.id}",
+        ref=freeze.id,
+    )
+
+
+def _window(view: TicketView, opening: datetime, now: datetime) -> Hold:
+    opens = f"{opening:%a %Y-%m-%d %H:%M} UTC"
+    return Hold(
+        code=HoldCode.WINDOW,
+        message=f"Outside the production window of {view.service}; it opens next on {opens}.",
+        by="policy",
+        since=now,
+        until=opening,
+        lift=f"the opening of the window on {opens}",
+    )
+
+
+def _lane(call: ScheduleCall, place: LanePlace, holder: TicketView | None, now: datetime) -> Hold:
+    if place.dirty and (holder is None or holder.phase.terminal):
+        left_by = holder.id if holder else "an earlier change"
+        return Hold(
+            code=HoldCode.TARGET_DIRTY,
+            message=f"{call.target} was left half changed by {left_by}, and must be restored first.",
+            by=left_by,
+            since=now,
+            lift=f"holdpoint rollback {left_by}" if holder else "the rollback of what was left there",
+            ref=place.holder_ticket,
+        )
+    before = f"{holder.id} ({holder.phase})" if holder else "those before it in the lane"
+    return Hold(
+        code=HoldCode.LANE,
+        message=f"Waits in the lane of {call.target} at place {max(1, place.position)}, behind {before}.",
+        by=holder.id if holder else "holdpoint",
+        since=now,
+        lift=f"the end of {holder.id}" if holder else "the end of the change that is before it",
+        ref=place.holder_ticket,
+    )
+
+
+def _earliest(holds: list[Hold]) -> datetime | None:
+    return min((hold.until for hold in holds if hold.until is not None), default=None)

@@ -1,0 +1,156 @@
+"""A ticket's activities outside its rollout: evaluate, record, schedule, leave, precheck. Safe to repeat."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from sqlalchemy import Connection
+from temporalio import activity
+
+from activities import schedule as lanes
+from activities.evaluation import Gathered, Sources, binding_digest, gather, target_of
+from activities.prechecks import World, passed, run_checks
+from activities.quorum import count_quorum
+from holdpoint.clients.catalog import Services
+from holdpoint.clients.git import Repositories
+from holdpoint.clients.kubernetes import Clusters
+from holdpoint.clients.policy import PolicyEngine, denial
+from holdpoint.ledger import clock, entries, freezes, targets, tickets
+from holdpoint.ledger.store import Ledger
+from holdpoint.ledger.tickets import StoredChange
+from holdpoint.models import contracts
+from holdpoint.models.contracts import (
+    Call,
+    CheckReport,
+    Done,
+    EvaluateCall,
+    Evaluation,
+    LeaveCall,
+    PrecheckCall,
+    ScheduleCall,
+    Scheduled,
+)
+from holdpoint.models.errors import InvalidChange, NotFound, StepConfig
+from holdpoint.models.policy import Decision, Window
+from holdpoint.models.record import EntryDraft, Record
+
+Clock = Callable[[Connection], datetime]
+"""Tells the time. The database's own, so that workers whose clocks differ see the same window."""
+
+
+class TicketActivities:
+    """What a ticket's workflow asks of the outside, with the clients that it takes."""
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        policy: PolicyEngine,
+        catalog: Services,
+        repositories: Repositories,
+        clusters: Clusters,
+        now: Clock = clock.now,
+    ) -> None:
+        self._ledger = ledger
+        self._policy = policy
+        self._sources = Sources(ledger, catalog, repositories, clusters)
+        self._now = now
+
+    @activity.defn(name=contracts.EVALUATE.name)
+    async def evaluate(self, call: EvaluateCall) -> Evaluation:
+        """Ask the policy, count the approvals in the ledger, and record the decision with its input."""
+        stored = await self._ledger.read(tickets.change_of, call.ticket)
+        now = await self._ledger.read(self._now)
+        gathered, decision = await self._decide(call, stored, now)
+        evaluation = await self._counted(stored, gathered, decision)
+        await self._ledger.write(entries.append, _evaluated(call, gathered, evaluation, now))
+        return evaluation
+
+    @activity.defn(name=contracts.RECORD.name)
+    async def record(self, call: Call) -> Done:
+        """Do nothing more: what the call carries was recorded by the interceptor before this ran."""
+        return Done()
+
+    @activity.defn(name=contracts.SCHEDULE.name)
+    async def schedule(self, call: ScheduleCall) -> Scheduled:
+        """Grant the target's lane, or say what the ticket waits for."""
+        stored = await self._ledger.read(tickets.change_of, call.ticket)
+        facts = self._sources.catalog.facts(stored.change.metadata.service) if call.window else None
+        windows = facts.windows if facts is not None else []
+        return await self._ledger.write(self._ask, call, windows)
+
+    @activity.defn(name=contracts.LEAVE.name)
+    async def leave(self, call: LeaveCall) -> Done:
+        """Give the place in the lane back, and the target if no rollout has begun on it."""
+        await self._ledger.write(targets.leave_lane, ticket=call.ticket, target=call.target)
+        return Done()
+
+    @activity.defn(name=contracts.PRECHECK.name)
+    async def precheck(self, call: PrecheckCall) -> CheckReport:
+        """Run every check once more before anything is written."""
+        stored = await self._ledger.read(tickets.change_of, call.ticket)
+        metadata = stored.change.metadata
+        covering = await self._ledger.read(
+            freezes.covering,
+            service=metadata.service,
+            environment=metadata.environment,
+            change_type=metadata.type,
+        )
+        world = World(
+            cluster=self._sources.clusters.forward(stored.change.spec.target.cluster),
+            repositories=self._sources.repositories,
+            stored=stored,
+            last=await self._ledger.read(tickets.last_succeeded, target_of(stored)),
+            plan=call.plan,
+            freezes=covering,
+            demanded=call.checks,
+        )
+        checks = await run_checks(world)
+        return CheckReport(passed=passed(checks), checks=checks)
+
+    async def _decide(
+        self, call: EvaluateCall, stored: StoredChange, now: datetime
+    ) -> tuple[Gathered | None, Decision]:
+        """Return the decision; a plan that cannot run is a "no" like any other."""
+        try:
+            gathered = await gather(self._sources, stored, purpose=call.purpose, now=now)
+        except (StepConfig, InvalidChange, NotFound) as error:
+            return None, denial(error.message, "none")
+        return gathered, await self._policy.decide(gathered.question)
+
+    async def _counted(
+        self, stored: StoredChange, gathered: Gathered | None, decision: Decision
+    ) -> Evaluation:
+        """Return the decision, what it binds, and the approvals that the ledger has for exactly that."""
+        digest = decision.digest if gathered is None else binding_digest(stored, gathered, decision)
+        plan = [] if gathered is None else gathered.plan
+        written = await self._ledger.read(entries.entries_of, stored.ticket)
+        quorum = count_quorum(written, digest=digest, need=decision.approvals, requester=stored.requester)
+        warnings = [f"{step.name}: {warning}" for step in plan for warning in step.warnings]
+        return Evaluation(decision=decision, digest=digest, plan=plan, quorum=quorum, warnings=warnings)
+
+    def _ask(self, db: Connection, call: ScheduleCall, windows: list[Window]) -> Scheduled:
+        return lanes.ask(db, call, windows, self._now(db))
+
+
+def _evaluated(
+    call: EvaluateCall, gathered: Gathered | None, evaluation: Evaluation, now: datetime
+) -> Record:
+    """Return the entry that has the decision whole, so that it can be taken again from its input."""
+    body = {
+        "purpose": call.purpose,
+        "decision": evaluation.decision.model_dump(mode="json"),
+        "revision": evaluation.decision.revision,
+        "input": None if gathered is None else gathered.question.model_dump(mode="json"),
+        "digest": evaluation.digest,
+        "quorum": evaluation.quorum.model_dump(mode="json"),
+    }
+    kind = "ticket.evaluated"
+    draft = EntryDraft(key=_attempt(kind), kind=kind, actor="policy", at=now, body=body)
+    patch = {} if gathered is None else {"plan_shape": gathered.question.plan_shape}
+    return Record(ticket=call.ticket, entries=[draft], patch=patch)
+
+
+def _attempt(kind: str) -> str:
+    """Return the key of an entry that each attempt of this activity writes once."""
+    info = activity.info()
+    return f"{kind}/{info.workflow_run_id}/{info.activity_id}/{info.attempt}"
