@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from activities.interceptor import RecordingInterceptor
-from activities.ticket import TicketActivities
 from temporalio.client import Client
 from temporalio.worker import Interceptor
 
 from activities.archive import ArchiveActivities
+from activities.interceptor import RecordingInterceptor
 from activities.rollout import RolloutActivities
+from activities.ticket import TicketActivities
 from holdpoint.clients.catalog import Catalog
 from holdpoint.clients.git import Repositories
 from holdpoint.clients.kubernetes import Clusters
@@ -50,7 +50,6 @@ async def assemble(settings: Settings, temporal: Client) -> AsyncIterator[Parts]
             catalog=Catalog(data / "catalog.yaml"),
             repositories=repositories,
             clusters=clusters,
-            settings=settings,
         ),
         RolloutActivities(ledger=ledger, blobs=blobs, repositories=repositories, clusters=clusters),
         ArchiveActivities(

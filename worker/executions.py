@@ -31,11 +31,6 @@ class Standing(StrEnum):
         """Tell whether it still runs; a paused one does, and one that is just being continued."""
         return self in (Standing.RUNNING, Standing.PAUSED, Standing.CONTINUED_AS_NEW)
 
-    @property
-    def lost(self) -> bool:
-        """Tell whether it ended without being able to tell anybody."""
-        return self in (Standing.FAILED, Standing.TERMINATED, Standing.TIMED_OUT, Standing.NOT_FOUND)
-
 
 class Executions:
     """Asks Temporal. Raises UpstreamUnavailable where it does not answer."""

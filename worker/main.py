@@ -62,6 +62,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
             ledger=parts.ledger,
             temporal=LazyTemporal(settings.temporal_address, settings.temporal_namespace),
             executions=Executions(client),
+            archive=settings.data / "archive",
         )
         async with worker:
             log.info("worker.started", build_id=build_id(), namespace=settings.temporal_namespace)

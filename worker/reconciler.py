@@ -9,6 +9,7 @@ once.
 import asyncio
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import structlog
 
@@ -18,7 +19,6 @@ from holdpoint.ledger.store import Ledger
 from holdpoint.models.contracts import CloseStart, closing_workflow, rollout_workflow, ticket_workflow
 from holdpoint.models.errors import Conflict, HoldpointError
 from holdpoint.models.phases import Phase
-from holdpoint.models.record import TargetRow
 from holdpoint.models.ticket import Reason, TicketView
 from worker.executions import Executions, Standing
 
@@ -35,6 +35,8 @@ STARTS_WITHIN = 20.0
 second, and what it could not start because Temporal was away is not found by us either."""
 AT_MOST = 5000
 """Open tickets looked at in one round."""
+ARCHIVE_LOOK, RECENT = 60.0, 500
+"""Seconds between two looks for closed tickets without evidence, and how many of the newest are looked at."""
 FIRST_PAUSE, LONGEST_PAUSE = 15.0, 300.0
 """Seconds before a closing is started again for the same ticket; the pause doubles up to the longest."""
 
@@ -48,11 +50,14 @@ class Reconciler:
         ledger: Ledger,
         temporal: Temporal,
         executions: Executions,
+        archive: Path,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._ledger, self._temporal, self._executions, self._clock = ledger, temporal, executions, clock
+        self._ledger, self._temporal, self._executions = ledger, temporal, executions
+        self._archive, self._clock = archive, clock
         self._seen: dict[str, float] = {}
         self._again: dict[str, tuple[float, float]] = {}
+        self._archive_look = clock()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Make rounds until `stop` is set. A round that fails is logged; the next one looks again."""
@@ -69,53 +74,53 @@ class Reconciler:
     async def round(self) -> list[str]:
         """Look once; return the tickets whose closing was started."""
         held = await self._ledger.read(targets.held_targets)
-        found = {**await self._dropped(held), **await self._orphans(held)}
+        views = await self._ledger.read(tickets.list_tickets, open_only=True, limit=AT_MOST)
+        views += await self._holders({row.holder_ticket for row in held} - {view.id for view in views})
+        views += await self._unarchived()
+        found = await self._abandoned(views, {row.target: row.holder_ticket for row in held})
         now = self._clock()
         self._seen = {ticket: self._seen.get(ticket, now) for ticket in found}
         ripe = [ticket for ticket, since in self._seen.items() if now - since >= SEEN_FOR]
         return [ticket for ticket in ripe if await self._close(ticket, found[ticket])]
 
-    async def _orphans(self, held: list[TargetRow]) -> dict[str, Reason]:
-        """Return the open tickets whose workflow is gone, and whose rollout is not still undoing itself."""
-        open_tickets = await self._ledger.read(tickets.list_tickets, open_only=True, limit=AT_MOST)
-        if not open_tickets:
-            return {}
-        running = await self._executions.running_tickets()
-        rows = {row.holder_ticket: row for row in held if row.holder_ticket}
+    async def _holders(self, missing: set[str | None]) -> list[TicketView]:
+        """Return the closed tickets that still hold a target; a failed rollback is for a person to end."""
+        views = [await self._ledger.read(tickets.get_ticket, ticket) for ticket in missing if ticket]
+        return [view for view in views if view.phase is not Phase.ROLLBACK_FAILED]
+
+    async def _unarchived(self) -> list[TicketView]:
+        """Return closed tickets whose evidence was not archived; looked for now and then only."""
+        if self._clock() - self._archive_look < ARCHIVE_LOOK:
+            return []
+        self._archive_look = self._clock()
+        recent = await self._ledger.read(tickets.list_tickets, limit=RECENT)
+        return [
+            view
+            for view in recent
+            if view.phase.terminal
+            and view.phase is not Phase.ROLLBACK_FAILED
+            and not (self._archive / f"{view.id}.json").exists()
+        ]
+
+    async def _abandoned(self, views: list[TicketView], holders: dict[str, str | None]) -> dict[str, Reason]:
+        """Return the tickets whose own workflow and whose rollout are both gone, and how."""
         found: dict[str, Reason] = {}
-        for view in open_tickets:
-            if ticket_workflow(view.id) in running or await self._rolls_out(rows.get(view.id)):
+        running = await self._executions.running_tickets() if views else set()
+        for view in views:
+            if ticket_workflow(view.id) in running:
                 continue
             standing = await self._executions.standing(ticket_workflow(view.id))
-            if standing.running or (standing is Standing.NOT_FOUND and self._young(view)):
+            young = standing is Standing.NOT_FOUND and _age(view) < STARTS_WITHIN
+            if standing.running or young or await self._rolls_out(view, holders):
                 continue
-            found[view.id] = _lost_workflow(standing)
+            found[view.id] = _lost(standing)
         return found
 
-    async def _dropped(self, held: list[TargetRow]) -> dict[str, Reason]:
-        """Return the tickets whose target is dirty while neither rollout nor ticket looks after it."""
-        found: dict[str, Reason] = {}
-        for row in held:
-            if row.holder_ticket is None or await self._rolls_out(row):
-                continue
-            view = await self._ledger.read(tickets.get_ticket, row.holder_ticket)
-            if view.phase is Phase.ROLLBACK_FAILED:
-                continue  # a person was asked: `holdpoint rollback` tries again
-            rollout = await self._executions.standing(rollout_workflow(row.target))
-            if view.phase.terminal or (row.dirty and rollout.lost):
-                found[view.id] = Reason(
-                    code="rollout_lost",
-                    message=f"The rollout on {row.target} is gone ({rollout.value}) and left it unfinished.",
-                )
-        return found
-
-    async def _rolls_out(self, row: TargetRow | None) -> bool:
-        if row is None:
+    async def _rolls_out(self, view: TicketView, holders: dict[str, str | None]) -> bool:
+        """Tell whether the ticket's rollout runs: one whose ticket is gone undoes itself."""
+        if holders.get(view.target) != view.id:
             return False
-        return (await self._executions.standing(rollout_workflow(row.target))).running
-
-    def _young(self, view: TicketView) -> bool:
-        return time.time() - view.created_at.timestamp() < STARTS_WITHIN
+        return (await self._executions.standing(rollout_workflow(view.target))).running
 
     async def _close(self, ticket: str, reason: Reason) -> bool:
         """Start the closing of a ticket, unless one runs or has just been tried."""
@@ -131,7 +136,11 @@ class Reconciler:
         return True
 
 
-def _lost_workflow(standing: Standing) -> Reason:
+def _age(view: TicketView) -> float:
+    return time.time() - view.created_at.timestamp()
+
+
+def _lost(standing: Standing) -> Reason:
     how = {
         Standing.TERMINATED: "was terminated in Temporal",
         Standing.NOT_FOUND: "is not known to Temporal",

@@ -1,0 +1,42 @@
+"""The evaluation that the API shows before a ticket is opened: the one that every ticket begins with.
+
+The API's room may not import activities, so the composition root that starts it gives it this.
+"""
+
+from activities.evaluation import Sources, gather
+from holdpoint.api.server import Evaluation
+from holdpoint.clients.catalog import Catalog
+from holdpoint.clients.git import Repositories
+from holdpoint.clients.kubernetes import Clusters
+from holdpoint.clients.policy import OpaEngine, PolicyEngine
+from holdpoint.ledger import clock
+from holdpoint.ledger.store import Ledger
+from holdpoint.ledger.tickets import StoredChange
+from holdpoint.models.settings import Settings
+from holdpoint.service.preview import Evaluator, Preview
+
+
+class TicketEvaluator:
+    """Gathers and decides as a ticket's first activity does, and records nothing."""
+
+    def __init__(self, *, sources: Sources, policy: PolicyEngine) -> None:
+        self._sources, self._policy = sources, policy
+
+    async def preview(self, stored: StoredChange) -> Preview:
+        """Return plan and decision for a change that is not in the ledger."""
+        now = await self._sources.ledger.read(clock.now)
+        gathered = await gather(self._sources, stored, purpose="check", now=now)
+        decision = await self._policy.decide(gathered.question)
+        warnings = [f"{step.name}: {warning}" for step in gathered.plan for warning in step.warnings]
+        return Preview(plan=gathered.plan, decision=decision, warnings=warnings)
+
+
+def evaluation(settings: Settings) -> Evaluation:
+    """Return what makes the evaluator from the parts that the API has anyway."""
+
+    def make(ledger: Ledger, repositories: Repositories, clusters: Clusters) -> Evaluator:
+        catalog = Catalog(settings.data / "catalog.yaml")
+        policy = OpaEngine(settings.opa_url, settings.opa_token_file)
+        return TicketEvaluator(sources=Sources(ledger, catalog, repositories, clusters), policy=policy)
+
+    return make
