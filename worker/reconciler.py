@@ -58,6 +58,7 @@ class Reconciler:
         self._seen: dict[str, float] = {}
         self._again: dict[str, tuple[float, float]] = {}
         self._archive_look = clock()
+        self._lacking: list[TicketView] = []
 
     async def run(self, stop: asyncio.Event) -> None:
         """Make rounds until `stop` is set. A round that fails is logged; the next one looks again."""
@@ -89,18 +90,14 @@ class Reconciler:
         return [view for view in views if view.phase is not Phase.ROLLBACK_FAILED]
 
     async def _unarchived(self) -> list[TicketView]:
-        """Return closed tickets whose evidence was not archived; looked for now and then only."""
-        if self._clock() - self._archive_look < ARCHIVE_LOOK:
-            return []
-        self._archive_look = self._clock()
-        recent = await self._ledger.read(tickets.list_tickets, limit=RECENT)
-        return [
-            view
-            for view in recent
-            if view.phase.terminal
-            and view.phase is not Phase.ROLLBACK_FAILED
-            and not (self._archive / f"{view.id}.json").exists()
-        ]
+        """Return closed tickets whose evidence was not archived; new ones are looked for now and then only."""
+        if self._clock() - self._archive_look >= ARCHIVE_LOOK:
+            self._archive_look = self._clock()
+            recent = await self._ledger.read(tickets.list_tickets, limit=RECENT)
+            closed = [view for view in recent if view.phase.terminal]
+            self._lacking = [view for view in closed if view.phase is not Phase.ROLLBACK_FAILED]
+        self._lacking = [view for view in self._lacking if not (self._archive / f"{view.id}.json").exists()]
+        return self._lacking
 
     async def _abandoned(self, views: list[TicketView], holders: dict[str, str | None]) -> dict[str, Reason]:
         """Return the tickets whose own workflow and whose rollout are both gone, and how."""
