@@ -19,6 +19,9 @@ from holdpoint.models.record import AlreadyClosed, Intent, IntentRequest, LeftOp
 LOOKS = 120
 """Half seconds for which a create that is in doubt is waited for; its budget is a quarter of that."""
 
+MARGIN = 6
+"""Half seconds past the deadline after which the API server surely has given up."""
+
 
 @dataclass(frozen=True)
 class Fence:
@@ -36,7 +39,8 @@ class Fence:
             try:
                 await self.move(intent.request.object, key=f"fence/{intent.audit_id}")
             except NotFound:
-                if intent.request.verb == "apply" and intent.request.resource_version is None:
+                # An apply creates what is not there, also when it names a version.
+                if intent.request.verb == "apply":
                     waiting.append(intent)
                     continue
             await self.ledger.write(intents.fence_intent, intent.id, by=self.call.run)
@@ -46,6 +50,7 @@ class Fence:
         """Wait until these creates can no longer land, close them, and return the objects that did come."""
         came = []
         for create in creates:
+            over = 0
             for _ in range(LOOKS):
                 if await self.cluster.read(create.request.object) is not None:
                     came.append(create.request.object)
@@ -54,9 +59,9 @@ class Fence:
                 now = await self.ledger.read(intents.get_intent, create.id)
                 if now.status != "open":
                     break
-                if now.in_doubt and await self.cluster.read(create.request.object) is None:
+                if now.in_doubt and (over := over + 1) > MARGIN:
                     await self.ledger.write(
-                        intents.fence_intent, create.id, by="the server's request timeout"
+                        intents.fence_intent, create.id, by="the API server's request timeout"
                     )
                     break
                 await asyncio.sleep(0.5)

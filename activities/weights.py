@@ -42,10 +42,14 @@ def share(canary: int, stable: int) -> float:
 def warnings(weights: list[WeightPlan]) -> list[str]:
     """Return one sentence for each weight that the replicas cannot give, within two points."""
     return [
-        f"Weight {plan.asked} % is really {plan.reached:g} %: {plan.canary} of {plan.canary + plan.stable} pods."
+        f"Weight {plan.asked} % is really {plan.reached:g} %: {plan.canary} of {_pods(plan)} pods."
         for plan in weights
         if abs(plan.asked - plan.reached) > 2
     ]
+
+
+def _pods(plan: WeightPlan) -> int:
+    return plan.canary + plan.stable
 
 
 def _nearest(value: float) -> int:

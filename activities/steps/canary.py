@@ -19,8 +19,8 @@ TRACK = "holdpoint.dev/track"
 """The label that tells the canary's pods from stable's; Services do not select by it."""
 
 SCALE = "holdpoint-scale"
-"""Stable's replicas are set under a field manager of their own: an apply that states nothing but replicas would drop
-every other field that the main one applied before."""
+"""Stable's replicas are set under a field manager of their own: an apply that states nothing but replicas
+would drop every other field that the main one applied before."""
 
 SCALE_PATIENCE = 60.0
 """Seconds for stable's surplus pods to go. They need not be ready: the change may be what repairs them."""
