@@ -1,7 +1,8 @@
 """Objects and behaviours, in memory for reading and in SQLite so that they outlive the process.
 
-A transaction is committed before its request is answered. WAL with `synchronous=NORMAL` keeps every commit over
-a SIGKILL of the process; only a power cut could lose the last ones, and a stand-in need not survive that.
+A transaction is committed before its request is answered. WAL with `synchronous=NORMAL` keeps every commit
+over a SIGKILL of the process; only a power cut could lose the last ones, and a stand-in need not survive
+that.
 """
 
 import json

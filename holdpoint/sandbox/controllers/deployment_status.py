@@ -31,7 +31,7 @@ def observed(body: Object, sets: list[Object], new: Object | None) -> tuple[Stat
 
 def complete(body: Object, counts: dict[str, int]) -> bool:
     """Tell whether all replicas are updated and available and no old one is left."""
-    wanted = body["spec"]["replicas"]
+    wanted: int = body["spec"]["replicas"]
     return all(counts[name] == wanted for name in ("updatedReplicas", "replicas", "availableReplicas"))
 
 
@@ -67,6 +67,8 @@ def _progressing(
         if former and former["status"] == "True":
             fresh["lastTransitionTime"] = former["lastTransitionTime"]
         return fresh, time.time() + body["spec"]["progressDeadlineSeconds"]
+    if former["reason"] == "NewReplicaSetAvailable":
+        return former, None  # a rollout that is over cannot run out of time, whatever becomes of its pods
     due = from_text(former["lastUpdateTime"]) + body["spec"]["progressDeadlineSeconds"]
     if time.time() < due and former["status"] == "True":
         return former, due
@@ -79,13 +81,9 @@ def _moved(body: Object, counts: dict[str, int], before: Status) -> bool:
     if before.get("observedGeneration") != body["metadata"]["generation"]:
         return True
     old = counts["replicas"] - counts["updatedReplicas"]
-    old_before = before.get("replicas", 0) - before.get("updatedReplicas", 0)
-    return (
-        counts["updatedReplicas"] > before.get("updatedReplicas", 0)
-        or counts["readyReplicas"] > before.get("readyReplicas", 0)
-        or counts["availableReplicas"] > before.get("availableReplicas", 0)
-        or old < old_before
-    )
+    old_before: int = before.get("replicas", 0) - before.get("updatedReplicas", 0)
+    names = ("updatedReplicas", "readyReplicas", "availableReplicas")
+    return old < old_before or any(counts[name] > before.get(name, 0) for name in names)
 
 
 def _condition(kind: str, status: str, reason: str, message: str, former: Status | None) -> Status:

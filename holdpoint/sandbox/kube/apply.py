@@ -1,8 +1,8 @@
 """Server-side apply, after structured-merge-diff's `merge.Updater.Apply`.
 
 The manifest is laid over the live object; what this manager applied before and no longer states is removed
-unless somebody else owns it; a field of another manager that would change is a conflict unless forced, and then
-its owner loses it.
+unless somebody else owns it; a field of another manager that would change is a conflict unless forced, and
+then its owner loses it.
 """
 
 from dataclasses import replace
@@ -11,6 +11,7 @@ from typing import Any
 from holdpoint.sandbox.kube import fields, merge
 from holdpoint.sandbox.kube.fields import FieldPath, Fields
 from holdpoint.sandbox.kube.ownership import Manager, managers_of, with_managers
+from holdpoint.sandbox.kube.schema import shape_of
 from holdpoint.sandbox.kube.status import Refusal
 
 
@@ -18,13 +19,12 @@ def apply(
     live: dict[str, Any] | None, config: dict[str, Any], writer: Manager, *, force: bool
 ) -> dict[str, Any]:
     """Return the object after `writer` applied `config`; raises 409 that names each field and its manager."""
-    config = without_nulls(config)
     owned = fields.fields_of(config)
     before = managers_of(live)
     former = next((m for m in before if m.same(writer)), None)
     others = [m for m in before if not m.same(writer)]
-    base = live or {"metadata": {}}
-    body = merge.merged(base, config)
+    base = live or {"apiVersion": config["apiVersion"], "kind": config["kind"], "metadata": {}}
+    body = merge.merged(base, config, shape_of(config["kind"]))
     if former:
         body = merge.removed(body, _dropped(former.fields, owned, others))
     touched, gone = fields.changed(base, body)
@@ -35,15 +35,6 @@ def apply(
     unchanged = former is not None and former.fields == owned and not touched and not gone
     writer = replace(writer, fields=owned, time=former.time if former and unchanged else writer.time)
     return with_managers(body, [*kept, writer])
-
-
-def without_nulls(value: Any) -> Any:
-    """Return a copy of a manifest without fields that are null: to a typed decoder they are not there."""
-    if isinstance(value, dict):
-        return {key: without_nulls(part) for key, part in value.items() if part is not None}
-    if isinstance(value, list):
-        return [without_nulls(part) for part in value]
-    return value
 
 
 def _dropped(former: Fields, owned: Fields, others: list[Manager]) -> set[FieldPath]:

@@ -14,6 +14,9 @@ from holdpoint.sandbox.kube.status import Refusal, bad_request, no_such_path, un
 MAX_BODY = 3 * 1024 * 1024
 """Bytes; the limit of an API server."""
 
+MAX_DEPTH = 100
+"""No object of a served kind is nested as deep; what is would only exhaust the recursion."""
+
 
 @dataclass(frozen=True)
 class Call:
@@ -28,6 +31,8 @@ class Call:
     content_type: str = "application/json"
     body: Any = None
     user_agent: str = ""
+    warnings: list[str] = field(default_factory=list)
+    """What the answer shall warn of; filled while the request is carried out."""
 
     @property
     def dry_run(self) -> bool:
@@ -108,28 +113,47 @@ def parse_body(raw: bytes, content_type: str, verb: str) -> Any:
     if verb == "patch" and media not in patches.SUPPORTED:
         raise unsupported_media_type(patches.SUPPORTED)
     try:
-        return json.loads(raw) if "yaml" not in media else _yaml(raw)
-    except (ValueError, yaml.YAMLError, RecursionError) as error:
+        body = _yaml(raw) if "yaml" in media else json.loads(raw, parse_constant=_no_number)
+    except (ValueError, TypeError, yaml.YAMLError, RecursionError) as error:
         raise bad_request(
             f"the object provided is unrecognized (must be of type JSON or YAML): {error}"
         ) from error
+    if _too_deep(body, MAX_DEPTH):
+        raise bad_request(f"the object provided is nested more than {MAX_DEPTH} deep")
+    return body
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads YAML as Kubernetes does: a time is a text."""
+
+    yaml_implicit_resolvers = {
+        first: [(tag, pattern) for tag, pattern in known if tag != "tag:yaml.org,2002:timestamp"]
+        for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
 
 def _yaml(raw: bytes) -> Any:
     """Return YAML decoded; JSON, which clients mostly send under this type, is read as such."""
     if raw.lstrip()[:1] == b"{":
         try:
-            return json.loads(raw)
+            return json.loads(raw, parse_constant=_no_number)
         except ValueError:
             pass
-    if b"&" in raw and b"*" in raw:
-        _refuse_aliases(raw)
-    return yaml.safe_load(raw)
+    if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(raw, Loader=_Loader)):
+        raise ValueError("YAML aliases are outside of the sandbox's subset")
+    loaded = yaml.load(raw, Loader=_Loader)  # noqa: S506 - a SafeLoader with one resolver less
+    return json.loads(json.dumps(loaded, allow_nan=False))
 
 
-def _refuse_aliases(raw: bytes) -> None:
-    if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(raw, Loader=yaml.SafeLoader)):
-        raise bad_request("YAML aliases are outside of the sandbox's subset")
+def _no_number(text: str) -> Any:
+    raise ValueError(f"{text} is not a JSON number")
+
+
+def _too_deep(value: Any, left: int) -> bool:
+    if not isinstance(value, dict | list):
+        return False
+    below = value.values() if isinstance(value, dict) else value
+    return left == 0 or any(_too_deep(part, left - 1) for part in below)
 
 
 def _body_name(body: Any) -> str:

@@ -1,6 +1,7 @@
 """The Kubernetes API over HTTP: who asks, for what, the faults between, and the audit log."""
 
 import asyncio
+import logging
 import re
 import time
 import uuid
@@ -16,6 +17,8 @@ from holdpoint.sandbox.identity import user_of
 from holdpoint.sandbox.kube import discovery, verbs
 from holdpoint.sandbox.kube.call import Call, parse_body, route, verb_of
 from holdpoint.sandbox.kube.status import Refusal, bad_request, timed_out, unauthorized
+
+log = logging.getLogger("holdpoint.sandbox.kubernetes")
 
 _AUDIT_ID = re.compile(r"^[\x21-\x7e]{1,64}$")
 """What an API server keeps of a client's Audit-ID; a longer one is cut by none, it is replaced."""
@@ -47,12 +50,23 @@ class KubernetesEndpoint:
             call = await _call(request)
             await self._hold(call, user)
             code, body = verbs.perform(self._cluster.store, call)
+        except Dropped:
+            raise
         except Refusal as refusal:
             code, body = refusal.code, refusal.document
+        except Exception as error:
+            log.exception("request.failed")
+            code, body = (
+                500,
+                Refusal(500, "InternalError", f"Internal error occurred: {error!r}", {}).document,
+            )
         self._record(request, call, audit_id=audit_id, user=user, code=code, body=body, received=received)
         if call is not None and call.mutates:
             self._cluster.controllers.wake()
-        return JSONResponse(body, code, headers={"Audit-Id": audit_id})
+        answer = JSONResponse(body, code, headers={"Audit-Id": audit_id})
+        for warning in call.warnings if call is not None else []:
+            answer.headers.append("Warning", '299 - "' + warning.replace('"', '\\"') + '"')
+        return answer
 
     def _meet_fault(self, user: str) -> None:
         fault = self._cluster.faults.now("kubernetes", user)

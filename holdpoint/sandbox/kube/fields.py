@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from holdpoint.sandbox.kube import schema
+from holdpoint.sandbox.kube.schema import ItemKey, Shape, shape_of
 
 Step = str
 FieldPath = tuple[Step, ...]
@@ -30,30 +30,29 @@ _NEVER_OWNED = {
 }
 
 
-def item_step(key: tuple[tuple[str, Any], ...]) -> Step:
+def item_step(key: ItemKey) -> Step:
     """Return the step of a list's item."""
     return "k:" + json.dumps(dict(sorted(key)), separators=(",", ":"))
 
 
-def fields_of(value: Any) -> Fields:
+def fields_of(body: Mapping[str, Any]) -> Fields:
     """Return the fields that a whole object (without `status`) sets."""
-    out: dict[FieldPath, Any] = {}
-    body = {key: part for key, part in value.items() if key != "status"}
-    _collect(body, (), (), out)
-    return frozenset(path for path in out if not _is_system(path))
+    return frozenset(leaves_of(body))
 
 
-def leaves_of(value: Any) -> dict[FieldPath, Any]:
+def leaves_of(body: Mapping[str, Any]) -> dict[FieldPath, Any]:
     """Return the same fields with their values, for comparing two versions of an object."""
     out: dict[FieldPath, Any] = {}
-    body = {key: part for key, part in value.items() if key != "status"}
-    _collect(body, (), (), out)
+    shape = shape_of(body["kind"])
+    for name, part in body.items():
+        if name != "status":
+            _collect(part, shape.field(name), (f"f:{name}",), out)
     return {path: part for path, part in out.items() if not _is_system(path)}
 
 
-def changed(before: Any, after: Any) -> tuple[Fields, Fields]:
+def changed(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> tuple[Fields, Fields]:
     """Return the fields that a write set or changed, and those that it removed."""
-    old, new = leaves_of(before), leaves_of(after)
+    old, new = leaves_of(before) if before else {}, leaves_of(after)
     touched = frozenset(path for path, value in new.items() if path not in old or old[path] != value)
     return touched, frozenset(path for path in old if path not in new)
 
@@ -96,31 +95,29 @@ def _is_system(path: FieldPath) -> bool:
     return path in _NEVER_OWNED or path[:2] == ("f:metadata", "f:managedFields")
 
 
-def _collect(value: Any, at: schema.Path, path: FieldPath, out: dict[FieldPath, Any]) -> None:
-    if isinstance(value, dict) and value and not schema.is_atomic_map(at):
+def _collect(value: Any, shape: Shape, path: FieldPath, out: dict[FieldPath, Any]) -> None:
+    if isinstance(value, dict) and value and shape.merges:
         for name, part in value.items():
-            _collect(part, (*at, name), (*path, f"f:{name}"), out)
-    elif isinstance(value, list) and value and (keys := schema.list_keys(at)):
+            _collect(part, shape.field(name), (*path, f"f:{name}"), out)
+    elif isinstance(value, list) and value and shape.keys:
         for item in value:
-            _collect_item(item, keys, at, path, out)
-    elif isinstance(value, list) and value and schema.is_set(at):
+            _collect_item(item, shape, path, out)
+    elif isinstance(value, list) and value and shape.is_set:
         for item in value:
             out[(*path, "v:" + json.dumps(item))] = item
-    elif path:
+    else:
         out[path] = value
 
 
-def _collect_item(
-    item: Any, keys: tuple[str, ...], at: schema.Path, path: FieldPath, out: dict[FieldPath, Any]
-) -> None:
-    key = schema.item_key(item, keys)
+def _collect_item(item: Any, shape: Shape, path: FieldPath, out: dict[FieldPath, Any]) -> None:
+    key = shape.item_key(item)
     if key is None:
         out[path] = item
         return
     here = (*path, item_step(key))
     out[here] = None  # that the item exists; its fields follow
     for name, part in item.items():
-        _collect(part, (*at, "[]", name), (*here, f"f:{name}"), out)
+        _collect(part, shape.item().field(name), (*here, f"f:{name}"), out)
 
 
 def _decode(node: Mapping[str, Any], path: FieldPath, out: set[FieldPath]) -> None:

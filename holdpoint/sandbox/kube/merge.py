@@ -5,73 +5,75 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from holdpoint.sandbox.kube import schema
 from holdpoint.sandbox.kube.fields import FieldPath
+from holdpoint.sandbox.kube.schema import Shape, shape_of
 
 
-def merged(live: Any, config: Any, at: schema.Path = ()) -> Any:
+def merged(live: Any, config: Any, shape: Shape) -> Any:
     """Return a fresh value: `config` laid over `live`."""
-    if isinstance(live, dict) and isinstance(config, dict) and not schema.is_atomic_map(at):
+    if isinstance(live, dict) and isinstance(config, dict) and shape.merges:
         out = copy.deepcopy(live)
         for name, value in config.items():
-            out[name] = merged(live.get(name), value, (*at, name))
+            out[name] = merged(live.get(name), value, shape.field(name))
         return out
     if isinstance(live, list) and isinstance(config, list):
-        if keys := schema.list_keys(at):
-            return _merged_items(live, config, keys, at)
-        if schema.is_set(at):
+        if shape.keys:
+            return _merged_items(live, config, shape)
+        if shape.is_set:
             return [*live, *(item for item in config if item not in live)]
     return copy.deepcopy(config)
 
 
-def removed(body: Any, paths: Iterable[FieldPath]) -> Any:
+def removed(body: dict[str, Any], paths: Iterable[FieldPath]) -> dict[str, Any]:
     """Return the object without these fields; maps that become empty by it go as well."""
     out = copy.deepcopy(body)
-    for path in sorted(paths, key=len, reverse=True):
-        _remove(out, path, ())
+    shape = shape_of(body["kind"])
+    gone = set(paths)
+    for path in sorted(gone, key=len, reverse=True):
+        # What is below a whole that goes, goes with it: an item without its key could no longer be found.
+        if not any(path[:length] in gone for length in range(1, len(path))):
+            _remove(out, path, shape)
     return out
 
 
-def _merged_items(live: list[Any], config: list[Any], keys: tuple[str, ...], at: schema.Path) -> list[Any]:
+def _merged_items(live: list[Any], config: list[Any], shape: Shape) -> list[Any]:
     """Return the items in the manifest's order, those that only `live` has woven in where they stood."""
-    below = (*at, "[]")
-    by_key = {schema.item_key(item, keys): item for item in live}
-    wanted = {schema.item_key(item, keys) for item in config}
+    by_key = {shape.item_key(item): item for item in live}
+    wanted = {shape.item_key(item) for item in config}
     out: list[Any] = []
-    rest = [item for item in live]
+    rest = list(live)
     for item in config:
-        key = schema.item_key(item, keys)
+        key = shape.item_key(item)
         if key in by_key:
             while rest and (first := rest.pop(0)) is not by_key[key]:
-                if schema.item_key(first, keys) not in wanted:
+                if shape.item_key(first) not in wanted:
                     out.append(copy.deepcopy(first))
-        out.append(merged(by_key.get(key), item, below))
-    out.extend(copy.deepcopy(item) for item in rest if schema.item_key(item, keys) not in wanted)
+        out.append(merged(by_key.get(key), item, shape.item()))
+    out.extend(copy.deepcopy(item) for item in rest if shape.item_key(item) not in wanted)
     return out
 
 
-def _remove(node: Any, path: FieldPath, at: schema.Path) -> None:
+def _remove(node: Any, path: FieldPath, shape: Shape) -> None:
     step, rest = path[0], path[1:]
     kind, _, name = step.partition(":")
     if kind == "f" and isinstance(node, dict) and name in node:
         if not rest:
             del node[name]
             return
-        _remove(node[name], rest, (*at, name))
+        _remove(node[name], rest, shape.field(name))
         if node[name] in ({}, []):
             del node[name]
     elif kind == "k" and isinstance(node, list):
-        _remove_item(node, json.loads(name), rest, at)
+        _remove_item(node, json.loads(name), rest, shape)
     elif kind == "v" and isinstance(node, list):
         node[:] = [item for item in node if item != json.loads(name)]
 
 
-def _remove_item(node: list[Any], key: dict[str, Any], rest: FieldPath, at: schema.Path) -> None:
-    keys = schema.list_keys(at) or ()
+def _remove_item(node: list[Any], key: dict[str, Any], rest: FieldPath, shape: Shape) -> None:
     for index, item in enumerate(node):
-        if dict(schema.item_key(item, keys) or ()) == key:
+        if dict(shape.item_key(item) or ()) == key:
             if rest:
-                _remove(item, rest, (*at, "[]"))
+                _remove(item, rest, shape.item())
             else:
                 del node[index]
             return

@@ -63,7 +63,7 @@ def with_managers(body: dict[str, Any], managers: Iterable[Manager]) -> dict[str
 
 def after_update(before: dict[str, Any] | None, after: dict[str, Any], writer: Manager) -> list[Manager]:
     """Return the managers after a plain write by `writer`, who takes what it changed."""
-    touched, gone = fields.changed(before or {}, after)
+    touched, gone = fields.changed(before, after)
     lost = touched | gone
     out = []
     owned = touched

@@ -3,7 +3,7 @@
 import copy
 from typing import Any
 
-from holdpoint.sandbox.kube import schema
+from holdpoint.sandbox.kube.schema import Shape
 from holdpoint.sandbox.kube.status import Refusal, bad_request
 
 APPLY = "application/apply-patch+yaml"
@@ -26,7 +26,7 @@ def merge_patch(target: Any, patch: Any) -> Any:
     return out
 
 
-def strategic_patch(target: Any, patch: Any, at: schema.Path = ()) -> Any:
+def strategic_patch(target: Any, patch: Any, shape: Shape) -> Any:
     """Return the target after a strategic merge patch; knows `$patch: delete` and `replace`."""
     if not isinstance(patch, dict):
         return copy.deepcopy(patch)
@@ -36,32 +36,29 @@ def strategic_patch(target: Any, patch: Any, at: schema.Path = ()) -> Any:
     for name, value in patch.items():
         if name.startswith("$"):
             raise bad_request(f"strategic merge patch directive {name!r} is outside of the sandbox's subset")
-        below = (*at, name)
+        below = shape.field(name)
         if value is None:
             out.pop(name, None)
-        elif isinstance(value, list) and (keys := schema.list_keys(below)):
-            out[name] = _strategic_items(out.get(name) or [], value, keys, below)
-        elif schema.is_atomic_map(below) and name != "selector":
-            out[name] = copy.deepcopy(value)
+        elif isinstance(value, list) and below.keys:
+            out[name] = _strategic_items(out.get(name) or [], value, below)
         else:
             out[name] = strategic_patch(out.get(name), value, below)
     return out
 
 
-def _strategic_items(live: list[Any], patch: list[Any], keys: tuple[str, ...], at: schema.Path) -> list[Any]:
-    first = keys[:1]  # a strategic merge knows one merge key only
+def _strategic_items(live: list[Any], patch: list[Any], shape: Shape) -> list[Any]:
+    first = (shape.keys or ("",))[0]  # a strategic merge knows one merge key only
     out = list(live)
     for item in patch:
-        key = schema.item_key(item, first)
-        if key is None:
-            raise bad_request(f"map: {item} does not contain declared merge key: {first[0]}")
-        place = next((i for i, other in enumerate(out) if schema.item_key(other, first) == key), None)
+        if not isinstance(item, dict) or first not in item:
+            raise bad_request(f"map: {item} does not contain declared merge key: {first}")
+        place = next((i for i, other in enumerate(out) if other.get(first) == item[first]), None)
         if item.get("$patch") == "delete":
-            out = [other for other in out if schema.item_key(other, first) != key]
+            out = [other for other in out if other.get(first) != item[first]]
         elif place is None:
             out.append(copy.deepcopy(item))
         else:
-            out[place] = strategic_patch(out[place], item, (*at, "[]"))
+            out[place] = strategic_patch(out[place], item, shape.item())
     return out
 
 

@@ -1,81 +1,106 @@
-"""How lists and maps of the served kinds merge (`x-kubernetes-list-type`, `-map-keys`, `-map-type`).
+"""The types of the served kinds and how their lists and maps merge, from `schema.json` (see `schema_source`).
 
-Source: the markers on the types in k8s.io/api. A list that is not named here is atomic: it is replaced whole
-and owned whole. A map that is not named here merges key by key.
+What is atomic is replaced and owned whole; a list with keys merges item by item; other maps merge key by key.
 """
 
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
 from typing import Any
 
-Path = tuple[str, ...]
-"""Field names from the root; the items of a list are the step `[]`."""
-
-_LIST_KEYS: dict[str, tuple[str, ...]] = {
-    "containers": ("name",),
-    "initContainers": ("name",),
-    "ephemeralContainers": ("name",),
-    "volumes": ("name",),
-    "env": ("name",),
-    "volumeMounts": ("mountPath",),
-    "volumeDevices": ("devicePath",),
-    "hostAliases": ("ip",),
-    "resourceClaims": ("name",),
-    "schedulingGates": ("name",),
-    "claims": ("name",),
-    "topologySpreadConstraints": ("topologyKey", "whenUnsatisfiable"),
-    "conditions": ("type",),
-    "ownerReferences": ("uid",),
-    "secrets": ("name",),
-}
-_KEY_DEFAULTS = {"protocol": "TCP"}
-"""Defaults of merge keys: they are applied before items are matched."""
-
-_SETS = {("metadata", "finalizers")}
-
-_ATOMIC_MAPS = {
-    "selector",  # metav1.LabelSelector and the selector of a Service
-    "labelSelector",
-    "nodeSelector",
-    "scaleTargetRef",
-    "secretKeyRef",
-    "configMapKeyRef",
-    "fieldRef",
-    "resourceFieldRef",
-    "fileKeyRef",
-    "secretRef",
-    "localObjectReference",
-    "requiredDuringSchedulingIgnoredDuringExecution",
-    "dataSource",
-    "resource",
-}
+ItemKey = tuple[tuple[str, Any], ...]
 
 
-def list_keys(path: Path) -> tuple[str, ...] | None:
-    """Return the merge keys of the list at a path, or None when it is atomic or a set."""
-    last = path[-1]
-    if last == "ports":
-        if len(path) >= 3 and path[-3].lower().endswith("containers"):
-            return ("containerPort", "protocol")
-        return ("port", "protocol") if path == ("spec", "ports") else None
-    if last == "imagePullSecrets":
-        return ("name",) if len(path) > 1 else None
-    if last == "conditions" and path[0] != "status":
-        return None
-    return _LIST_KEYS.get(last)
+@dataclass(frozen=True)
+class Shape:
+    """The type of one place in an object."""
+
+    body: Mapping[str, Any]
+    atomic: bool = False
+
+    @property
+    def scalar(self) -> str | None:
+        """Return string, numeric, boolean, quantity or untyped; None for maps and lists."""
+        found: str | None = self.body.get("s")
+        return found
+
+    @property
+    def fields(self) -> Mapping[str, Any] | None:
+        """Return the declared fields of a struct; None for anything else."""
+        found: Mapping[str, Any] | None = self.body.get("f")
+        return found
+
+    @property
+    def is_map(self) -> bool:
+        """Tell whether values are structs or maps."""
+        return "f" in self.body or "m" in self.body
+
+    @property
+    def is_list(self) -> bool:
+        """Tell whether values are lists."""
+        return "l" in self.body
+
+    @property
+    def is_set(self) -> bool:
+        """Tell whether values are lists that are sets of scalars."""
+        return "u" in self.body
+
+    @property
+    def merges(self) -> bool:
+        """Tell whether values are maps that merge key by key."""
+        return self.is_map and not self.atomic
+
+    @property
+    def keys(self) -> tuple[str, ...] | None:
+        """Return the merge keys of a list; None for a list that is atomic or a set."""
+        return tuple(self.body["k"]) if "k" in self.body else None
+
+    def field(self, name: str) -> "Shape":
+        """Return the type of a field; of an undeclared one, a type that takes anything."""
+        fields = self.body.get("f")
+        if fields is not None:
+            return _resolved(fields[name]) if name in fields else UNTYPED
+        return _resolved(self.body["m"]) if "m" in self.body else UNTYPED
+
+    def item(self) -> "Shape":
+        """Return the type of a list's items."""
+        return _resolved(self.body["l"]) if "l" in self.body else UNTYPED
+
+    def item_key(self, item: Any) -> ItemKey | None:
+        """Return the merge key of an item, defaults filled in; None when the item lacks a part of it."""
+        if not isinstance(item, dict):
+            return None
+        fields = self.item().fields or {}
+        found = tuple((key, item.get(key, fields.get(key, {}).get("d"))) for key in self.keys or ())
+        return None if any(value is None for _, value in found) else found
 
 
-def is_set(path: Path) -> bool:
-    """Tell whether the list at a path is a set of scalars."""
-    return path in _SETS
+UNTYPED = Shape({"s": "untyped"}, atomic=True)
 
 
-def is_atomic_map(path: Path) -> bool:
-    """Tell whether the map at a path is replaced and owned whole."""
-    return path[-1] in _ATOMIC_MAPS if path else False
+def shape_of(kind: str) -> Shape:
+    """Return the type of a served kind."""
+    document = _document()
+    return _named(document["roots"][kind])
 
 
-def item_key(item: Any, keys: tuple[str, ...]) -> tuple[tuple[str, Any], ...] | None:
-    """Return the merge key of a list's item, or None when the item lacks a part of it."""
-    if not isinstance(item, dict):
-        return None
-    found = tuple((key, item.get(key, _KEY_DEFAULTS.get(key))) for key in keys)
-    return None if any(value is None for _, value in found) else found
+@cache
+def _document() -> dict[str, Any]:
+    text = files("holdpoint.sandbox.kube").joinpath("schema.json").read_text()
+    loaded: dict[str, Any] = json.loads(text)
+    return loaded
+
+
+@cache
+def _named(name: str) -> Shape:
+    body = _document()["types"][name]
+    return Shape(body, "a" in body)
+
+
+def _resolved(body: Mapping[str, Any]) -> Shape:
+    if "t" not in body:
+        return Shape(body, "a" in body)
+    named = _named(body["t"])
+    return Shape(named.body, atomic=True) if "a" in body else named

@@ -21,7 +21,7 @@ class Refusal(Exception):
             "metadata": {},
             "status": "Failure",
             "message": message,
-            "reason": reason,
+            **({"reason": reason} if reason else {}),
             **({"details": dict(details)} if details else {}),
             "code": code,
         }

@@ -4,10 +4,11 @@ import time
 from typing import Any
 
 from holdpoint.sandbox.clock import seconds_text
-from holdpoint.sandbox.kube import apply, deletion, lifecycle, patches, scale, selectors
+from holdpoint.sandbox.kube import apply, deletion, lifecycle, patches, scale, selectors, typed
 from holdpoint.sandbox.kube.call import Call
 from holdpoint.sandbox.kube.kinds import NAMESPACES
 from holdpoint.sandbox.kube.ownership import Manager, managers_of
+from holdpoint.sandbox.kube.schema import shape_of
 from holdpoint.sandbox.kube.status import (
     Refusal,
     already_exists,
@@ -84,6 +85,19 @@ def _list(store: Store, call: Call) -> Object:
     }
 
 
+def _decoded(call: Call, body: Object) -> Object:
+    """Return the body as a typed decoder would have it; what it did not know is warned of, or refused."""
+    mode = call.query.get("fieldValidation", "Warn")
+    if mode not in ("Strict", "Warn", "Ignore"):
+        raise bad_request(f'invalid fieldValidation: Unsupported value: "{mode}"')
+    patched = call.verb == "patch"
+    known, unknown = typed.decoded(call.kind, body, strict=mode == "Strict", patched=patched)
+    if mode == "Warn":
+        call.warnings.extend(unknown)
+    out: Object = typed.normalised(known, shape_of(call.kind.kind))
+    return out
+
+
 def _require_namespace(store: Store, call: Call) -> None:
     if not call.kind.namespaced:
         return
@@ -98,7 +112,7 @@ def _require_namespace(store: Store, call: Call) -> None:
 
 
 def _create(store: Store, call: Call) -> tuple[int, Object]:
-    body = lifecycle.identified(call.kind, call.namespace, "", call.body)
+    body = _decoded(call, lifecycle.identified(call.kind, call.namespace, "", call.body))
     lifecycle.refuse_version_on_create(body)
     _require_namespace(store, call)
     fresh = lifecycle.created(call.kind, body, None, writer_of(call))
@@ -113,7 +127,7 @@ def _store_new(store: Store, call: Call, fresh: Object) -> tuple[int, Object]:
 
 def _update(store: Store, call: Call) -> tuple[int, Object]:
     live = _live(store, call)
-    body = lifecycle.identified(call.kind, call.namespace, call.name, call.body)
+    body = _decoded(call, lifecycle.identified(call.kind, call.namespace, call.name, call.body))
     return _store_changed(store, call, live, body, None)
 
 
@@ -125,10 +139,10 @@ def _patch(store: Store, call: Call) -> tuple[int, Object]:
         case patches.MERGE:
             patched = patches.merge_patch(live, call.body)
         case patches.STRATEGIC:
-            patched = patches.strategic_patch(live, call.body)
+            patched = patches.strategic_patch(live, call.body, shape_of(call.kind.kind))
         case _:
             patched = patches.json_patch(live, call.body)
-    body = lifecycle.identified(call.kind, call.namespace, call.name, patched)
+    body = _decoded(call, lifecycle.identified(call.kind, call.namespace, call.name, patched))
     return _store_changed(store, call, live, body, None)
 
 
@@ -141,6 +155,8 @@ def _apply(store: Store, call: Call) -> tuple[int, Object]:
     config = lifecycle.identified(call.kind, call.namespace, call.name, call.body)
     if config["metadata"].get("managedFields"):
         raise bad_request("metadata.managedFields must be nil")
+    typed.refuse_apply(call.kind, config)
+    config = typed.normalised(config, shape_of(call.kind.kind))
     live = store.get(call.kind, call.namespace, call.name)
     force = str(call.query.get("force", "")).lower() in ("1", "true")
     sent = {key: value for key, value in config.items() if key != "status"}

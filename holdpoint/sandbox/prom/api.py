@@ -11,9 +11,10 @@ from typing import Any
 
 from holdpoint.sandbox.prom.evaluate import Evaluator, Matrix, Vector
 from holdpoint.sandbox.prom.lexer import milliseconds
-from holdpoint.sandbox.prom.parser import is_range, parse, type_of
+from holdpoint.sandbox.prom.parser import parse
 from holdpoint.sandbox.prom.series import Labels
 from holdpoint.sandbox.prom.syntax import BadQuery, ExecutionError, Selector
+from holdpoint.sandbox.prom.vocabulary import is_range, type_of
 
 MAX_POINTS = 11_000
 Answer = tuple[int, dict[str, Any]]

@@ -9,8 +9,8 @@ Sample = tuple[int, float]
 def extrapolated(samples: Sequence[Sample], start: int, end: int, *, per_second: bool) -> float | None:
     """Return `rate` or `increase` over the range (milliseconds): counter resets undone, edges extrapolated.
 
-    Extrapolation reaches to the range's edge when the samples come close to it (1.1 of their average distance),
-    else by half that distance, and never to before the counter would have been zero.
+    Extrapolation reaches to the range's edge when the samples come close to it (1.1 of their average
+    distance), else by half that distance, and never to before the counter would have been zero.
     """
     if len(samples) < 2:
         return None

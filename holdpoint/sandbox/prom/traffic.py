@@ -1,9 +1,9 @@
 """Traffic to the Services of the cluster, sampled each second as if every running pod were scraped.
 
-A Service's requests are spread evenly over the ready pods that its selector matches. Counts are accumulated as
-fractions and shown as whole numbers, so that errors and slow requests appear in proportion; only the volume has
-some noise, seeded by the pod. Latencies are exponential, with the asked 99th percentile. Counters start from zero
-when the sandbox starts, as those of pods that restarted.
+A Service's requests are spread evenly over the ready pods that its selector matches. Counts are accumulated
+as fractions and shown as whole numbers, so that errors and slow requests appear in proportion; only the
+volume has some noise, seeded by the pod. Latencies are exponential, with the asked 99th percentile.
+Counters start from zero when the sandbox starts, as those of pods that restarted.
 """
 
 import math

@@ -1,0 +1,154 @@
+"""Holds an object against the types of its kind: what is undeclared, and what is of a wrong type.
+
+An apply refuses both; other writes drop the undeclared (with a warning, or with a refusal under
+`fieldValidation=Strict`) and refuse the wrong type.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from holdpoint.sandbox.kube.fields import item_step, shown
+from holdpoint.sandbox.kube.kinds import Kind
+from holdpoint.sandbox.kube.quantities import canonical
+from holdpoint.sandbox.kube.schema import Shape, shape_of
+from holdpoint.sandbox.kube.status import Cause, Refusal, bad_request, invalid
+
+Body = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One place that does not fit: where (for an apply and for other writes), why, and who minds.
+
+    Only an apply minds what keeps items from being merged (`merge`).
+    """
+
+    path: str
+    plain: str
+    why: str
+    sort: Literal["type", "undeclared", "merge"] = "type"
+
+
+def problems(kind: Kind, body: Body) -> list[Problem]:
+    """Return all places of an object that do not fit its kind."""
+    return list(_walk(body, shape_of(kind.kind), "", ""))
+
+
+def refuse_apply(kind: Kind, body: Body) -> None:
+    """Raise what an API server answers to the apply of what does not fit: a 500 without a reason."""
+    found = problems(kind, body)
+    if not found:
+        return
+    texts = [f"{problem.path}: {problem.why}" for problem in found]
+    listed = texts[0] if len(texts) == 1 else "errors:\n" + "\n".join(f"  {text}" for text in texts)
+    metadata = body["metadata"]
+    address = "/".join(filter(None, (metadata.get("namespace"), metadata.get("name"))))
+    described = f"{address}; {kind.api_version}, Kind={kind.kind}"
+    raise Refusal(500, "", f"failed to create typed patch object ({described}): {listed}")
+
+
+def decoded(kind: Kind, body: Body, *, strict: bool, patched: bool) -> tuple[Body, list[str]]:
+    """Return the object without what is undeclared, and a warning for each such field; raises 400 or 422."""
+    found = problems(kind, body)
+    wrong = [problem for problem in found if problem.sort == "type"]
+    handled = f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}'
+    if wrong and patched:
+        cause = Cause("patch", f"Invalid value: {wrong[0].plain}: {wrong[0].why}")
+        raise invalid(kind, body["metadata"].get("name", ""), [cause])
+    if wrong:
+        raise bad_request(
+            f"{handled}: json: cannot unmarshal into Go struct field {wrong[0].plain}: {wrong[0].why}"
+        )
+    unknown = [f'unknown field "{problem.plain}"' for problem in found if problem.sort == "undeclared"]
+    if unknown and strict:
+        raise bad_request(f"{handled}: strict decoding error: {', '.join(unknown)}")
+    return (_pruned(body, shape_of(kind.kind)) if unknown else body), unknown
+
+
+def normalised(value: Any, shape: Shape) -> Any:
+    """Return a copy without nulls (to a typed decoder they are not there) and with canonical quantities."""
+    if isinstance(value, dict):
+        return {k: normalised(v, shape.field(k)) for k, v in value.items() if v is not None}
+    if isinstance(value, list):
+        return [normalised(item, shape.item()) for item in value]
+    if shape.scalar == "quantity":
+        return canonical(value) or value
+    return value
+
+
+def _walk(value: Any, shape: Shape, path: str, plain: str) -> Iterator[Problem]:
+    if value is None or shape.scalar == "untyped":
+        return
+    if why := _mismatch(value, shape):
+        yield Problem(path, plain, why)
+    elif isinstance(value, dict):
+        for name, part in value.items():
+            below, simple = f"{path}.{name}", f"{plain}.{name}" if plain else name
+            if shape.fields is not None and name not in shape.fields:
+                yield Problem(below, simple, "field not declared in schema", "undeclared")
+            else:
+                yield from _walk(part, shape.field(name), below, simple)
+    elif isinstance(value, list):
+        yield from _items(value, shape, path, plain)
+
+
+def _items(value: list[Any], shape: Shape, path: str, plain: str) -> Iterator[Problem]:
+    seen = set()
+    for index, item in enumerate(value):
+        step = f"[{index}]"
+        if shape.keys:
+            key = shape.item_key(item)
+            if key is None:
+                missing = next(k for k in shape.keys if not isinstance(item, dict) or item.get(k) is None)
+                why = f'associative list with keys has an element that omits key field "{missing}"'
+                text = f"element {index}: {why} (and doesn't have default value)"
+                yield Problem(path, f"{plain}[{index}]", text, "merge")
+                continue
+            step = shown((item_step(key),))
+            if step in seen:
+                yield Problem(path, f"{plain}[{index}]", f"duplicate entries for key {step}", "merge")
+            seen.add(step)
+        yield from _walk(item, shape.item(), path + step, f"{plain}[{index}]")
+
+
+def _mismatch(value: Any, shape: Shape) -> str:
+    found = _name(value)
+    if shape.is_map:
+        return "" if found == "map" else f"expected map, got &{{{value}}}"
+    if shape.is_list:
+        return "" if found == "list" else f"expected list, got &{{{value}}}"
+    match shape.scalar:
+        case "string":
+            return (
+                "" if found == "string" else f"expected string, got &value.valueUnstructured{{Value:{value}}}"
+            )
+        case "numeric":
+            return "" if found == "number" else f"expected numeric (int or float), got {found}"
+        case "boolean":
+            return "" if found == "boolean" else f"expected boolean, got {found}"
+        case "quantity":
+            return (
+                ""
+                if canonical(value) is not None
+                else f"quantities must match the regular expression: {value!r}"
+            )
+    return ""
+
+
+def _name(value: Any) -> str:
+    if isinstance(value, bool):
+        return "boolean"
+    if isinstance(value, int | float):
+        return "number"
+    names = ((dict, "map"), (list, "list"), (str, "string"))
+    return next((name for kind, name in names if isinstance(value, kind)), "unknown")
+
+
+def _pruned(value: Any, shape: Shape) -> Any:
+    if isinstance(value, dict):
+        known = shape.fields
+        return {k: _pruned(v, shape.field(k)) for k, v in value.items() if known is None or k in known}
+    if isinstance(value, list):
+        return [_pruned(item, shape.item()) for item in value]
+    return value
