@@ -134,7 +134,7 @@ def _end(view: TicketView) -> str:
 
 def _of_approval(view: TicketView, since: datetime) -> Cause:
     asked = view.approvals
-    given = [one for one in asked.given if not one.void and one.decision == "approve"]
+    given = [one for one in asked.given if not one.void and one.decision == "approved"]
     groups = f" from {', '.join(asked.groups)}" if asked.groups else ""
     message = f"{len(given)} of {asked.required} approvals{groups} are given."
     if given:

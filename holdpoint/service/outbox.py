@@ -36,6 +36,8 @@ LOOK_EVERY = 1.0
 FIRST_DELAY, LONGEST_DELAY = 0.25, 5.0
 """Seconds until a failed row is tried again; the delay doubles. It stays short: a ticket waits for its
 start."""
+AFTER_BREAKING = 60.0
+"""Seconds until a row that broke this code is tried again: by a newer release, most likely."""
 
 _UPDATES = {update.name: update for update in UPDATES}
 
@@ -88,14 +90,16 @@ class Delivery:
             # A refusal is the answer: the ticket does not want this any more.
             log.info("outbox.refused", ticket=row.ticket, kind=row.kind, reason=error.message)
         except HoldpointError as error:
-            await self._again(row, error)
-            return
+            delay = min(LONGEST_DELAY, FIRST_DELAY * 2 ** min(row.attempts, 10))
+            return await self._again(row, error.message, delay)
+        except Exception as error:
+            log.exception("outbox.broke", ticket=row.ticket, kind=row.kind)
+            return await self._again(row, repr(error), AFTER_BREAKING)
         await self._ledger.write(outbox.delivered, row.id)
 
-    async def _again(self, row: OutboxRow, error: HoldpointError) -> None:
-        delay = min(LONGEST_DELAY, FIRST_DELAY * 2 ** min(row.attempts, 10))
-        log.warning("outbox.postponed", ticket=row.ticket, kind=row.kind, reason=error.message, delay=delay)
-        await self._ledger.write(outbox.failed, row.id, error.message, delay)
+    async def _again(self, row: OutboxRow, reason: str, delay: float) -> None:
+        log.warning("outbox.postponed", ticket=row.ticket, kind=row.kind, reason=reason, delay=delay)
+        await self._ledger.write(outbox.failed, row.id, reason[:500], delay)
 
     async def _start(self, row: OutboxRow) -> None:
         view = await self._ledger.read(tickets.get_ticket, row.ticket)

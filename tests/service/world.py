@@ -1,5 +1,6 @@
 """A world for the doors: a real ledger, and stand-ins that record what they were asked."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -76,16 +77,17 @@ class FakeTemporal:
         self.updates_used_up = False
         self.running: set[str] = set()
         self.started: list[TicketStart] = []
+        self.has_started = asyncio.Event()
         self.closings: list[CloseStart] = []
         self.updates: dict[str, tuple[str, str, Model]] = {}
         self.signals: list[tuple[str, str, Model]] = []
-        self.in_flight = self.most_in_flight = 0
 
     async def start_ticket(self, start: TicketStart) -> None:
         self._up()
         if f"change/{start.ticket}" not in self.running:
             self.running.add(f"change/{start.ticket}")
             self.started.append(start)
+            self.has_started.set()
 
     async def start_closing(self, start: CloseStart) -> None:
         self._up()
