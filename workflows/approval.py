@@ -1,0 +1,96 @@
+"""AwaitingApproval: enough people say yes, one says no, or the ladder ends. Nothing stops its clocks."""
+
+from temporalio import workflow
+
+from holdpoint.models.contracts import Evaluation
+from holdpoint.models.phases import Phase
+from holdpoint.models.ticket import Reason
+from workflows.failures import Broken
+from workflows.state import TicketState
+from workflows.waits import wait
+
+
+async def gather_approvals(ticket: TicketState) -> None:
+    """Move on when the ballot is decided.
+
+    What was said counts before a clock that ran out in the same moment.
+    """
+    ballot = ticket.ballot
+    if not ballot.asked:
+        _ask(ticket)
+    while ballot.rejected is None and not ballot.met:
+        if workflow.now() >= ballot.next_moment:
+            if _climb(ticket) == "expired":
+                ticket.move(Phase.EXPIRED, _expired(ticket))
+                return
+        else:
+            await wait(
+                ticket,
+                lambda: ballot.rejected is not None or ballot.met,
+                until=ballot.next_moment,
+                summary=f"Approvals: {ballot.counted} of {ballot.required}, then {ballot.next_rung}",
+            )
+    if (rejection := ballot.rejected) is not None:
+        said = f": {rejection.reason}" if rejection.reason else ""
+        ticket.move(Phase.REJECTED, Reason(code="rejected", message=f"Rejected by {rejection.by}{said}."))
+    else:
+        ticket.move(Phase.SCHEDULED)
+
+
+def _ask(ticket: TicketState) -> None:
+    evaluation = _evaluated(ticket)
+    need, quorum = evaluation.decision.approvals, evaluation.quorum
+    # What the ledger has counted for this digest already is not asked again; it was void only for the ticket.
+    required = max(1, need.count - quorum.counted)
+    ticket.ballot.ask(need, evaluation.digest, required=required, now=workflow.now())
+    _note(
+        ticket,
+        "approval.requested",
+        {"digest": evaluation.digest, "required": required, "groups": need.groups},
+    )
+
+
+def _climb(ticket: TicketState) -> str:
+    rung = ticket.ballot.climb()
+    _note(ticket, f"approval.{rung}", {"counted": ticket.ballot.counted, "required": ticket.ballot.required})
+    return rung
+
+
+def void_approvals(ticket: TicketState, before: Evaluation, now: Evaluation) -> None:
+    """Void what was given for an earlier evaluation, and name what has changed since."""
+    changed = changes(before, now)
+    voided = ticket.ballot.void()
+    message = now.quorum.message if not changed else f"Changed since it was approved: {', '.join(changed)}."
+    body = {"changed": changed, "from": before.digest, "to": now.digest, "message": message}
+    _note(ticket, "approval.voided", {**body, "approvals": [approval.by for approval in voided]})
+
+
+def changes(before: Evaluation, now: Evaluation) -> list[str]:
+    """Name the parts of what approvals bind that differ."""
+    if before.digest == now.digest:
+        return []
+    old, new = before.decision, now.decision
+    parts = {
+        "risk": old.risk.level != new.risk.level,
+        "approvals": old.approvals != new.approvals,
+        "obligations": old.obligations != new.obligations,
+        "plan": before.plan != now.plan,
+    }
+    # The digest also covers the artifact and the diff, which are not in an evaluation.
+    return [name for name, differs in parts.items() if differs] or ["artifact or diff"]
+
+
+def _note(ticket: TicketState, kind: str, body: dict[str, object]) -> None:
+    ticket.clerk.note(kind, body, approvals=ticket.ballot.view().model_dump(mode="json"))
+
+
+def _expired(ticket: TicketState) -> Reason:
+    ballot = ticket.ballot
+    message = f"{ballot.counted} of {ballot.required} approvals were given in time."
+    return Reason(code="approval_expired", message=message)
+
+
+def _evaluated(ticket: TicketState) -> Evaluation:
+    if ticket.evaluation is None:
+        raise Broken(Reason(code="error", message="Approvals are asked before the change was evaluated."))
+    return ticket.evaluation

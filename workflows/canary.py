@@ -1,0 +1,144 @@
+"""Executing: each step is brought to its weights, baked and judged at each, and finished."""
+
+from datetime import timedelta
+from typing import Literal
+
+from temporalio import workflow
+
+from holdpoint.models.contracts import APPLY_STEP, PlannedStep, StepCall, StepOutcome
+from holdpoint.models.phases import Phase
+from holdpoint.models.ticket import Hold, HoldCode, Reason, StepStatus
+from workflows.failures import Broken, Fallen, Lost
+from workflows.holds import FROZEN, STEP
+from workflows.limits import LIMITS, look_again
+from workflows.record_keeping import HOLDPOINT
+from workflows.rollout_state import RolloutWork
+from workflows.watch import Watch
+
+WHOLE = 100
+"""A step at this weight is promoted: its last stage brings it there, and Verifying watches it."""
+
+
+async def run_steps(work: RolloutWork) -> None:
+    """Run every step of the plan, in order."""
+    for step in work.start.plan:
+        work.current = step.index
+        work.mark(StepStatus.RUNNING)
+        work.clerk.note("step.started", {"step": step.name, "kind": step.kind}, steps=work.shown_steps())
+        await _run_weights(work, step)
+        outcome = await _bring(work, step, "finish")
+        work.live = None
+        work.mark(StepStatus.SUCCEEDED, weight=outcome.reached)
+        work.clerk.note("step.finished", {"step": step.name}, steps=work.shown_steps())
+
+
+async def verify(work: RolloutWork) -> None:
+    """Watch everything at 100 %. Nothing is written, so a freeze does not stop it; a pause does."""
+    work.check()
+    await work.enter(Phase.VERIFYING)
+    work.show_holds(FROZEN, [])
+    await Watch(work, None, float(WHOLE), work.start.verify).until_passed()
+
+
+async def _run_weights(work: RolloutWork, step: PlannedStep) -> None:
+    for number, weight in enumerate(step.weights):
+        if weight.asked >= WHOLE:
+            return
+        outcome = await _bring(work, step, "weight", number)
+        reached = weight.reached if outcome.reached is None else outcome.reached
+        work.mark(StepStatus.RUNNING, weight=reached)
+        body = {"step": step.name, "asked": weight.asked, "reached": reached}
+        work.clerk.note("weight.reached", body, steps=work.shown_steps())
+        work.live = Watch(work, step, reached, step.bake)
+        await work.live.until_passed()
+        if reached >= WHOLE:
+            return  # the Deployment was not there before: it was created whole
+
+
+async def _bring(
+    work: RolloutWork, step: PlannedStep, stage: Literal["weight", "finish"], number: int = 0
+) -> StepOutcome:
+    """Bring a step to its next stage, however often it is held.
+
+    Raises Fallen, Lost, Stopped, Overdue, Broken.
+    """
+    if work.begun is None:
+        raise Broken(Reason(code="error", message="A step was begun without a snapshot."))
+    call = work.call(StepCall, step=step, stage=stage, weight=number, snapshot=work.begun.snapshot)
+    while True:
+        await _until_clear(work)
+        seen = work.clerk.wakes
+        outcome = await _apply(work, call)
+        if outcome.status == "done":
+            work.show_holds(STEP, [])
+            return outcome
+        if outcome.status == "lost":
+            raise Lost(outcome.reason)
+        if outcome.status == "failed":
+            reason = Reason(code="step_failed", message=f"The step `{step.name}` failed.")
+            raise Fallen(outcome.reason or reason)
+        _show_held(work, outcome)
+        if work.clerk.wakes > seen:
+            work.looked = seen  # what woke us may have been answered before this outcome was known
+        await _hold_on(work, look_again(), seen)
+
+
+async def _apply(work: RolloutWork, call: StepCall) -> StepOutcome:
+    """Apply one stage. From before it is scheduled it counts as done, until its outcome says otherwise."""
+    before, work.touched = work.touched, True
+    own = call.step.config.get("timeout", 0.0)
+    outcome = await work.clerk.insist(
+        APPLY_STEP,
+        call,
+        summary=_summary(call),
+        limit=LIMITS[APPLY_STEP.name].over(float(own)),
+        bound=work.hold_bound,
+        idle=lambda pause: _hold_on(work, pause, work.clerk.wakes),
+    )
+    work.touched = before or outcome.mutated
+    return outcome
+
+
+async def _until_clear(work: RolloutWork) -> None:
+    """Wait as long as anything but an outage holds the rollout; the ledger would refuse the writes anyway."""
+    work.check()
+    while work.clerk.holds.forbids_writing:
+        await _hold_on(work, look_again(), None)
+
+
+async def _hold_on(work: RolloutWork, longest: timedelta, seen: int | None) -> None:
+    """Pass held time, judging what stands at a weight; until woken after `seen`, and free to go on."""
+    until, holds = workflow.now() + longest, work.clerk.holds
+
+    def ready() -> bool:
+        woken = seen is None or work.clerk.wakes > seen
+        return woken and not holds.forbids_writing
+
+    while not ready() and workflow.now() < until:
+        left = until - workflow.now()
+        if work.live is None:
+            await work.pass_time(left, ready, "Held")
+        else:
+            await work.live.glance(left, ready)
+    if workflow.now() >= until:
+        work.clerk.wakes += 1  # look again, as if a wake-up had not been lost
+
+
+def _show_held(work: RolloutWork, outcome: StepOutcome) -> None:
+    message = "Nothing was sent for this step; it is asked again."
+    hold = Hold(
+        code=HoldCode.CLUSTER_DOWN,
+        message=message,
+        by=HOLDPOINT,
+        since=workflow.now(),
+        lift="the next try",
+    )
+    holds = outcome.holds or [hold]
+    work.show_holds(FROZEN, [hold for hold in holds if hold.code is HoldCode.FROZEN])
+    work.show_holds(STEP, [hold for hold in holds if hold.code is not HoldCode.FROZEN])
+
+
+def _summary(call: StepCall) -> str:
+    if call.stage == "finish":
+        return f"Finish {call.step.name}"
+    return f"Bring {call.step.name} to {call.step.weights[call.weight].asked} %"

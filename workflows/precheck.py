@@ -1,0 +1,58 @@
+"""Prechecking: a last look at the world, then the rollout is started."""
+
+from datetime import timedelta
+
+from temporalio import workflow
+
+from holdpoint.models.contracts import PRECHECK, CheckReport, PrecheckCall
+from holdpoint.models.phases import Phase
+from holdpoint.models.ticket import Reason
+from workflows.execution import launch
+from workflows.holds import PAUSED
+from workflows.schedule import leave
+from workflows.state import TicketState
+from workflows.waits import idling
+
+
+async def precheck(ticket: TicketState) -> None:
+    """Begin the rollout if every check passes; a "no" fails the ticket, and nothing was touched."""
+    report = await _run_checks(ticket)
+    ticket.clerk.note("precheck.finished", report.model_dump(mode="json"))
+    if not report.passed:
+        ticket.move(Phase.FAILED, _failed(report))
+        return
+    if PAUSED not in ticket.clerk.holds:
+        _open_review(ticket)
+        if await launch(ticket):
+            return
+    await leave(ticket)
+    ticket.move(Phase.SCHEDULED)
+
+
+async def _run_checks(ticket: TicketState) -> CheckReport:
+    call = PrecheckCall(
+        ticket=ticket.start.ticket,
+        target=ticket.start.target,
+        plan=ticket.evaluation.plan if ticket.evaluation else [],
+        checks=ticket.obligations.checks,
+    )
+    bound = timedelta(seconds=ticket.obligations.hold_bound)
+    return await ticket.clerk.insist(
+        PRECHECK, call, summary="Run the prechecks", bound=bound, idle=idling(ticket)
+    )
+
+
+def _failed(report: CheckReport) -> Reason:
+    failed = [f"{check.name}: {check.message}" for check in report.checks if not check.passed]
+    return Reason(code="precheck_failed", message=" ".join(failed) or "A precheck failed.")
+
+
+def _open_review(ticket: TicketState) -> None:
+    """Open the review that the policy asks for after an emergency; it is due whatever comes of the change."""
+    within = ticket.obligations.review_within
+    if within is None or ticket.review is not None:
+        return
+    due = workflow.now() + timedelta(seconds=within)
+    reason = f"The {ticket.start.type} change skipped the queue."
+    ticket.review = {"due_at": due.isoformat(), "reason": reason, "state": "open"}
+    ticket.clerk.note("review.opened", dict(ticket.review), review=ticket.review)

@@ -1,0 +1,50 @@
+"""What a ticket answers to a word that does not fit where it stands."""
+
+from typing import Literal
+
+from temporalio.exceptions import ApplicationError
+
+from holdpoint.models.contracts import ApprovalGiven, Control
+from holdpoint.models.errors import Conflict
+from holdpoint.models.phases import Phase
+from holdpoint.models.ticket import Reason
+from workflows.holds import PAUSED
+from workflows.state import TicketState
+
+
+def conflict(message: str) -> ApplicationError:
+    """Return the error that an update answers a refusal with."""
+    return ApplicationError(message, type=Conflict.code, non_retryable=True)
+
+
+def of_approval(ticket: TicketState, given: ApprovalGiven) -> str | None:
+    """Say why an approval or rejection does not fit now; None if it does."""
+    if ticket.phase is not Phase.AWAITING_APPROVAL or not ticket.ballot.asked:
+        return f"{ticket.start.ticket} is {ticket.phase.value}: no approval is asked for now."
+    if given.digest != ticket.ballot.digest:
+        return (
+            f"The digest {given.digest} is not what is asked for now ({ticket.ballot.digest}): "
+            "the change, its plan or the policy's decision has changed. Read it again."
+        )
+    return None
+
+
+def of_control(ticket: TicketState, verb: Literal["pause", "resume", "abort", "rollback"]) -> str | None:
+    """Say why a word on a running ticket does not fit now; None if it does."""
+    phase, name = ticket.phase, ticket.start.ticket
+    if phase.terminal:
+        return f"{name} is {phase.value} already."
+    if phase is Phase.ROLLING_BACK:
+        return f"{name} is being rolled back; that is not stopped."
+    if verb == "rollback" and phase not in (Phase.EXECUTING, Phase.VERIFYING):
+        return f"{name} is {phase.value}: nothing was done that could be rolled back. Use abort."
+    if verb == "resume" and not (ticket.hand_off.paused or PAUSED in ticket.clerk.holds):
+        return f"{name} is not paused."
+    return None
+
+
+def requested(control: Control) -> Reason:
+    """Return the reason of a ticket that a person, a pipeline or Temporal's cancel has ended."""
+    did, code = ("Aborted", "aborted") if control.verb == "abort" else ("Rolled back", "rollback_requested")
+    said = f": {control.reason}" if control.reason else ""
+    return Reason(code=code, message=f"{did} by {control.by}{said}.")

@@ -1,0 +1,228 @@
+"""The state of one rollout, what every part of it uses, and how it waits."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from temporalio import workflow
+from temporalio.exceptions import FailureError
+
+from holdpoint.models.contracts import (
+    GATE,
+    SIGNAL_PROGRESS,
+    Begun,
+    Control,
+    GateCall,
+    Progress,
+    RolloutCall,
+    RolloutStart,
+    RolloutState,
+    ticket_workflow,
+)
+from holdpoint.models.phases import Phase
+from holdpoint.models.ticket import Hold, Reason, RollbackView, StepStatus, StepView, Verdict
+from workflows.failures import Outage, Overdue, Stopped
+from workflows.holds import FROZEN, PAUSED, key_of
+from workflows.record_keeping import Clerk, wait
+from workflows.refusals import requested
+from workflows.views import details_of_rollout, pause_hold, steps_of
+
+if TYPE_CHECKING:
+    from workflows.watch import Watch
+
+C = TypeVar("C", bound=RolloutCall)
+
+VERDICTS_KEPT = 20
+"""Verdicts shown for a step. A verdict that repeats the one before replaces it; the ledger has every one."""
+
+
+class RolloutWork:
+    """Everything that one rollout remembers."""
+
+    def __init__(self, start: RolloutStart) -> None:
+        self.start = start
+        self.phase = Phase.EXECUTING
+        self.reason: Reason | None = None
+        self.steps: list[StepView] = steps_of(start.plan)
+        self.current: int | None = None
+        self.rollback = RollbackView()
+        self.begun: Begun | None = None
+        self.took_target = False
+        self.touched = False
+        self.undoing = False
+        self.stop: Reason | None = None
+        self.live: Watch | None = None
+        self.looked = 0
+        self.clerk = Clerk(start.ticket, stop=self.stopping)
+        self.clerk.take_over(start.record)
+        self.clerk.also = lambda: {"steps": self.shown_steps()}
+        self.clerk.stirred, self.clerk.on_stir = self.stirred, self.see_to_it
+
+    # What is asked of it
+
+    def stopping(self) -> bool:
+        """Tell whether going forward must end now. An undo is never stopped."""
+        wanted = self.stop is not None or workflow.cancellation_reason() is not None
+        return wanted and not self.undoing
+
+    def why_stopped(self) -> Reason:
+        """Return who stopped it."""
+        message = "The rollout was cancelled in Temporal, or its ticket was terminated."
+        return self.stop or Reason(code="cancelled", message=message)
+
+    def take(self, control: Control) -> None:
+        """Take in a word of a person or a pipeline."""
+        fits = not self.undoing and self.stop is None
+        kind = f"{control.verb}.{'requested' if fits else 'came_too_late'}"
+        self.clerk.note(kind, {"reason": control.reason}, by=control.by)
+        if not fits:
+            return
+        if control.verb in ("abort", "rollback"):
+            self.stop = requested(control)
+        elif control.verb == "resume":
+            self.clerk.lift(PAUSED, by=control.by)
+        else:
+            ends = workflow.now() + self.pause_bound
+            self.clerk.place(PAUSED, pause_hold(control, self.start.ticket, ends), ends=ends)
+
+    # What its parts use
+
+    def call(self, kind: type[C], **fields: Any) -> C:
+        """Return an activity's argument with what every activity of a rollout gets."""
+        start = self.start
+        return kind(
+            ticket=start.ticket,
+            target=start.target,
+            run=workflow.info().run_id,
+            service=start.service,
+            environment=start.environment,
+            type=start.type,
+            **fields,
+        )
+
+    @property
+    def hold_bound(self) -> timedelta:
+        """Return how long an analysis or an outage may hold the rollout."""
+        return timedelta(seconds=self.start.hold_bound)
+
+    @property
+    def pause_bound(self) -> timedelta:
+        """Return how long a person or a freeze may hold the rollout."""
+        return timedelta(seconds=self.start.pause_bound)
+
+    async def enter(self, phase: Phase, reason: Reason | None = None) -> None:
+        """Enter a phase, have that recorded, and tell the ticket."""
+        before, self.phase, self.reason = self.phase, phase, reason
+        said = reason.model_dump() if reason else None
+        body = {"phase": phase.value, "from": before.value, "reason": said}
+        self.clerk.note("phase.entered", body, phase=phase.value, reason=said, steps=self.shown_steps())
+        self.show()
+        parent = workflow.info().parent
+        if (
+            phase is not Phase.EXECUTING
+            and parent
+            and parent.workflow_id == ticket_workflow(self.start.ticket)
+        ):
+            await self._tell_ticket(phase)
+
+    async def _tell_ticket(self, phase: Phase) -> None:
+        handle = workflow.get_external_workflow_handle(ticket_workflow(self.start.ticket))
+        try:
+            await handle.signal(SIGNAL_PROGRESS, Progress(phase=phase))
+        except FailureError:
+            workflow.logger.info("ticket.gone")  # terminated; this rollout goes on and undoes itself
+
+    def mark(self, status: StepStatus, *, weight: float | None = None) -> None:
+        """Show how far the current step has come."""
+        if self.current is not None:
+            changes: dict[str, Any] = {"status": status} | ({} if weight is None else {"weight": weight})
+            self.steps[self.current] = self.steps[self.current].model_copy(update=changes)
+
+    def judged(self, verdict: Verdict) -> None:
+        """Show a verdict and have it recorded."""
+        at = self.current if self.current is not None else len(self.steps) - 1
+        if self.steps:
+            verdicts = list(self.steps[at].verdicts)
+            last = verdicts[-1] if verdicts else None
+            if last and (last.verdict, last.weight) == (verdict.verdict, verdict.weight):
+                verdicts.pop()
+            verdicts = [*verdicts, verdict][-VERDICTS_KEPT:]
+            self.steps[at] = self.steps[at].model_copy(update={"verdicts": verdicts})
+        body = {"step": at, **verdict.model_dump(mode="json")}
+        self.clerk.note("analysis.judged", body, steps=self.shown_steps())
+
+    def shown_steps(self) -> list[dict[str, Any]]:
+        """Return the steps as people see them: a running step that is held says so."""
+        shown = []
+        for step in self.steps:
+            held = step.status is StepStatus.RUNNING and bool(self.clerk.holds)
+            step = step.model_copy(update={"status": StepStatus.HELD}) if held else step
+            shown.append(step.model_dump(mode="json"))
+        return shown
+
+    def show(self) -> None:
+        """Tell Temporal's own page where the rollout stands."""
+        workflow.set_current_details(details_of_rollout(self.state_now()))
+
+    def state_now(self) -> RolloutState:
+        """Return how the rollout stands."""
+        return RolloutState(
+            ticket=self.start.ticket,
+            target=self.start.target,
+            phase=self.phase,
+            reason=self.reason,
+            holds=self.clerk.holds.shown(),
+            steps=[StepView.model_validate(step) for step in self.shown_steps()],
+            rollback=self.rollback,
+        )
+
+    # How it waits
+
+    def stirred(self) -> bool:
+        """Tell whether something came up: a wake-up that was not looked into, or something to be recorded."""
+        return (self.clerk.wakes > self.looked and self.phase is Phase.EXECUTING) or self.clerk.fresh
+
+    async def see_to_it(self) -> None:
+        """Look which freezes cover the rollout, if it was woken, and have recorded what is new.
+
+        Verifying and undoing write nothing forward, so a freeze does not hold them.
+        """
+        if self.clerk.wakes > self.looked and self.phase is Phase.EXECUTING:
+            self.looked = self.clerk.wakes
+            try:
+                gate = await self.clerk.carry_out(GATE, self.call(GateCall), summary="Look for freezes")
+            except Outage:
+                return  # only what is shown is late: each write asks the ledger again by itself
+            self.show_holds(FROZEN, gate.holds)
+        if self.clerk.fresh:
+            await self.clerk.flush(stoppable=True)
+
+    def show_holds(self, prefix: str, holds: list[Hold]) -> None:
+        """Show exactly these holds under a prefix; each ends with the bound that a person's pause has."""
+        named = {key_of(prefix, hold): hold for hold in holds}
+        for key in self.clerk.holds.named(prefix):
+            if key not in named:
+                self.clerk.lift(key)
+        for key, hold in named.items():
+            self.clerk.place(key, hold, ends=workflow.now() + self.pause_bound)
+        self.show()
+
+    async def pass_time(self, longest: timedelta, ready: Callable[[], bool], summary: str) -> None:
+        """Wait until `ready`, at most so long. Raises Stopped, and Overdue when a hold reaches its bound."""
+        until = workflow.now() + longest
+        while not ready() and workflow.now() < until:
+            self.check()
+            if self.stirred():
+                await self.clerk.attend()
+                continue
+            ends = min(until, self.clerk.holds.next_end() or until)
+            await wait(lambda: ready() or self.stopping() or self.stirred(), ends - workflow.now(), summary)
+        self.check()
+
+    def check(self) -> None:
+        """Raise Stopped or Overdue if one of them is due. Every boundary asks this."""
+        if self.stopping():
+            raise Stopped
+        overdue = self.clerk.holds.overdue(workflow.now())
+        if overdue is not None and not self.undoing:
+            raise Overdue(overdue)

@@ -1,0 +1,78 @@
+"""The parts of a ticket's view that the workflows write, and the text that Temporal's own page shows."""
+
+from datetime import datetime
+
+from temporalio import workflow
+
+from holdpoint.models.contracts import Control, PlannedStep, RolloutState
+from holdpoint.models.phases import TRANSITIONS, Phase
+from holdpoint.models.ticket import Hold, HoldCode, StepView, TicketView
+
+
+def steps_of(plan: list[PlannedStep]) -> list[StepView]:
+    """Return the steps as planned, none begun."""
+    return [
+        StepView(
+            name=step.name,
+            kind=step.kind,
+            planned=[
+                {"asked": w.asked, "reached": w.reached, "canary": w.canary, "stable": w.stable}
+                for w in step.weights
+            ],
+            warnings=step.warnings,
+        )
+        for step in plan
+    ]
+
+
+def pause_hold(control: Control, ticket: str, ends: datetime) -> Hold:
+    """Return the hold that a pause places."""
+    return Hold(
+        code=HoldCode.PAUSED,
+        message=f"Paused by {control.by}{f': {control.reason}' if control.reason else ''}.",
+        by=control.by,
+        since=workflow.now(),
+        until=ends,
+        lift=f"holdpoint resume {ticket}",
+    )
+
+
+def details(view: TicketView) -> str:
+    """Return where a ticket stands, for the page of its workflow."""
+    lines = [
+        f"**{view.phase.value}**: {view.title}",
+        f"{view.service} in {view.environment}, on `{view.target}`",
+    ]
+    lines += [view.reason.message] if view.reason else []
+    lines += [_held(hold) for hold in view.holds]
+    if view.approvals.required:
+        lines.append(f"Approvals: {len(view.approvals.given)} of {view.approvals.required}")
+    return "\n\n".join(lines)
+
+
+def details_of_rollout(state: RolloutState) -> str:
+    """Return how a rollout stands, for the page of its workflow."""
+    lines = [f"**{state.phase.value}** of {state.ticket} on `{state.target}`"]
+    lines += [state.reason.message] if state.reason else []
+    lines += [f"- {step.name}: {step.status.value}, {step.weight or 0:g} %" for step in state.steps]
+    lines += [_held(hold) for hold in state.holds]
+    return "\n\n".join(lines)
+
+
+def _held(hold: Hold) -> str:
+    return f"Held ({hold.code.value}) by {hold.by}: {hold.message} Lifted by: {hold.lift}"
+
+
+def path_between(here: Phase, there: Phase) -> list[Phase]:
+    """Return the shortest legal way from one phase to another, without the first; empty if there is none."""
+    ways: list[list[Phase]] = [[here]]
+    seen = {here}
+    while ways:
+        way = ways.pop(0)
+        for phase in sorted(TRANSITIONS[way[-1]]):
+            if phase is there:
+                return [*way[1:], phase]
+            if phase not in seen:
+                seen.add(phase)
+                ways.append([*way, phase])
+    return []

@@ -1,0 +1,156 @@
+"""Watching what stands at a weight: bake, analysis, and the hold while there is no verdict that decides.
+
+Held time is not bake. What is held is still judged, and a `fail` undoes it all the same (design decisions
+17, 18).
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from temporalio import workflow
+
+from holdpoint.models.contracts import JUDGE, JudgeCall, PlannedStep
+from holdpoint.models.ticket import Hold, HoldCode, Reason, Verdict, VerdictCode
+from workflows.failures import Fallen, Outage, Stopped, seconds
+from workflows.holds import ANALYSIS, OUTAGE_OF_JUDGE
+from workflows.limits import (
+    FIRST_PAUSE,
+    FIRST_WINDOW,
+    HELD_WINDOW,
+    LIMITS,
+    LONGEST_HELD_WINDOW,
+    LONGEST_WINDOW,
+    SHORTEST_WINDOW,
+    WINDOWS_PER_BAKE,
+)
+from workflows.record_keeping import HOLDPOINT
+from workflows.rollout_state import RolloutWork
+
+HELD_BY = {
+    VerdictCode.NO_DATA: HoldCode.NO_DATA,
+    VerdictCode.LOW_SAMPLE: HoldCode.LOW_SAMPLE,
+    VerdictCode.INCONCLUSIVE: HoldCode.INCONCLUSIVE,
+    VerdictCode.PROVIDER_DOWN: HoldCode.PROVIDER_DOWN,
+    VerdictCode.SUSPECT_POD: HoldCode.INCONCLUSIVE,
+}
+
+
+class Watch:
+    """What stands at one weight: since when it is watched, and how much of that was bake."""
+
+    def __init__(self, work: RolloutWork, step: PlannedStep | None, weight: float, bake: float) -> None:
+        self.work, self.step, self.weight, self.bake = work, step, weight, bake
+        self.since = workflow.now()
+        self._held_before = work.clerk.holds.held(self.since)
+
+    def baked(self) -> float:
+        """Return for how many seconds it has baked without being held."""
+        now = workflow.now()
+        held = self.work.clerk.holds.held(now) - self._held_before
+        return seconds(now - self.since - held)
+
+    async def until_passed(self) -> None:
+        """Return when it has baked, passed, and nothing holds it.
+
+        Raises Fallen on a `fail`, Stopped, and Overdue when a hold reaches its bound.
+        """
+        while not self._passed(await self.look(self._window())):
+            self.work.check()
+
+    def _passed(self, verdict: Verdict | None) -> bool:
+        if self.baked() < self.bake or self.work.clerk.holds:
+            return False
+        return self.work.start.analysis is None or (
+            verdict is not None and verdict.verdict is VerdictCode.PASS
+        )
+
+    async def look(self, window: float) -> Verdict | None:
+        """Judge for at most so many seconds, place or lift the analysis hold, and return the verdict.
+
+        Returns None if there is nothing to judge by, or if the holds were lifted meanwhile. A verdict that
+        decides nothing is not asked for again before the window is over.
+        """
+        began = workflow.now()
+        verdict = await self._judge(window, self._release())
+        if not self._passed(verdict):
+            await self._rest(began, window, self._release())
+        return verdict
+
+    async def glance(self, longest: timedelta, ready: Callable[[], bool]) -> None:
+        """Judge once more while something holds the rollout, for at most so long or until `ready`."""
+        window = max(SHORTEST_WINDOW, min(self._window(), seconds(longest)))
+        began = workflow.now()
+        await self._judge(window, ready)
+        await self._rest(began, window, ready)
+
+    def _release(self) -> Callable[[], bool]:
+        """Return what tells whether the holds of this moment are all gone."""
+        holds = self.work.clerk.holds
+        held = bool(holds)
+        return lambda: held and not holds
+
+    async def _rest(self, began: datetime, window: float, ready: Callable[[], bool]) -> None:
+        left = began + timedelta(seconds=min(window, self._window())) - workflow.now()
+        await self.work.pass_time(left, ready, self._summary())
+
+    async def _judge(self, window: float, released: Callable[[], bool]) -> Verdict | None:
+        work, clerk, analysis = self.work, self.work.clerk, self.work.start.analysis
+        if analysis is None:
+            return None
+        call = work.call(
+            JudgeCall,
+            step=self.step,
+            weight=self.weight,
+            since=self.since,
+            window=window,
+            analysis=analysis,
+        )
+        limit = LIMITS[JUDGE.name].over(window)
+        try:
+            judgement = await clerk.carry_out(
+                JUDGE, call, summary=self._summary(), limit=limit, until=released
+            )
+        except Stopped:
+            work.check()
+            return None
+        except Outage as outage:
+            clerk.place_outage(outage, work.hold_bound, OUTAGE_OF_JUDGE)
+            await work.pass_time(FIRST_PAUSE, released, "Ask again what did not answer")
+            return None
+        clerk.lift(OUTAGE_OF_JUDGE)
+        self._settle(judgement.verdict)
+        return judgement.verdict
+
+    def _settle(self, verdict: Verdict) -> None:
+        """Act on a verdict: `fail` ends the rollout; without a verdict that decides it is held."""
+        self.work.judged(verdict)
+        if verdict.verdict is VerdictCode.FAIL:
+            raise Fallen(Reason(code="analysis_failed", message=verdict.message))
+        code = HELD_BY.get(verdict.verdict)
+        if code is None or (code is not HoldCode.PROVIDER_DOWN and self.baked() < self.bake):
+            self.work.clerk.lift(ANALYSIS)
+        else:
+            self._hold(code, verdict)
+
+    def _hold(self, code: HoldCode, verdict: Verdict) -> None:
+        now: datetime = workflow.now()
+        lift = f"data that lets the analysis pass, or holdpoint rollback {self.work.start.ticket}"
+        hold = Hold(code=code, message=verdict.message, by=HOLDPOINT, since=now, lift=lift)
+        self.work.clerk.place(ANALYSIS, hold, ends=now + self.work.hold_bound)
+
+    def _window(self) -> float:
+        """Return how long one judge call watches now: what is left of the bake, in ever longer looks."""
+        holds, age = self.work.clerk.holds, seconds(workflow.now() - self.since)
+        left = self.bake - self.baked()
+        first, longest = FIRST_WINDOW, LONGEST_WINDOW
+        if self.work.start.analysis is None and not holds:
+            return max(SHORTEST_WINDOW, left)
+        if holds:
+            left, longest = 0.0, LONGEST_HELD_WINDOW
+            first = HELD_WINDOW if ANALYSIS in holds else FIRST_WINDOW
+        cap = max(first, min(age / 10, longest), self.bake / WINDOWS_PER_BAKE)
+        return max(SHORTEST_WINDOW, min(left, cap) if left > 0 else cap)
+
+    def _summary(self) -> str:
+        where = f"{self.step.name} at {self.weight:g} %" if self.step else "everything at 100 %"
+        return f"Judge {where}"
