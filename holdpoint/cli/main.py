@@ -5,6 +5,7 @@ at once.
 """
 
 import sys
+import traceback
 from collections.abc import Sequence
 
 import typer
@@ -105,9 +106,18 @@ def run(arguments: Sequence[str]) -> int:
         return exit_codes.INTERRUPTED
     except BrokenPipeError:
         return exit_codes.BROKEN_PIPE
+    except Exception as error:  # noqa: BLE001 - a bug of ours; exit 1 would claim that production is as it was
+        out.say(traceback.format_exc())
+        message = f"The command broke ({type(error).__name__}: {error}). This is a mistake in Holdpoint."
+        out.problem(make_problem(500, "internal_error", message, {}))
+        return exit_codes.PERSON_NEEDED
     return code if isinstance(code, int) else exit_codes.SUCCEEDED
 
 
 def main() -> None:
     """Run the command of this process and exit by its code."""
     exit_codes.leave(run(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

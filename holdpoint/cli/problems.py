@@ -7,10 +7,10 @@ from holdpoint.models.errors import HoldpointError
 
 
 def problem_of(error: HoldpointError) -> dict[str, Any]:
-    """Return the problem of one of our errors, and of the API's as the API said it."""
+    """Return the problem of one of our errors, and of the API's as the API said it, with what we know besides."""
     given = getattr(error, "problem", None)
     if isinstance(given, dict):
-        return given
+        return {**given, **error.detail}
     return make_problem(error.status, error.code, error.message, error.detail)
 
 

@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 
 from holdpoint.models.change import Change
 from holdpoint.service.change_mistakes import MOST_MISTAKES, Mistake, field_name, shorten
-from holdpoint.service.change_nodes import Loc, Place, Unread, kind_of, locate, read_as
+from holdpoint.service.change_nodes import Loc, Place, Unread, kind_of, locate, locate_whole, read_as
 
 NAME_WORDS = (
     "a name of at most 63 lower-case letters, digits, '-' and '.', with a letter or digit at both ends"
@@ -75,7 +75,7 @@ def _mistake(detail: ErrorDetails, root: yaml.Node) -> Mistake:
     loc, kind = detail["loc"], detail["type"]
     if kind == "extra_forbidden":
         return unknown_field(loc, root)
-    place = locate(root, loc)
+    place = locate_whole(root, loc)
     schema, name, found = schema_at(loc), field_name(loc), kind_of(place.node)
     if kind == "missing":
         allowed = describe(schema)

@@ -18,7 +18,7 @@ from holdpoint.models.errors import InvalidChange
 from holdpoint.service.change_bounds import TooMuch, check_bounds, decode
 from holdpoint.service.change_errors import mistakes_of, nearest
 from holdpoint.service.change_mistakes import MOST_MISTAKES, Mistake, field_name
-from holdpoint.service.change_nodes import Loc, compose, kind_of, locate, plain
+from holdpoint.service.change_nodes import Loc, compose, kind_of, locate, locate_whole, plain
 
 
 def read_change(
@@ -96,7 +96,7 @@ def _broken(loc: Loc, root: yaml.Node, check: Callable[[], None]) -> Iterator[Mi
     try:
         check()
     except ValueError as error:
-        place = locate(root, loc)
+        place = locate_whole(root, loc)
         name = field_name(loc)
         yield Mistake.at(
             place.mark,

@@ -168,6 +168,12 @@ def locate(root: yaml.Node, loc: Loc, *, key: bool = False) -> Place:
     return Place(mark, node)
 
 
+def locate_whole(root: yaml.Node, loc: Loc) -> Place:
+    """Return the place of what is wrong as a whole: of a mapping that is its name."""
+    place = locate(root, loc)
+    return locate(root, loc, key=True) if isinstance(place.node, yaml.MappingNode) else place
+
+
 def _child(node: yaml.Node, part: int | str) -> tuple[yaml.Node | None, yaml.Node] | None:
     if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
         return None, node.value[part]

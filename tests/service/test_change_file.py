@@ -1,0 +1,380 @@
+"""The change file: what is right is read, and what is wrong is named, all of it, at its place, at once."""
+
+import time
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from holdpoint.models.change import Change
+from holdpoint.models.errors import InvalidChange
+from holdpoint.service.change_file import canonical, content_digest, read_change
+from holdpoint.service.change_mistakes import MOST_MISTAKES
+from holdpoint.service.change_reference import EXAMPLE
+
+HEAD = """\
+apiVersion: holdpoint.dev/v1
+kind: Change
+metadata: {title: shop, service: shop, environment: staging}
+spec:
+"""
+TAIL = """\
+  source: {repository: ./shop, revision: main, paths: [a.yaml]}
+  target: {cluster: sandbox}
+  plan: {steps: [{apply: {}}]}
+"""
+GOOD = HEAD + TAIL
+MOMENT = 1.0
+"""Seconds that the worst file may take."""
+
+
+def mistakes(text: bytes | str, **known: list[str]) -> list[dict[str, Any]]:
+    """Return the mistakes of a file that has some."""
+    with pytest.raises(InvalidChange) as caught:
+        read_change(text, **known)
+    found: list[dict[str, Any]] = caught.value.detail["mistakes"]
+    assert found
+    assert all(set(one) == {"field", "line", "column", "found", "allowed", "message"} for one in found)
+    return found
+
+
+def the_mistake(text: bytes | str, **known: list[str]) -> dict[str, Any]:
+    """Return the one mistake of a file."""
+    (found,) = mistakes(text, **known)
+    return found
+
+
+def test_the_example_of_the_documents_is_read_whole() -> None:
+    change = read_change(EXAMPLE, environments=["staging"], clusters=["sandbox"])
+
+    assert change.metadata.title == "podinfo 6.14.1"
+    assert change.spec.source.revision == "6.14.1"
+    (step,) = change.spec.plan.steps
+    assert step.kind == "canary"
+    assert step.canary is not None
+    assert (step.canary.weights, step.canary.bake) == ([10, 50], 5.0)
+    assert change.spec.analysis is not None
+    assert change.spec.analysis.latency is not None
+    assert change.spec.analysis.latency.max == 0.3
+
+
+def test_every_mistake_is_named_at_once_in_the_order_of_the_file() -> None:
+    text = """\
+apiVersion: holdpoint.dev/v2
+kind: Change
+metadata:
+  title: podinfo
+  servce: podinfo
+  environment: stagging
+  type: norml
+spec:
+  source:
+    repository: "ext::sh -c x"
+    revision: 6.10
+    paths: [../x]
+  target: {cluster: eu-9}
+  plan:
+    steps:
+      - canary: {deployment: podinfo, weights: [50, 10], bake: 5}
+      - cannary: {}
+      - name: nothing
+"""
+    found = mistakes(text, environments=["staging"], clusters=["sandbox"])
+
+    assert [(one["line"], one["column"], one["field"]) for one in found] == [
+        (1, 13, "apiVersion"),
+        (3, 1, "metadata.service"),
+        (5, 3, "metadata.servce"),
+        (6, 16, "metadata.environment"),
+        (7, 9, "metadata.type"),
+        (8, 1, "spec"),
+        (10, 17, "spec.source.repository"),
+        (11, 15, "spec.source.revision"),
+        (12, 13, "spec.source.paths[0]"),
+        (13, 21, "spec.target.cluster"),
+        (16, 48, "spec.plan.steps[0].canary.weights"),
+        (16, 64, "spec.plan.steps[0].canary.bake"),
+        (17, 9, "spec.plan.steps[1].cannary"),
+        (18, 9, "spec.plan.steps[2]"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right", "said"),
+    [
+        ("servce: shop", "service: shop", "Did you mean 'service'?"),
+        ("environment: prod uction", "environment: staging", "allowed is a name of at most 63 lower-case"),
+        ("type: Emergency", "type: emergency", "Did you mean 'emergency'?"),
+    ],
+)
+def test_what_was_probably_meant_is_said(wrong: str, right: str, said: str) -> None:
+    name = right.partition(":")[0]
+    fields = {"title": "title: x", "service": "service: shop", "environment": "environment: staging"}
+    fields[name] = wrong
+    text = GOOD.replace("title: shop, service: shop, environment: staging", ", ".join(fields.values()))
+
+    assert any(said in one["message"] for one in mistakes(text))
+
+
+def test_names_that_the_settings_know_are_named_where_one_is_not() -> None:
+    found = the_mistake(GOOD, environments=["production", "stage"], clusters=["sandbox"])
+
+    assert (found["field"], found["allowed"]) == ("metadata.environment", "production, stage")
+    assert "Did you mean 'stage'?" in found["message"]
+
+
+@pytest.mark.parametrize(
+    "revision", ["6.10", "1234567", "0o17", "1e3", "on", "yes", "~", "2027-01-01", "1:30"]
+)
+def test_a_revision_is_the_text_that_was_written_or_a_mistake(revision: str) -> None:
+    text = GOOD.replace("revision: main", f"revision: {revision}")
+    quoted = GOOD.replace("revision: main", f"revision: '{revision}'")
+
+    try:
+        read = read_change(text).spec.source.revision
+    except InvalidChange as error:
+        (found,) = error.detail["mistakes"]
+        assert found["field"] == "spec.source.revision"
+    else:
+        assert read == revision
+    if revision not in ("~", "1:30"):
+        assert read_change(quoted).spec.source.revision == revision
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [
+        "[010]",
+        "[true]",
+        "['10']",
+        "[10.5]",
+        "[1_0]",
+        "[0x10]",
+        "[50, 10]",
+        "[10, 10]",
+        "[0]",
+        "[101]",
+        "[]",
+        "10",
+    ],
+)
+def test_a_weight_is_a_plain_rising_whole_number(weights: str) -> None:
+    text = EXAMPLE.replace("[10, 50]", weights)
+
+    assert the_mistake(text)["field"].startswith("spec.plan.steps[0].canary.weights")
+
+
+@pytest.mark.parametrize(
+    "ratio", [".nan", ".inf", "-0.1", "0", "1.5", "'0.01'", "1e-2", "yes", "~", "1:30.5"]
+)
+def test_a_ratio_is_a_finite_number_above_zero(ratio: str) -> None:
+    assert (
+        the_mistake(EXAMPLE.replace("max: 0.01", f"max: {ratio}"))["field"] == "spec.analysis.errorRatio.max"
+    )
+
+
+@pytest.mark.parametrize("bake", ["5", "1:30", "0s", "-5s", "inf", "400d", "~", "[5s]", "5 minutes"])
+def test_a_duration_has_a_unit_and_an_end(bake: str) -> None:
+    assert the_mistake(EXAMPLE.replace("bake: 5s", f"bake: {bake}"))["field"].endswith("canary.bake")
+
+
+def test_a_plan_with_a_canary_needs_an_analysis() -> None:
+    found = the_mistake(EXAMPLE[: EXAMPLE.index("  analysis")])
+
+    assert (found["field"], found["line"]) == ("spec", 8)
+    assert "analysis" in found["message"]
+
+
+def test_a_title_must_be_readable_as_it_is() -> None:
+    text = GOOD.replace("title: shop", 'title: "safe \\u202e txt.live"')
+
+    assert the_mistake(text)["field"] == "metadata.title"
+
+
+FORM = {
+    "empty": ("", "empty"),
+    "only a comment": ("# nothing", "empty"),
+    "a list": ("- a", "mapping"),
+    "text": ("hello", "mapping"),
+    "not UTF-8": (b"title: \xff\xfe", "not UTF-8"),
+    "half of a surrogate pair": ("title: \ud800", "not UTF-8"),
+    "UTF-16": (GOOD.encode("utf-16"), "not UTF-8"),
+    "NUL": ("title: \0", "U+0000"),
+    "escape": ("title: \x1b[2J", "U+001B"),
+    "tab": ("metadata:\n\ttitle: x", "tab"),
+    "second document": (GOOD + "---\n" + GOOD, "several documents"),
+    "python tag": (GOOD + "x: !!python/object/apply:os.system [ls]\n", "tag"),
+    "tag of one's own": (GOOD.replace("title: shop", "title: !x shop"), "tag !x"),
+    "binary": (GOOD.replace("title: shop", "title: !!binary aGk="), "tag !!binary"),
+    "merge key": (GOOD + "x: &a {b: c}\ny: {<<: *a}\n", "merge key"),
+    "list as a key": (GOOD + "? [a]\n: b\n", "must be text"),
+    "boolean as a key": (GOOD + "on: b\n", "quotes"),
+    "the same key twice": (GOOD.replace("title: shop", "title: shop, title: shop"), "line 3 already"),
+    "unclosed": (GOOD + "x: [", "not valid YAML"),
+    "unknown alias": (GOOD + "x: *nothing\n", "alias *nothing"),
+    "alias inside itself": ("x: &a [*a]", "inside itself"),
+    "anchor twice": ("x: [&a 1, &a 2, *a]", "duplicate anchor"),
+    "directive": ("%FOO bar\n---\n" + GOOD, "unknown directive"),
+}
+
+
+@pytest.mark.parametrize(("text", "said"), FORM.values(), ids=FORM.keys())
+def test_a_file_of_a_wrong_form_is_a_mistake_with_a_sentence(text: bytes | str, said: str) -> None:
+    assert any(said in one["message"] for one in mistakes(text))
+
+
+def _laughs() -> str:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12)]
+    return "\n".join(lines)
+
+
+LARGE = {
+    "billion laughs": _laughs(),
+    "quadratic aliases": "a: &a " + "x" * 1000 + "\nb: [" + "*a, " * 60_000 + "]",
+    "deep lists": "[" * 200_000,
+    "deep mappings": "{a: " * 60_000,
+    "deep sequences": "- " * 120_000,
+    "deep keys": "? " * 120_000,
+    "deep aliases": "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}]\n" for n in range(1, 49)),
+    "many entries": "[" + "a," * 130_000,
+    "many unknown fields": "".join(f"metadatb{n}: 1\n" for n in range(4_900)),
+    "one field many times": "metadata: 1\n" * 4_900,
+    "a long key": "a" * 200_000 + ": 1",
+    "a long number": GOOD.replace("revision: main", "revision: " + "9" * 200_000),
+    "a long weight": EXAMPLE.replace("[10, 50]", f"[{'9' * 200_000}]"),
+    "a long duration": EXAMPLE.replace("bake: 5s", f"bake: {'9' * 200_000}s"),
+    "a long path": GOOD.replace("a.yaml", "a/" * 100_000),
+    "many comments": "#\n" * 130_000,
+    "one byte too long": GOOD + "#" * (256 * 1024 - len(GOOD) + 1),
+    "many steps": GOOD.replace("[{apply: {}}]", "[" + "{apply: {}}, " * 101 + "]"),
+}
+
+
+@pytest.mark.parametrize("text", LARGE.values(), ids=LARGE.keys())
+def test_a_file_that_is_made_to_cost_is_refused_in_a_moment(text: str) -> None:
+    begun = time.perf_counter()
+    found = mistakes(text)
+
+    assert time.perf_counter() - begun < MOMENT
+    assert len(found) <= MOST_MISTAKES
+    assert sum(len(one["message"]) for one in found) < 100_000
+
+
+def test_the_longest_file_is_read() -> None:
+    text = GOOD + "#" * (256 * 1024 - len(GOOD))
+
+    assert read_change(text) == read_change(GOOD)
+
+
+def test_a_few_aliases_are_welcome() -> None:
+    text = GOOD.replace("service: shop", "service: &name shop").replace("cluster: sandbox", "cluster: *name")
+
+    assert read_change(text).spec.target.cluster == "shop"
+
+
+def test_files_that_say_the_same_have_the_same_digest() -> None:
+    other = "# a comment\n" + GOOD.replace("environment: staging", '"environment": "staging", type: standard')
+
+    assert content_digest(read_change(other)) == content_digest(read_change(GOOD))
+    assert content_digest(read_change(GOOD.replace("a.yaml", "b.yaml"))) != content_digest(read_change(GOOD))
+
+
+def test_the_canonical_form_is_read_back_as_the_same_change() -> None:
+    change = read_change(EXAMPLE)
+
+    assert Change.model_validate_json(canonical(change)) == change
+    assert read_change(canonical(change)) == change
+
+
+SCALARS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(max_size=20),
+    st.dates(),
+    st.binary(max_size=10),
+    st.sampled_from(["holdpoint.dev/v1", "Change", "5s", "staging", "-x", "../x", "podinfo"]),
+)
+NAMES = st.sampled_from(
+    [
+        "apiVersion",
+        "kind",
+        "metadata",
+        "spec",
+        "source",
+        "plan",
+        "steps",
+        "canary",
+        "analysis",
+        "title",
+        "x",
+        "<<",
+    ]
+)
+STRUCTURES = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(NAMES, inner, max_size=6),
+    max_leaves=30,
+)
+EXAMPLE_TREE = yaml.safe_load(EXAMPLE)
+
+
+def _read_or_refuse(text: bytes | str) -> None:
+    begun = time.perf_counter()
+    change, found = None, []
+    try:
+        change = read_change(text, environments=["staging"], clusters=["sandbox"])
+    except InvalidChange as error:
+        found = error.detail["mistakes"]
+    assert (change is None) == bool(found)
+    assert all(one["line"] >= 1 and one["column"] >= 1 for one in found)
+    assert change is None or read_change(canonical(change)) == change
+    assert time.perf_counter() - begun < MOMENT
+
+
+QUIET = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+@QUIET
+@given(st.binary(max_size=400))
+def test_any_bytes_are_a_change_or_its_mistakes(raw: bytes) -> None:
+    _read_or_refuse(raw)
+
+
+@QUIET
+@given(st.text(alphabet="-:[]{}&*!|>'\"%@`#,?\n\t <aA0.~/", max_size=120))
+def test_any_marks_of_yaml_are_a_change_or_its_mistakes(text: str) -> None:
+    _read_or_refuse(text)
+
+
+@QUIET
+@given(st.dictionaries(NAMES, STRUCTURES, max_size=6))
+def test_any_structure_is_a_change_or_its_mistakes(tree: dict[str, Any]) -> None:
+    _read_or_refuse(yaml.safe_dump(tree))
+
+
+def _paths(tree: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    below: list[tuple[Any, ...]] = []
+    for name, value in (
+        tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ()
+    ):
+        below += [(*path, name), *_paths(value, (*path, name))]
+    return below
+
+
+@QUIET
+@given(st.sampled_from(_paths(EXAMPLE_TREE)), STRUCTURES)
+def test_any_value_in_any_place_of_a_right_file_is_a_change_or_its_mistakes(
+    path: tuple[Any, ...], value: Any
+) -> None:
+    tree = yaml.safe_load(EXAMPLE)
+    at = tree
+    for name in path[:-1]:
+        at = at[name]
+    at[path[-1]] = value
+
+    _read_or_refuse(yaml.safe_dump(tree, allow_unicode=True))
