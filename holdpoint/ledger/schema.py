@@ -5,10 +5,13 @@ database gives back what was written. The migrations make these tables; a test h
 other.
 """
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Dialect,
     Index,
     Integer,
     LargeBinary,
@@ -16,10 +19,23 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    TypeDecorator,
     UniqueConstraint,
 )
 
 metadata = MetaData()
+
+
+class RawBytes(TypeDecorator[bytes]):
+    """Bytes, also where someone edited the file by hand and SQLite gives back text."""
+
+    impl = LargeBinary
+    cache_ok = True
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> bytes | None:
+        """Return what is stored, as bytes."""
+        return value if value is None or isinstance(value, bytes) else str(value).encode()
+
 
 AUTO = BigInteger().with_variant(Integer(), "sqlite")
 """SQLite numbers rows by itself only where the type is exactly INTEGER."""
@@ -40,8 +56,8 @@ entries = Table(
     Column("ticket", String(64)),
     Column("key", Text, nullable=False, unique=True),
     Column("kind", String(64), nullable=False),
-    Column("raw", LargeBinary, nullable=False),
-    Column("leaf", LargeBinary, nullable=False),
+    Column("raw", RawBytes, nullable=False),
+    Column("leaf", RawBytes, nullable=False),
     Index("entries_by_ticket", "ticket", "seq"),
 )
 

@@ -1,0 +1,96 @@
+"""Checkpoints and keys: what is signed is told apart from everything else."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, text
+
+from holdpoint.ledger import checkpoint, entries
+from holdpoint.ledger.checkpoint import Checkpoint, open_note, sign_note
+from holdpoint.ledger.signing import PublicKey, Signer
+from holdpoint.ledger.store import Ledger
+from holdpoint.models.errors import Conflict, SettingsError
+from holdpoint.models.record import EntryDraft
+
+POINT = Checkpoint(7, bytes(range(32)))
+
+
+@pytest.fixture
+def signer(tmp_path: Path) -> Signer:
+    return Signer.load_or_create(tmp_path / "keys")
+
+
+def append(ledger: Ledger, key: str) -> None:
+    draft = EntryDraft(key=key, kind="test.done", actor="x", at=datetime.now(UTC))
+    ledger.write_now(entries.append_entry, draft, None)
+
+
+def test_a_note_says_what_was_signed(signer: Signer) -> None:
+    note = sign_note(POINT, signer)
+
+    assert note.startswith(f"{signer.public.origin}\n7\nAAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n\n— ")
+    assert open_note(note, signer.public) == POINT
+
+
+def test_every_changed_character_of_a_note_is_found(signer: Signer) -> None:
+    note = sign_note(POINT, signer)
+
+    for at, character in enumerate(note):
+        for other in {"A", "0", "\n", " "} - {character}:
+            with pytest.raises(ValueError, match="checkpoint"):
+                open_note(note[:at] + other + note[at + 1 :], signer.public)
+
+
+@pytest.mark.parametrize("more", ["\n", "— someone AAAA\n", " "])
+def test_nothing_may_follow_a_note(signer: Signer, more: str) -> None:
+    with pytest.raises(ValueError, match="checkpoint"):
+        open_note(sign_note(POINT, signer) + more, signer.public)
+
+
+def test_another_keys_note_is_refused(signer: Signer, tmp_path: Path) -> None:
+    other = Signer.load_or_create(tmp_path / "other")
+
+    with pytest.raises(ValueError, match="another key"):
+        open_note(sign_note(POINT, other), signer.public)
+
+
+def test_keys_are_made_once_private_and_named_by_their_fingerprint(tmp_path: Path) -> None:
+    first, again = Signer.load_or_create(tmp_path), Signer.load_or_create(tmp_path)
+
+    assert first.public.fingerprint == again.public.fingerprint
+    assert (tmp_path / "ledger.key").stat().st_mode & 0o777 == 0o600
+    assert PublicKey.load((tmp_path / "ledger.pub").read_bytes()).origin == first.public.origin
+
+
+def test_a_key_file_that_is_none_is_a_settings_error(tmp_path: Path) -> None:
+    (tmp_path / "ledger.key").write_text("no key")
+
+    with pytest.raises(SettingsError, match=r"ledger\.key"):
+        Signer.load_or_create(tmp_path)
+
+
+def test_published_checkpoints_follow_from_each_other(ledger: Ledger, signer: Signer) -> None:
+    append(ledger, "a")
+    first = ledger.write_now(checkpoint.publish, signer)
+    same = ledger.write_now(checkpoint.publish, signer)
+    append(ledger, "b")
+    second = ledger.write_now(checkpoint.publish, signer)
+
+    assert same == first
+    assert ledger.read_now(checkpoint.published) == [first, second]
+    assert open_note(second, signer.public).size == 2
+
+
+def test_a_rewritten_ledger_is_never_signed_again(ledger: Ledger, signer: Signer) -> None:
+    append(ledger, "a")
+    ledger.write_now(checkpoint.publish, signer)
+
+    def rewrite(db: Connection) -> None:
+        db.execute(text("DROP TRIGGER entries_no_update"))
+        db.execute(text("UPDATE entries SET leaf = zeroblob(32)"))
+
+    ledger.write_now(rewrite)
+
+    with pytest.raises(Conflict, match="rewritten"):
+        ledger.write_now(checkpoint.publish, signer)

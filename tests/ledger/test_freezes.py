@@ -1,0 +1,126 @@
+"""Freezes: what they cover, how they end, and whom they wake."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+
+from holdpoint.ledger import entries, freezes, head, intents, outbox, schema
+from holdpoint.ledger.store import Ledger
+from holdpoint.models.errors import Conflict, NotFound
+from holdpoint.models.record import Freeze, IntentRequest, Opened, Scope
+
+
+def create(ledger: Ledger, **options: Any) -> Freeze:
+    asked = {"scope": Scope(service="shop"), "reason": "INC-7", "by": "commander"}
+    return ledger.write_now(freezes.create_freeze, **{**asked, "until": None, "except_types": [], **options})
+
+
+def let_pass(ledger: Ledger, freeze: Freeze) -> None:
+    """Move the end of a freeze into the past, so that no test waits for it."""
+    column = schema.freezes.c
+    past = update(schema.freezes).where(column.id == freeze.id).values(until=column.created_at - 1)
+    ledger.write_now(lambda db: db.execute(past))
+
+
+def covering(ledger: Ledger, **changes: str) -> list[str]:
+    asked = {"service": "shop", "environment": "staging", "change_type": "standard", **changes}
+    return [freeze.id for freeze in ledger.read_now(freezes.covering, **asked)]
+
+
+def test_a_freeze_and_its_end_raise_the_epoch(ledger: Ledger) -> None:
+    epochs = [ledger.read_now(head.read).epoch]
+    freeze = create(ledger)
+    epochs.append(ledger.read_now(head.read).epoch)
+    ledger.write_now(freezes.lift_freeze, freeze.id, by="commander", reason="over")
+    epochs.append(ledger.read_now(head.read).epoch)
+
+    assert epochs == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("scope", "covered"),
+    [
+        pytest.param({"everything": True}, True, id="everything"),
+        pytest.param({"service": "shop"}, True, id="the service"),
+        pytest.param({"environment": "staging"}, True, id="the environment"),
+        pytest.param({"service": "shop", "environment": "production"}, False, id="another environment"),
+        pytest.param({"service": "pay"}, False, id="another service"),
+    ],
+)
+def test_a_freeze_covers_its_scope_only(ledger: Ledger, scope: dict[str, Any], covered: bool) -> None:
+    freeze = create(ledger, scope=Scope.model_validate(scope))
+
+    assert covering(ledger) == ([freeze.id] if covered else [])
+
+
+def test_an_excepted_type_is_not_covered(ledger: Ledger) -> None:
+    freeze = create(ledger, except_types=["emergency"])
+
+    assert covering(ledger, change_type="emergency") == []
+    assert covering(ledger) == [freeze.id]
+
+
+def test_a_freeze_that_would_end_before_it_begins_is_a_conflict(ledger: Ledger) -> None:
+    with pytest.raises(Conflict):
+        create(ledger, until=datetime.now(UTC) - timedelta(seconds=5))
+
+
+def test_a_freeze_ends_by_the_databases_clock_and_its_end_is_recorded(ledger: Ledger) -> None:
+    freeze = create(ledger, until=datetime.now(UTC) + timedelta(hours=1))
+    assert ledger.write_now(freezes.expire_freezes) == []
+
+    let_pass(ledger, freeze)
+
+    assert covering(ledger) == []
+    assert ledger.read_now(freezes.list_freezes) == []
+    assert [ended.id for ended in ledger.write_now(freezes.expire_freezes)] == [freeze.id]
+    assert ledger.write_now(freezes.expire_freezes) == []
+    assert ledger.read_now(entries.entries_after, 0)[-1].kind == "freeze.expired"
+
+
+def test_lifting_twice_is_a_conflict_and_an_unknown_one_is_not_found(ledger: Ledger) -> None:
+    freeze = create(ledger)
+    lifted = ledger.write_now(freezes.lift_freeze, freeze.id, by="commander", reason="over")
+
+    assert (lifted.lifted_by, covering(ledger)) == ("commander", [])
+    with pytest.raises(Conflict):
+        ledger.write_now(freezes.lift_freeze, freeze.id, by="commander", reason="again")
+    with pytest.raises(NotFound):
+        ledger.write_now(freezes.lift_freeze, "frz-0", by="commander", reason="none")
+
+
+def test_open_tickets_in_scope_are_woken_at_both_ends(ledger: Ledger, submitted: Callable[..., Any]) -> None:
+    submitted("chg-1")
+    submitted("chg-2", view={"service": "pay"})
+
+    freeze = create(ledger)
+    ledger.write_now(freezes.lift_freeze, freeze.id, by="commander", reason="over")
+
+    rows = ledger.write_now(outbox.take, limit=10, lease=30)
+    assert [(row.kind, row.ticket) for row in rows if row.kind == "wake"] == [("wake", "chg-1")] * 2
+
+
+def test_an_acknowledgement_is_complete_when_nothing_in_scope_is_open(
+    held: Ledger, a_request: Callable[..., IntentRequest]
+) -> None:
+    outcome = held.write_now(intents.open_intent, a_request())
+    assert isinstance(outcome, Opened)
+    freeze = create(held)
+
+    partly = held.write_now(freezes.acknowledge_freeze, freeze.id, {"in_doubt": ["shop"]})
+    held.write_now(intents.fence_intent, outcome.intent.id, by=freeze.id)
+    whole = held.write_now(freezes.acknowledge_freeze, freeze.id, {"in_doubt": []})
+
+    assert (partly.acknowledged_at, partly.facts) == (
+        None,
+        {"in_doubt": ["shop"], "open_intents": [outcome.intent.id]},
+    )
+    assert whole.acknowledged_at is not None
+    assert [entry.kind for entry in held.read_now(entries.entries_after, freeze.seq)] == [
+        "freeze.acknowledged",
+        "intent.fenced",
+        "freeze.acknowledged",
+    ]
