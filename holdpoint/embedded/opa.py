@@ -30,6 +30,9 @@ PACKAGE = "github.com/open-policy-agent/opa"
 BUILD_LIMIT = 1800.0
 """Seconds for a build with an empty cache: one minute was seen on two cores, slow networks take longer."""
 
+SHOW_EVERY = 10.0
+"""Seconds between two lines of progress: often enough to see that it lives."""
+
 WAY_OUT = "Set HOLDPOINT_OPA to an OPA binary (1.4 or later), or put `opa` on the PATH."
 
 Say = Callable[[str], None]
@@ -189,7 +192,7 @@ def _run(command: list[str], folder: Path, environment: dict[str, str], say: Say
         try:
             while process.poll() is None:
                 with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(timeout=10)
+                    process.wait(timeout=SHOW_EVERY)
                     break
                 _still(say, said, time.monotonic() - began)
         finally:
