@@ -8,8 +8,6 @@ import signal
 
 import structlog
 from temporalio.client import Client
-from workflows.closing import CloseAbandoned
-from workflows.rollout import Rollout
 
 from holdpoint.clients.temporal import LazyTemporal
 from holdpoint.models.errors import UpstreamUnavailable
@@ -18,8 +16,11 @@ from worker import logs
 from worker.assembly import assemble
 from worker.executions import Executions
 from worker.reconciler import Reconciler
+from worker.takeover import take_over
 from worker.temporal import build_worker, connect
 from worker.versioning import build_id
+from workflows.closing import CloseAbandoned
+from workflows.rollout import Rollout
 from workflows.ticket import ChangeTicket
 
 log = structlog.get_logger()
@@ -54,6 +55,8 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     client = await _reach_temporal(settings, stop)
     if client is None:
         return
+    if settings.embedded:
+        await take_over(client)
     async with assemble(settings, client) as parts:
         worker = build_worker(
             client, workflows=WORKFLOWS, activities=parts.activities, interceptors=parts.interceptors

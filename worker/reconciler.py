@@ -90,7 +90,7 @@ class Reconciler:
         return [view for view in views if view.phase is not Phase.ROLLBACK_FAILED]
 
     async def _unarchived(self) -> list[TicketView]:
-        """Return closed tickets whose evidence was not archived; new ones are looked for now and then only."""
+        """Return closed tickets whose evidence was not archived; new ones are looked for now and then."""
         if self._clock() - self._archive_look >= ARCHIVE_LOOK:
             self._archive_look = self._clock()
             recent = await self._ledger.read(tickets.list_tickets, limit=RECENT)

@@ -13,7 +13,6 @@ from temporalio.api.workflowservice.v1 import (
     DescribeTaskQueueRequest,
     GetSystemInfoRequest,
     RegisterNamespaceRequest,
-    SetWorkerDeploymentCurrentVersionRequest,
 )
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
@@ -21,7 +20,6 @@ from temporalio.service import RPCError, RPCStatusCode
 from holdpoint.embedded.folder import DataFolder
 from holdpoint.embedded.server import Ready, Server
 from holdpoint.models.contracts import (
-    DEPLOYMENT,
     SEARCH_ENVIRONMENT,
     SEARCH_PHASE,
     SEARCH_SERVICE,
@@ -29,7 +27,6 @@ from holdpoint.models.contracts import (
 )
 from holdpoint.models.errors import SettingsError, UpstreamUnavailable
 from worker.temporal import identity
-from worker.versioning import build_id
 
 NAMESPACE = "holdpoint"
 RETENTION_SECONDS = 90 * 86400
@@ -87,24 +84,13 @@ def find() -> str:
 
 
 async def prepare_namespace(client: Client) -> None:
-    """Register namespace and search attributes; make our build ID the one that takes new tickets."""
+    """Register our namespace and its search attributes."""
     await _register(client)
     keyword = IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD
     names = (SEARCH_SERVICE, SEARCH_ENVIRONMENT, SEARCH_PHASE)
     try:
         await client.operator_service.add_search_attributes(
             AddSearchAttributesRequest(namespace=NAMESPACE, search_attributes=dict.fromkeys(names, keyword)),
-            retry=True,
-            timeout=RPC_TIMEOUT,
-        )
-        await client.workflow_service.set_worker_deployment_current_version(
-            SetWorkerDeploymentCurrentVersionRequest(
-                namespace=NAMESPACE,
-                deployment_name=DEPLOYMENT,
-                build_id=build_id(),
-                ignore_missing_task_queues=True,
-                allow_no_pollers=True,  # the worker is started next
-            ),
             retry=True,
             timeout=RPC_TIMEOUT,
         )
