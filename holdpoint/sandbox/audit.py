@@ -1,6 +1,8 @@
 """The request log, in the Kubernetes audit format (audit.k8s.io/v1), one event a line.
 
-A line is on disk before its answer is sent, so that whoever saw an answer finds its line, also after SIGKILL.
+A line is written before its answer is sent, so that whoever saw an answer finds its line, also after
+SIGKILL. The event of a write is committed with the write itself; a line that a kill kept from the file is
+added at the start.
 """
 
 import json
@@ -11,28 +13,38 @@ from typing import Any
 
 from holdpoint.sandbox.clock import micros_text
 
+TAIL = 1 << 20
+"""Bytes at the end of the file among which the last event's line is."""
+
 
 class AuditLog:
     """An append-only file of audit events."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, last: Mapping[str, Any] | None) -> None:
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-        self._end_torn_line()
+        self._mend(last)
 
     def write(self, event: Mapping[str, Any]) -> None:
-        """Append one event with a single write call and have it on disk before returning."""
-        os.write(self._file, json.dumps(event, separators=(",", ":")).encode() + b"\n")
-        os.fdatasync(self._file)
+        """Append one event with a single write call."""
+        os.write(self._file, _line(event))
 
     def close(self) -> None:
         """Close the file."""
         os.close(self._file)
 
-    def _end_torn_line(self) -> None:
-        """End a line that a killed machine left half written, so that it spoils no other."""
+    def _mend(self, last: Mapping[str, Any] | None) -> None:
+        """Cut a half-written line off, and add the event that was committed without its line."""
         size = os.fstat(self._file).st_size
-        if size and os.pread(self._file, 1, size - 1) != b"\n":
-            os.write(self._file, b"\n")
+        tail = os.pread(self._file, TAIL, max(0, size - TAIL))
+        torn = len(tail) - (tail.rfind(b"\n") + 1)
+        if torn:
+            os.ftruncate(self._file, size - torn)
+        if last is not None and _line(last) not in tail:
+            self.write(last)
+
+
+def _line(event: Mapping[str, Any]) -> bytes:
+    return json.dumps(event, separators=(",", ":")).encode() + b"\n"
 
 
 def event(

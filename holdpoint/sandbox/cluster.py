@@ -29,7 +29,7 @@ class Cluster:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.tokens = load_tokens(folder / "tokens")
         self.store = Store(folder / "state.db")
-        self.audit = AuditLog(folder / "audit.jsonl")
+        self.audit = AuditLog(folder / "audit.jsonl", self.store.last_event())
         self.faults = Faults()
         self.behaviours = Behaviours({b.image: b for b in self.store.behaviours()})
         self.controllers = Controllers(self.store, self.behaviours)

@@ -46,6 +46,7 @@ class Store:
         self._db.executescript(SCHEMA)
         self._objects: dict[Key, Object] = {}
         self._depth = 0
+        self._dirty = False
         self.revision = 0
         self.changed = False
         self._load()
@@ -62,13 +63,15 @@ class Store:
             return
         self._db.execute("BEGIN IMMEDIATE")
         self._depth += 1
+        self._dirty = False
         try:
             yield
             self._db.execute("INSERT OR REPLACE INTO meta VALUES ('revision', ?)", (str(self.revision),))
             self._db.execute("COMMIT")
         except BaseException:
             self._db.execute("ROLLBACK")
-            self._load()
+            if self._dirty:
+                self._load()
             raise
         finally:
             self._depth -= 1
@@ -99,7 +102,7 @@ class Store:
         with self.transaction():
             self._db.execute("INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?)", (*key, json.dumps(stored)))
             self._objects[key] = stored
-        self.changed = True
+            self.changed = self._dirty = True
         return stored
 
     def remove(self, kind: Kind, namespace: str, name: str) -> None:
@@ -109,7 +112,16 @@ class Store:
         with self.transaction():
             self._db.execute("DELETE FROM objects WHERE resource = ? AND namespace = ? AND name = ?", key)
             self._objects.pop(key, None)
-        self.changed = True
+            self.changed = self._dirty = True
+
+    def remember_event(self, event: dict[str, Any]) -> None:
+        """Keep the audit event of a write with what it wrote, in case the log does not get it."""
+        self._db.execute("INSERT OR REPLACE INTO meta VALUES ('event', ?)", (json.dumps(event),))
+
+    def last_event(self) -> dict[str, Any] | None:
+        """Return the audit event of the last committed write."""
+        found = self._db.execute("SELECT value FROM meta WHERE name = 'event'").fetchone()
+        return json.loads(found[0]) if found else None
 
     def behaviours(self) -> list[Behaviour]:
         """Return the behaviours that were asked for."""

@@ -41,7 +41,13 @@ def _dropped(former: Fields, owned: Fields, others: list[Manager]) -> set[FieldP
     """Return what the manager applied before and not now, unless another manager or the manifest keeps it."""
     kept = set(owned).union(*(m.fields for m in others))
     prefixes = {path[:length] for path in kept for length in range(1, len(path) + 1)}
-    return {path for path in former - owned if path not in prefixes}
+    # As structured-merge-diff's EnsureNamedFieldsAreMembers: a field that nobody states anything of goes whole, with
+    # the defaults that were filled in below it.
+    return {
+        next((path[:length] for length in range(2, len(path)) if path[:length] not in prefixes), path)
+        for path in former - owned
+        if path not in prefixes
+    }
 
 
 def _conflict(conflicts: list[tuple[Manager, FieldPath]]) -> Refusal:

@@ -5,6 +5,7 @@ import logging
 import re
 import time
 import uuid
+from dataclasses import dataclass
 from typing import Any
 
 from starlette.requests import Request
@@ -27,6 +28,38 @@ DEFAULT_TIMEOUT = 60.0
 """Seconds; an API server's `--request-timeout`."""
 
 
+@dataclass(frozen=True)
+class Exchange:
+    """What the audit log says of a request besides its verb and its object."""
+
+    audit_id: str
+    user: str | None
+    uri: str
+    method: str
+    agent: str
+    source: str
+    received: float
+
+    def event(self, call: Call | None, code: int, body: dict[str, Any]) -> dict[str, Any]:
+        """Return the audit event of this request with its answer."""
+        reference = call.object_ref() if call else {}
+        if call and call.verb == "create" and code == 201:
+            reference["name"] = body["metadata"]["name"]
+        return audit.event(
+            audit_id=self.audit_id,
+            verb=call.verb if call else self.method.lower(),
+            user=self.user or "system:anonymous",
+            uri=self.uri,
+            code=code,
+            received=self.received,
+            finished=time.time(),
+            object_ref=reference,
+            user_agent=self.agent,
+            source=self.source,
+            failure=body if code >= 400 else None,
+        )
+
+
 class KubernetesEndpoint:
     """Answers every path of the Kubernetes API."""
 
@@ -35,46 +68,45 @@ class KubernetesEndpoint:
 
     async def answer(self, request: Request) -> Response:
         """Answer one request; raises Dropped when the fault says that no answer comes."""
-        received = time.time()
-        audit_id = request.headers.get("audit-id", "")
-        audit_id = audit_id if _AUDIT_ID.match(audit_id) else str(uuid.uuid4())
-        user = user_of(self._cluster.tokens, request.headers.get("authorization", ""))
+        exchange = self._exchange(request)
         call: Call | None = None
         try:
-            if user is None:
-                raise unauthorized()
-            self._meet_fault(user)
-            found = discovery.document(request.url.path)
-            if found is not None and request.method == "GET":
-                return JSONResponse(found, headers={"Audit-Id": audit_id})
+            user = self._admitted(exchange)
+            found = discovery.document(request.url.path) if request.method == "GET" else None
+            if found is not None:
+                return JSONResponse(found, headers={"Audit-Id": exchange.audit_id})
             call = await _call(request)
             await self._hold(call, user)
-            code, body = verbs.perform(self._cluster.store, call)
-        except Dropped:
-            raise
+            code, body, event = self._perform(call, exchange)
         except Refusal as refusal:
             code, body = refusal.code, refusal.document
-        except Exception as error:
-            log.exception("request.failed")
-            code, body = (
-                500,
-                Refusal(500, "InternalError", f"Internal error occurred: {error!r}", {}).document,
-            )
-        self._record(request, call, audit_id=audit_id, user=user, code=code, body=body, received=received)
-        if call is not None and call.mutates:
-            self._cluster.controllers.wake()
-        answer = JSONResponse(body, code, headers={"Audit-Id": audit_id})
-        for warning in call.warnings if call is not None else []:
-            answer.headers.append("Warning", '299 - "' + warning.replace('"', '\\"') + '"')
-        return answer
+            event = exchange.event(call, code, body)
+        self._cluster.audit.write(event)
+        return _answered(code, body, exchange.audit_id, call.warnings if call else [])
 
-    def _meet_fault(self, user: str) -> None:
-        fault = self._cluster.faults.now("kubernetes", user)
+    def _exchange(self, request: Request) -> Exchange:
+        given = request.headers.get("audit-id", "")
+        return Exchange(
+            audit_id=given if _AUDIT_ID.match(given) else str(uuid.uuid4()),
+            user=user_of(self._cluster.tokens, request.headers.get("authorization", "")),
+            uri=request.url.path + (f"?{request.url.query}" if request.url.query else ""),
+            method=request.method,
+            agent=request.headers.get("user-agent", ""),
+            source=request.client.host if request.client else "",
+            received=time.time(),
+        )
+
+    def _admitted(self, exchange: Exchange) -> str:
+        """Return the user; raises 401 without one, and what a fault in force asks for."""
+        if exchange.user is None:
+            raise unauthorized()
+        fault = self._cluster.faults.now("kubernetes", exchange.user)
         if fault and fault.mode == "down":
             raise Dropped
         if fault and fault.mode == "error":
             message = "the sandbox was asked to answer with errors"
             raise Refusal(500, "InternalError", f"Internal error occurred: {message}", {})
+        return exchange.user
 
     async def _hold(self, call: Call, user: str) -> None:
         """Hold a write as a slow server does: nothing is read or checked before the wait is over."""
@@ -86,36 +118,31 @@ class KubernetesEndpoint:
         if fault.delay >= limit:
             raise timed_out()
 
-    def _record(
-        self,
-        request: Request,
-        call: Call | None,
-        *,
-        audit_id: str,
-        user: str | None,
-        code: int,
-        body: Any,
-        received: float,
-    ) -> None:
-        query = f"?{request.url.query}" if request.url.query else ""
-        reference = call.object_ref() if call else {}
-        if call and call.verb == "create" and code == 201:
-            reference["name"] = body["metadata"]["name"]
-        self._cluster.audit.write(
-            audit.event(
-                audit_id=audit_id,
-                verb=call.verb if call else request.method.lower(),
-                user=user or "system:anonymous",
-                uri=request.url.path + query,
-                code=code,
-                received=received,
-                finished=time.time(),
-                object_ref=reference,
-                user_agent=request.headers.get("user-agent", ""),
-                source=request.client.host if request.client else "",
-                failure=body if code >= 400 else None,
-            )
-        )
+    def _perform(self, call: Call, exchange: Exchange) -> tuple[int, dict[str, Any], dict[str, Any]]:
+        """Carry the request out; a write commits together with its audit event, never without."""
+        store = self._cluster.store
+        try:
+            if not call.mutates or call.dry_run:
+                code, body = verbs.perform(store, call)
+                return code, body, exchange.event(call, code, body)
+            with store.transaction():
+                code, body = verbs.perform(store, call)
+                event = exchange.event(call, code, body)
+                store.remember_event(event)
+        except Refusal:
+            raise
+        except Exception as error:
+            log.exception("request.failed")
+            raise Refusal(500, "InternalError", f"Internal error occurred: {error!r}", {}) from error
+        self._cluster.controllers.wake()
+        return code, body, event
+
+
+def _answered(code: int, body: dict[str, Any], audit_id: str, warnings: list[str]) -> Response:
+    answer = JSONResponse(body, code, headers={"Audit-Id": audit_id})
+    for warning in warnings:
+        answer.headers.append("Warning", '299 - "' + warning.replace('"', '\\"') + '"')
+    return answer
 
 
 async def _call(request: Request) -> Call:

@@ -42,7 +42,7 @@ def check(kind: Kind, body: Body, before: Body | None = None) -> None:
 
 
 def _quoted(value: Any) -> str:
-    return json.dumps(value)
+    return json.dumps(value, separators=(",", ":"))
 
 
 def _metadata(kind: Kind, metadata: Body) -> list[Cause]:
