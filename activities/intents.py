@@ -29,7 +29,7 @@ from holdpoint.models.record import (
     OpenOutcome,
     Refused,
 )
-from holdpoint.models.ticket import Hold, HoldCode
+from holdpoint.models.ticket import Hold, HoldCode, Reason
 
 BUDGET = 15.0
 """Seconds from before an intent is opened until its request must be over, here and on the server."""
@@ -220,7 +220,7 @@ def hold_of(freeze: Freeze) -> Hold:
 def _refusal(refused: Refused) -> StepOutcome:
     if refused.code == "frozen":
         return StepOutcome(status="held", holds=[hold_of(freeze) for freeze in refused.freezes])
-    return StepOutcome(status="lost")
+    return StepOutcome(status="lost", reason=Reason(code="target_lost", message=refused.message))
 
 
 def _seen(live: dict[str, Any] | None) -> dict[str, Any]:

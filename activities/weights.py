@@ -14,10 +14,12 @@ def plan_weights(asked: list[int], *, stated: int | None, live: int | None) -> l
 
     `stated` is the manifest's replicas; None means that something else owns them (an autoscaler, or a
     person), and stable is then never touched. `live` is what runs now; None means that the Deployment does
-    not exist.
+    not exist: it is created whole, in one stage.
     """
     if live is None:
-        return [WeightPlan(asked=100, reached=100.0, canary=stated if stated is not None else 1, stable=0)]
+        return [
+            WeightPlan(asked=asked[0], reached=100.0, canary=stated if stated is not None else 1, stable=0)
+        ]
     return [plan_weight(weight, stated=stated, live=live) for weight in asked]
 
 

@@ -20,7 +20,10 @@ async def outline(
     if config is None:
         raise StepConfig(f"Step {index} is not an apply.")
     return PlannedStep(
-        index=index, name=step.name or "apply", kind=KIND, config=config.model_dump(mode="json")
+        index=index,
+        name=step.name or "apply",
+        kind=KIND,
+        config={"paths": config.paths, "timeout": config.timeout},
     )
 
 

@@ -39,9 +39,12 @@ async def outline(
     manifest = stable_manifest(manifests, config.deployment)
     live = await cluster.read(deployment_ref(cluster.name, namespace, config.deployment))
     stated = manifest["spec"].get("replicas")
-    weights = plan_weights(
-        config.weights, stated=stated, live=None if live is None else live["spec"].get("replicas", 1)
-    )
+    runs = None if live is None else int(live["spec"].get("replicas", 1))
+    if runs == 0 and stated is None:
+        raise StepConfig(
+            f"Nothing to run beside: {config.deployment} has 0 replicas now. Scale it up or use apply."
+        )
+    weights = plan_weights(config.weights, stated=stated, live=runs)
     said = warnings(weights)
     if live is None:
         said = [f"Deployment {config.deployment} does not exist: it is created whole, not as a canary."]
@@ -49,7 +52,7 @@ async def outline(
         index=index,
         name=step.name or f"canary {config.deployment}",
         kind=KIND,
-        config=config.model_dump(mode="json"),
+        config={"deployment": config.deployment, "weights": config.weights, "bake": config.bake},
         weights=weights,
         bake=config.bake,
         warnings=said,
@@ -90,19 +93,19 @@ async def run(stage: Stage) -> float:
     config = CanaryConfig.model_validate(stage.call.step.config)
     manifest = stable_manifest(stage.objects, config.deployment)
     stable = stage.ref(manifest)
-    if stage.call.stage == "weight" and stage.call.weight == 0:
-        await _apply_others(stage)
     before = stage.snapshot.of(stable)
     whole = before is not None and before.body is None
+    if _first(stage):
+        await _apply_others(stage)
     if whole or stage.call.stage == "finish":
         return await _promote(stage, manifest, drop=stage.call.stage == "finish" and not whole)
     plan = stage.call.step.weights[stage.call.weight]
     if plan.asked >= 100:
-        if config.weights[min(stage.call.weight, len(config.weights) - 1)] < 100:
-            raise Stopped(
-                failed("plan_outdated", f"{stable.name} exists now, but the plan was made without it.")
-            )
         return await _promote(stage, manifest, drop=False)
+    if plan.stable == 0:
+        raise Stopped(
+            failed("plan_outdated", f"{stable.name} exists now, but it did not when it was planned.")
+        )
     canary = canary_manifest(manifest, plan.canary)
     await stage.apply(canary)
     await stage.ready(canary)
@@ -128,6 +131,13 @@ def canary_manifest(manifest: dict[str, Any], replicas: int) -> dict[str, Any]:
             "template": {**template, "metadata": {**pod, "labels": _tracked(pod.get("labels"))}},
         },
     }
+
+
+def _first(stage: Stage) -> bool:
+    """Tell whether no stage of this step came before: a step that goes to 100 % at once has only a finish."""
+    if stage.call.stage == "weight":
+        return stage.call.weight == 0
+    return all(plan.asked >= 100 for plan in stage.call.step.weights)
 
 
 async def _apply_others(stage: Stage) -> None:

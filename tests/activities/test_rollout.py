@@ -1,8 +1,11 @@
-"""A rollout goes to its end, is safe to repeat, and stops where it is told to."""
+"""A rollout goes to its end, can be repeated at any point, and says plainly when it cannot go on."""
 
 from datetime import UTC, datetime
 
-from tests.activities.world import BETTER, GOOD, World, deployment, service
+import pytest
+
+from holdpoint.models.errors import Conflict
+from tests.activities.world import BETTER, World, deployment, service
 
 
 async def test_canary_lives_to_the_end(world: World) -> None:
@@ -12,16 +15,15 @@ async def test_canary_lives_to_the_end(world: World) -> None:
     since = datetime.now(UTC)
 
     first = await world.weight(0)
-    verdict = await world.judge(weight=first.reached or 0, window=15, since=since)
+    judgement = await world.judge(weight=first.reached or 0, window=15, since=since)
     second = await world.weight(1)
     done = await world.finish_step()
     await world.finish(succeeded=True)
 
     assert (begun.objects, begun.absent, begun.created_whole) == (3, 1, False)
     assert (first.status, first.reached, first.mutated) == ("done", 25.0, True)
-    assert verdict.verdict.verdict == "pass", verdict.verdict.message
-    assert second.reached == 50.0
-    assert (done.status, done.reached) == ("done", 100.0)
+    assert judgement.verdict.verdict == "pass", judgement.verdict.message
+    assert (second.reached, done.status, done.reached) == (50.0, "done", 100.0)
     live = await world.live()
     assert live["spec"]["template"]["spec"]["containers"][0]["image"] == BETTER
     assert live["spec"]["replicas"] == live["status"]["readyReplicas"] == 4
@@ -29,20 +31,127 @@ async def test_canary_lives_to_the_end(world: World) -> None:
     assert {intent.status for intent in world.intents()} == {"done"}
 
 
-async def test_undo_restores_what_was(world: World) -> None:
-    await world.deploy("chg-1", deployment(COLOUR="blue"), service())
-    before = await world.live()
-    await world.submit("chg-2", deployment(image=BETTER, COLOUR="red", EXTRA="1"), service(port=81))
+async def test_every_write_in_the_audit_log_is_one_intent(world: World) -> None:
+    await world.submit("chg-1", deployment(replicas=1), service(), steps=[{"apply": {}}])
     await world.begin()
-    await world.weight(0)
     await world.finish_step()
+    await world.undo()
 
-    undone = await world.undo()
+    sent = sorted(line["auditID"] for line in world.writes())
+    assert sent == sorted(i.audit_id for d in ("forward", "undo") for i in world.intents(d))
+    assert len(sent) == 4
+
+
+async def test_deployment_that_is_absent_is_created_whole_and_undone_by_deletion(world: World) -> None:
+    await world.submit("chg-1", deployment(replicas=2), service())
+    begun = await world.begin()
+
+    outcome = await world.weight(0)
+    there = await world.live()
+    await world.undo()
     compared = await world.compare()
 
-    assert undone.complete, undone.message
-    assert (compared.result, compared.differences) == ("restored", [])
-    after = await world.live()
-    assert after["spec"] == before["spec"]
-    assert after["spec"]["template"]["spec"]["containers"][0]["image"] == GOOD
-    assert await world.read("shop-canary") is None
+    assert begun.created_whole
+    assert [(w.asked, w.reached, w.canary, w.stable) for w in world.plan[0].weights] == [(25, 100.0, 2, 0)]
+    assert (outcome.status, outcome.reached, there["status"]["readyReplicas"]) == ("done", 100.0, 2)
+    assert compared.result == "restored"
+    assert await world.read() is None
+    assert await world.read(kind="Service") is None
+
+
+async def test_beginning_again_keeps_the_first_snapshot(world: World) -> None:
+    await world.deploy("chg-1", deployment(replicas=1))
+    await world.submit("chg-2", deployment(replicas=1, image=BETTER))
+    first = await world.begin()
+    await world.weight(0)
+
+    again = await world.begin()
+
+    assert again.snapshot == first.snapshot
+
+
+async def test_stage_that_is_done_sends_nothing_when_it_is_repeated(world: World) -> None:
+    await world.deploy("chg-1", deployment(replicas=1))
+    await world.submit("chg-2", deployment(replicas=1, image=BETTER))
+    await world.begin()
+    await world.weight(0)
+    before = world.writes()
+
+    again = await world.weight(0)
+
+    assert again.status == "done"
+    assert world.writes() == before
+
+
+async def test_version_that_is_never_ready_fails_the_step_and_says_why(world: World) -> None:
+    image = f"registry.example/{world.namespace}:broken"
+    world.sandbox.steer("behave", image=image, never_ready=True)
+    stuck = deployment(replicas=1, image=image)
+    stuck["spec"]["progressDeadlineSeconds"] = 1
+    await world.deploy("chg-1", deployment(replicas=1))
+    await world.submit("chg-2", stuck)
+    await world.begin()
+
+    outcome = await world.weight(0)
+
+    assert (outcome.status, outcome.mutated) == ("failed", True)
+    assert outcome.reason is not None
+    assert outcome.reason.code == "not_ready"
+    assert "shop-canary" in outcome.reason.message
+
+
+async def test_object_that_the_api_server_refuses_fails_the_step_untouched(world: World) -> None:
+    broken = deployment(replicas=1)
+    broken["spec"]["selector"] = {"matchLabels": {"app": "another"}}
+    await world.submit("chg-1", broken, steps=[{"apply": {}}])
+    await world.begin()
+
+    outcome = await world.finish_step()
+
+    assert (outcome.status, outcome.mutated) == ("failed", False)
+    assert outcome.reason is not None
+    assert "422" in outcome.reason.message
+
+
+async def test_second_rollout_on_a_dirty_target_is_a_conflict(world: World) -> None:
+    await world.submit("chg-1", deployment(replicas=1), steps=[{"apply": {}}])
+    await world.begin()
+    await world.finish_step()
+    await world.finish(succeeded=False)
+    world.run = "another-run"
+
+    with pytest.raises(Conflict):
+        await world.begin()
+
+
+async def test_another_run_takes_a_dirty_target_over_to_undo_it(world: World) -> None:
+    await world.submit("chg-1", deployment(replicas=1), steps=[{"apply": {}}])
+    first = await world.begin()
+    await world.finish_step()
+    world.run = "the-undoing-run"
+
+    begun = await world.begin(mode="undo")
+    await world.undo()
+    compared = await world.compare()
+
+    assert begun.snapshot == first.snapshot
+    assert compared.result == "restored"
+
+
+async def test_rollout_that_wrote_nothing_gives_its_target_back_clean(world: World) -> None:
+    await world.submit("chg-1", deployment(replicas=1), steps=[{"apply": {}}])
+    await world.begin()
+    await world.finish(succeeded=False)
+
+    await world.deploy("chg-2", deployment(replicas=1))
+
+
+async def test_gate_names_each_freeze_and_how_to_lift_it(world: World) -> None:
+    await world.submit("chg-1", deployment(replicas=1))
+    freeze = world.freeze()
+
+    gate = await world.gate()
+
+    assert [(hold.code, hold.ref, hold.lift) for hold in gate.holds] == [
+        ("frozen", freeze.id, f"holdpoint freeze lift {freeze.id}")
+    ]

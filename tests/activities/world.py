@@ -29,6 +29,8 @@ from holdpoint.models.contracts import (
     CompareCall,
     Compared,
     FinishCall,
+    Gate,
+    GateCall,
     JudgeCall,
     Judgement,
     PlannedStep,
@@ -141,6 +143,17 @@ class Sandbox:
         answer = self.ask("POST", f"/sandbox/{what}", json=body)
         assert answer.status_code < 300, answer.text
 
+    def slow(self, delay: float, *, seconds: float) -> None:
+        """Hold each forward write between receipt and commit for `delay` seconds."""
+        body = {
+            "part": "kubernetes",
+            "mode": "slow",
+            "user": "holdpoint-forward",
+            "delay": delay,
+            "for": seconds,
+        }
+        self.steer("fail", **body)
+
     def edit(self, path: str, patch: dict[str, Any], manager: str = "stranger") -> None:
         """Change an object as a stranger does."""
         headers = {"Content-Type": "application/merge-patch+json"}
@@ -216,7 +229,7 @@ class World:
             scope_open_only=False, draft=draft,
         )  # fmt: skip
         self.ledger.write_now(targets.enter_lane, ticket=ticket, target=self.target, priority=4)
-        self.ticket, self.run = ticket, f"run-of-{ticket}"
+        self.ticket, self.run = ticket, f"{self.namespace}-{ticket}"
         placed = [{**o, "metadata": {**o["metadata"], "namespace": self.namespace}} for o in objects]
         cluster = self.clusters.forward("sandbox")
         self.plan = [
@@ -317,6 +330,21 @@ class World:
             freezes.create_freeze, scope=scope, reason="INC-7", by="commander", until=None, except_types=[]
         )
 
+    def lift(self, freeze: Freeze) -> None:
+        self.ledger.write_now(freezes.lift_freeze, freeze.id, by="commander", reason="over")
+
+    async def gate(self) -> Gate:
+        return await self.activities.gate(GateCall(**self.of_rollout()))
+
+    async def open_forward(self) -> list[Intent]:
+        return await self.ledger.read(intents.open_intents, target=self.target)
+
+    def create(self, body: dict[str, Any], manager: str) -> None:
+        """Create an object as a stranger does."""
+        path = self.path("", body["kind"]).rstrip("/") + f"?fieldManager={manager}"
+        answer = self.sandbox.ask("POST", path, json=body)
+        assert answer.status_code == 201, answer.text
+
     def snapshot(self) -> Snapshot:
         return Snapshot.model_validate_json(self.blobs.get_secret(self.begun.snapshot))
 
@@ -346,9 +374,19 @@ def a_change(namespace: str, steps: list[Any], analysis: dict[str, Any]) -> Chan
 
 def a_view(ticket: str, target: str) -> TicketView:
     return TicketView(
-        id=ticket, title="shop", service="shop", environment="staging", type="standard", phase=Phase.EXECUTING,
-        created_at=datetime.now(UTC), requester="ci", commit=ticket, repository="memory", revision="main", target=target,
-    )  # fmt: skip
+        id=ticket,
+        title="shop",
+        service="shop",
+        environment="staging",
+        type="standard",
+        phase=Phase.EXECUTING,
+        created_at=datetime.now(UTC),
+        requester="ci",
+        commit=ticket,
+        repository="memory",
+        revision="main",
+        target=target,
+    )
 
 
 @contextmanager

@@ -1,0 +1,191 @@
+"""Nothing is sent twice, nothing under a freeze, and an answer that was lost is found again in the world."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from activities import intents as room
+from activities.intents import LedgerDoor
+from holdpoint.clients.fencing import fence
+from holdpoint.ledger import intents
+from holdpoint.models.record import Intent
+from tests.activities.world import BETTER, World, deployment, service, until
+
+
+class Crash(BaseException):
+    """A worker that dies."""
+
+
+async def test_crash_between_send_and_close_sends_nothing_twice(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.submit("chg-1", deployment(replicas=1), service(), steps=[{"apply": {}}])
+    await world.begin()
+    close = LedgerDoor.close
+
+    async def die(self: LedgerDoor, intent: Intent, status: str, result: dict[str, Any]) -> None:
+        raise Crash
+
+    monkeypatch.setattr(LedgerDoor, "close", die)
+    with pytest.raises(Crash):
+        await world.finish_step()
+    monkeypatch.setattr(LedgerDoor, "close", close)
+    left = [intent.status for intent in world.intents()]
+    world.activities = world.again()
+
+    outcome = await world.finish_step()
+
+    assert left == ["open"]
+    assert outcome.status == "done"
+    assert [(i.status, i.attempt) for i in world.intents()] == [("done", 1), ("done", 1)]
+    assert sorted(line["auditID"] for line in world.writes()) == sorted(i.audit_id for i in world.intents())
+    first = next(i for i in world.intents() if i.request.object.kind == "Deployment")
+    assert first.result is not None
+    assert first.result["landed"] == first.audit_id
+
+
+async def test_freeze_holds_before_anything_is_sent(world: World) -> None:
+    await world.deploy("chg-1", deployment(replicas=1))
+    await world.submit("chg-2", deployment(replicas=1, image=BETTER))
+    await world.begin()
+    before = world.writes()
+    freeze = world.freeze()
+
+    held = await world.weight(0)
+    world.lift(freeze)
+    done = await world.weight(0)
+
+    assert (held.status, held.mutated, [hold.ref for hold in held.holds]) == ("held", False, [freeze.id])
+    assert done.status == "done"
+    assert len(world.writes()) > len(before)
+
+
+async def test_write_that_is_late_meets_the_fence_and_gets_409(world: World) -> None:
+    await world.deploy("chg-1", deployment(replicas=1))
+    await world.submit("chg-2", deployment(replicas=1, image=BETTER), steps=[{"apply": {}}])
+    await world.begin()
+    world.sandbox.slow(1, seconds=30)
+    late = asyncio.create_task(world.finish_step())
+    await until(lambda: world.open_forward())
+    freeze = world.freeze()
+    left = (await world.open_forward())[0]
+    fenced = await fence(left, cause=freeze.id, ledger=world.ledger, clusters=world.clusters)
+    outcome = await late
+    world.sandbox.slow(0, seconds=0)
+
+    assert fenced.outcome == "fenced"
+    assert outcome.status == "held"
+    lines = [line for line in world.sandbox.audit() if line["auditID"] == left.audit_id]
+    assert [line["responseStatus"]["code"] for line in lines] == [409]
+    assert (await world.live())["spec"]["template"]["spec"]["containers"][0]["image"] != BETTER
+
+
+async def test_version_that_moved_is_observed_again_and_sent_as_a_new_attempt(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.deploy("chg-1", service())
+    await world.submit("chg-2", service(port=81), steps=[{"apply": {}}])
+    await world.begin()
+    opened = LedgerDoor.open
+    moved: list[int] = []
+
+    async def open_late(self: LedgerDoor, request: Any) -> Any:
+        outcome = await opened(self, request)
+        if not moved:
+            moved.append(1)
+            world.sandbox.edit(world.path(kind="Service"), {"metadata": {"labels": {"moved": "yes"}}})
+        return outcome
+
+    monkeypatch.setattr(LedgerDoor, "open", open_late)
+    outcome = await world.finish_step()
+
+    assert outcome.status == "done"
+    assert [(i.status, i.attempt) for i in world.intents()] == [("done", 2)]
+    assert (await world.live(kind="Service"))["spec"]["ports"][0]["port"] == 81
+
+
+async def test_create_in_doubt_is_not_sent_again_before_its_deadline(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "BUDGET", 2.0)
+    await world.submit("chg-1", service(), steps=[{"apply": {}}])
+    await world.begin()
+    world.sandbox.slow(1, seconds=1)
+    writing = asyncio.create_task(world.finish_step())
+    await until(lambda: world.open_forward())
+    writing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await writing
+
+    outcome = await world.finish_step()
+
+    assert outcome.status == "done"
+    assert len({line["auditID"] for line in world.writes()}) == len(world.writes()) == 1
+
+
+async def test_foreign_manager_is_named_and_its_field_is_left_alone(world: World) -> None:
+    await world.deploy("chg-1", deployment(replicas=2))
+    world.sandbox.edit(world.path(), {"spec": {"replicas": 3}}, manager="kube-controller-manager")
+    await world.submit("chg-2", deployment(replicas=2, image=BETTER), steps=[{"apply": {}}])
+    await world.begin()
+
+    outcome = await world.finish_step()
+
+    assert outcome.status == "failed"
+    assert outcome.reason is not None
+    assert "kube-controller-manager" in outcome.reason.message
+    assert (await world.live())["spec"]["replicas"] == 3
+
+
+async def test_what_was_deployed_by_hand_can_be_taken_over(world: World) -> None:
+    world.create(deployment(replicas=1), manager="kubectl-client-side-apply")
+    await world.submit("chg-1", deployment(replicas=1, image=BETTER), steps=[{"apply": {}}])
+    await world.begin()
+
+    outcome = await world.finish_step()
+    await world.undo()
+    compared = await world.compare()
+
+    assert outcome.status == "done", outcome
+    assert compared.differences == []
+    assert compared.result == "restored"
+
+
+async def test_run_that_lost_its_target_stops_writing(world: World) -> None:
+    await world.submit("chg-1", service(), steps=[{"apply": {}}])
+    await world.begin()
+    world.run = "a-run-that-never-began"
+
+    outcome = await world.finish_step()
+
+    assert outcome.status == "lost"
+    assert world.writes() == []
+
+
+async def test_what_a_stranger_undid_is_written_again_under_a_new_intent(world: World) -> None:
+    await world.submit("chg-1", service(), steps=[{"apply": {}}])
+    await world.begin()
+    await world.finish_step()
+    world.sandbox.ask("DELETE", world.path(kind="Service"))
+
+    outcome = await world.finish_step()
+
+    assert outcome.status == "done"
+    assert [i.request.key for i in world.intents()] == [
+        "0/finish/0/Service/shop",
+        "0/finish/0/Service/shop#1",
+    ]
+
+
+async def test_intent_that_is_open_for_a_stage_that_is_done_is_closed(world: World) -> None:
+    await world.submit("chg-1", service(), steps=[{"apply": {}}])
+    await world.begin()
+    await world.finish_step()
+    done = world.intents()[0].request
+    again = done.model_copy(update={"key": f"{done.key}#1"})
+    world.ledger.write_now(intents.open_intent, again)
+
+    await world.finish_step()
+
+    assert [i.status for i in world.intents()] == ["done", "done"]

@@ -1,0 +1,173 @@
+"""An undo returns exactly to the snapshot, leaves strangers' work alone, and needs no ledger."""
+
+import asyncio
+
+import pytest
+
+from activities import intents as room
+from holdpoint.ledger import intents
+from holdpoint.ledger.store import Ledger
+from tests.activities.world import BETTER, GOOD, World, deployment, service, until
+
+PROBE = {"httpGet": {"path": "/healthz", "port": 8080}, "initialDelaySeconds": 5}
+
+
+async def test_undo_restores_changed_added_and_removed_fields(world: World) -> None:
+    old = deployment(replicas=1, COLOUR="blue", GONE="1")
+    new = deployment(replicas=2, image=BETTER, COLOUR="red", EXTRA="1")
+    new["spec"]["template"]["spec"]["containers"][0]["livenessProbe"] = PROBE
+    new["spec"]["template"]["metadata"]["annotations"] = {"added": "yes"}
+    new["spec"]["minReadySeconds"] = 1
+    await world.deploy("chg-1", old, service())
+    before = await world.live(), await world.live(kind="Service")
+    await world.submit("chg-2", new, service(port=81), steps=[{"apply": {}}])
+    await world.begin()
+    assert (await world.finish_step()).status == "done"
+
+    undone = await world.undo()
+    compared = await world.compare()
+
+    assert (undone.complete, undone.message) == (True, "")
+    assert (compared.result, compared.differences) == ("restored", [])
+    after = await world.live(), await world.live(kind="Service")
+    assert [body["spec"] for body in after] == [body["spec"] for body in before]
+    assert after[0]["spec"]["template"]["spec"]["containers"][0]["image"] == GOOD
+
+
+async def test_undo_in_mid_canary_restores_replicas_and_removes_the_canary(world: World) -> None:
+    await world.deploy("chg-1", deployment(replicas=4))
+    await world.submit("chg-2", deployment(replicas=4, image=BETTER))
+    await world.begin()
+    await world.weight(0)
+    assert (await world.live())["spec"]["replicas"] == 3
+
+    await world.undo()
+    compared = await world.compare()
+
+    assert compared.result == "restored"
+    assert (await world.live())["status"]["readyReplicas"] == 4
+    assert await world.read("shop-canary") is None
+
+
+async def test_undo_is_repeated_without_writing_again(world: World) -> None:
+    await world.deploy("chg-1", service())
+    await world.submit("chg-2", service(port=81), steps=[{"apply": {}}])
+    await world.begin()
+    await world.finish_step()
+    await world.undo()
+    before = world.writes()
+
+    again = await world.undo()
+
+    assert again.complete
+    assert world.writes() == before
+
+
+async def test_freeze_does_not_stop_an_undo(world: World) -> None:
+    await world.submit("chg-1", service(), steps=[{"apply": {}}])
+    await world.begin()
+    await world.finish_step()
+    world.freeze()
+
+    await world.undo()
+
+    assert await world.read(kind="Service") is None
+
+
+async def test_foreign_edit_is_left_alone_and_reported_as_diverged(world: World) -> None:
+    await world.deploy("chg-1", deployment(replicas=1), service())
+    await world.submit("chg-2", deployment(replicas=1, image=BETTER), service(port=81), steps=[{"apply": {}}])
+    await world.begin()
+    await world.finish_step()
+    world.sandbox.edit(world.path(), {"spec": {"replicas": 2}, "metadata": {"labels": {"hand": "made"}}})
+
+    await world.undo()
+    compared = await world.compare()
+
+    assert compared.result == "diverged"
+    assert sorted(compared.differences) == [
+        'Deployment/shop: metadata.labels: (none) -> {"hand":"made"}',
+        "Deployment/shop: spec.replicas: 1 -> 2",
+    ]
+    assert (await world.live())["spec"]["template"]["spec"]["containers"][0]["image"] == GOOD
+    assert (await world.live(kind="Service"))["spec"]["ports"][0]["port"] == 80
+
+
+async def test_object_that_a_stranger_deleted_or_made_is_reported(world: World) -> None:
+    await world.deploy("chg-1", service())
+    await world.submit("chg-2", service(port=81), service("extra"), steps=[{"apply": {}}])
+    await world.begin()
+    world.create(service("extra"), manager="stranger")
+    world.sandbox.ask("DELETE", world.path(kind="Service"))
+
+    await world.undo()
+    compared = await world.compare()
+
+    assert compared.result == "diverged"
+    assert compared.differences == [
+        "Service/shop: (object): present -> (none)",
+        "Service/extra: (object): (none) -> present",
+    ]
+
+
+async def test_comparison_before_the_undo_is_partial(world: World) -> None:
+    await world.deploy("chg-1", service())
+    await world.submit("chg-2", service(port=81), steps=[{"apply": {}}])
+    await world.begin()
+    await world.finish_step()
+
+    compared = await world.compare()
+
+    assert compared.result == "partial"
+    assert any("spec.ports" in line and "81" in line for line in compared.differences)
+
+
+async def test_undo_while_the_ledger_is_down_is_recorded_later(world: World) -> None:
+    await world.deploy("chg-1", service())
+    await world.submit("chg-2", service(port=81), service("extra"), steps=[{"apply": {}}])
+    await world.begin()
+    await world.finish_step()
+    whole = world.ledger
+    world.ledger = Ledger("sqlite:////nowhere/ledger.db")
+    world.activities = world.again()
+
+    undone = await world.undo()
+    world.ledger.close()
+    world.ledger = whole
+    world.activities = world.again()
+    world.ledger.write_now(intents.append_deferred, undone.deferred)
+    compared = await world.compare()
+
+    assert undone.complete, undone.message
+    assert compared.result == "restored"
+    assert {intent.deferred for intent in world.intents("undo")} == {True}
+    assert {intent.status for intent in world.intents("undo")} == {"done"}
+    ours = {i.audit_id for d in ("forward", "undo") for i in world.intents(d)}
+    mine = {line["auditID"] for line in world.writes()[-len(world.intents("undo")) :]}
+    assert mine <= ours
+
+
+async def test_write_in_doubt_is_fenced_before_the_undo(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "BUDGET", 4.0)
+    await world.deploy("chg-1", service())
+    await world.submit("chg-2", service(port=81), service("extra"), steps=[{"apply": {}}])
+    await world.begin()
+    world.sandbox.steer(
+        "fail", part="kubernetes", mode="slow", user="holdpoint-forward", delay=1.5, **{"for": 6}
+    )
+    writing = asyncio.create_task(world.finish_step())
+    await until(lambda: world.open_forward())
+    writing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await writing
+
+    undone = await world.undo()
+    compared = await world.compare()
+    world.sandbox.slow(0, seconds=0)
+
+    assert undone.complete
+    assert compared.result == "restored"
+    assert [i.status for i in world.intents()] == ["fenced"]
+    assert (await world.live(kind="Service"))["spec"]["ports"][0]["port"] == 80
