@@ -40,14 +40,9 @@ async def gather_approvals(ticket: TicketState) -> None:
 def _ask(ticket: TicketState) -> None:
     evaluation = _evaluated(ticket)
     need, quorum = evaluation.decision.approvals, evaluation.quorum
-    # What the ledger has counted for this digest already is not asked again; it was void only for the ticket.
-    required = max(1, need.count - quorum.counted)
-    ticket.ballot.ask(need, evaluation.digest, required=required, now=workflow.now())
-    _note(
-        ticket,
-        "approval.requested",
-        {"digest": evaluation.digest, "required": required, "groups": need.groups},
-    )
+    ticket.ballot.ask(need, evaluation.digest, before=quorum.counted, now=workflow.now())
+    body = {"digest": evaluation.digest, "required": need.count, "groups": need.groups}
+    _note(ticket, "approval.requested", {**body, "counted": quorum.counted})
 
 
 def _climb(ticket: TicketState) -> str:

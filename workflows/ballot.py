@@ -21,15 +21,19 @@ class Ballot:
     def __init__(self) -> None:
         self.asked = False
         self.digest: Digest | None = None
-        self.required = 0
+        self.required = self.before = 0
         self.groups: list[str] = []
         self.given: list[Approval] = []
         self.moments: list[datetime] = []
         self.rung = 0
 
-    def ask(self, need: ApprovalNeed, digest: Digest, *, required: int, now: datetime) -> None:
-        """Ask for approvals of `digest`. The ladder's times are a snapshot of the decision's."""
-        self.asked, self.digest, self.required, self.groups = True, digest, required, need.groups
+    def ask(self, need: ApprovalNeed, digest: Digest, *, before: int, now: datetime) -> None:
+        """Ask for approvals of `digest`, of which the ledger has counted some `before`.
+
+        The ladder's times are a snapshot of the decision's.
+        """
+        self.asked, self.digest, self.groups = True, digest, need.groups
+        self.required, self.before = need.count, before
         spans = (need.remind_after, need.escalate_after, need.expire_after)
         self.moments, self.rung = [now + timedelta(seconds=span) for span in spans], 0
 
@@ -52,13 +56,14 @@ class Ballot:
 
     @property
     def counted(self) -> int:
-        """Return how many people have approved what is asked now."""
-        return len(self._approvers())
+        """Return how many people have approved what is asked now, as far as the ticket knows."""
+        return self.before + len(self._approvers())
 
     @property
     def met(self) -> bool:
         """Tell whether enough people have approved."""
-        return self.asked and self.counted >= self.required
+        needed = max(self.required, self.before + 1)  # being asked, it wants at least one word
+        return self.asked and self.counted >= needed
 
     @property
     def rejected(self) -> Approval | None:
@@ -110,6 +115,7 @@ class Ballot:
             "asked": self.asked,
             "digest": self.digest,
             "required": self.required,
+            "before": self.before,
             "groups": self.groups,
             "given": [approval.model_dump(mode="json") for approval in self.given],
             "moments": [moment.isoformat() for moment in self.moments],
@@ -119,6 +125,6 @@ class Ballot:
     def recall(self, memory: dict[str, Any]) -> None:
         """Take over what `remember` returned."""
         self.asked, self.digest, self.required = memory["asked"], memory["digest"], memory["required"]
-        self.groups, self.rung = memory["groups"], memory["rung"]
+        self.groups, self.rung, self.before = memory["groups"], memory["rung"], memory["before"]
         self.given = [Approval.model_validate(kept) for kept in memory["given"]]
         self.moments = [datetime.fromisoformat(moment) for moment in memory["moments"]]

@@ -11,13 +11,11 @@ from temporalio.exceptions import ChildWorkflowError, FailureError, WorkflowAlre
 from temporalio.workflow import ParentClosePolicy
 
 from holdpoint.models.contracts import (
-    FINISH,
     INSPECT,
     ROLLOUT,
     SIGNAL_CONTROL,
     Abandoned,
     Call,
-    FinishCall,
     RolloutResult,
     RolloutStart,
     rollout_workflow,
@@ -148,31 +146,11 @@ async def _replace(ticket: TicketState, lost: Child) -> None:
         stoppable=False,
     )
     if not abandoned.rollouts:
-        await _give_back(ticket, lost)
         ticket.arrive(abandoned.phase, abandoned.reason)
         return
     message = "The rollout was lost: somebody terminated it in Temporal, or it broke."
     undo = {"mode": "undo", "reason": Reason(code="rollout_lost", message=message), "record": clerk.record()}
     ticket.hand_off.child = await start_when_free(abandoned.rollouts[0].model_copy(update=undo))
-
-
-async def _give_back(ticket: TicketState, lost: Child) -> None:
-    start = ticket.start
-    call = FinishCall(
-        ticket=start.ticket,
-        target=start.target,
-        run=lost.first_execution_run_id or "",
-        service=start.service,
-        environment=start.environment,
-        type=start.type,
-        succeeded=False,
-    )
-    try:
-        await ticket.clerk.insist(
-            FINISH, call, summary="Give back the target", bound=CLOSE_BOUND, stoppable=False
-        )
-    except Broken as broken:
-        ticket.clerk.note("target.kept", broken.reason.model_dump())
 
 
 async def start_when_free(start: RolloutStart) -> Child:

@@ -134,10 +134,13 @@ UNDO_BOUND = timedelta(days=7)
 CLOSE_BOUND = timedelta(days=7)
 """How long a ticket tries to give back its target and to be archived before its workflow ends without."""
 
-UNDO_ROUNDS = 3
+UNDO_ROUNDS = 2
 """Undo and comparison together, while the comparison says `partial`: controllers may need a moment to
 follow."""
-UNDO_ROUND_PAUSE = timedelta(seconds=5)
+UNDO_ROUND_PAUSE = timedelta(seconds=2)
+UNDO_TRIES = 3
+"""Undos of one round while something is left undone: with pauses of 2 and 4 s it rides out a restart of
+the API server; what is refused for good is then left to the comparison, and to a person."""
 
 START_TRIES = 12
 """Starts of a child whose ID is still running: with pauses of 1 to 60 s that is about 6 minutes, and 120
@@ -158,5 +161,8 @@ LONGEST_HELD_WINDOW = 300.0
 """Seconds per judge call under a long hold: a day of it is 300 calls and 2,000 events."""
 WINDOWS_PER_BAKE = 120
 """A bake of days may stretch its windows beyond that, so that one weight stays near 700 events."""
+CLOCK_SLACK = 3.0
+"""Seconds more for the last look of a bake: the judge tells by its own clock when the bake is over, and
+answers a `pass` at once then. Without it a worker's slow clock would show as a hold for want of a verdict."""
 SHORTEST_WINDOW = 1.0
 """Seconds; a scrape takes one, so less cannot see anything new."""

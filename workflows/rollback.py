@@ -10,12 +10,11 @@ from holdpoint.models.contracts import (
     CompareCall,
     Compared,
     UndoCall,
-    Undone,
 )
 from holdpoint.models.phases import Phase
 from holdpoint.models.ticket import Reason, RollbackResult, RollbackView, StepStatus
 from workflows.failures import Broken, Overdue
-from workflows.limits import FLUSH_BEFORE_UNDO, UNDO_BOUND, UNDO_ROUND_PAUSE, UNDO_ROUNDS
+from workflows.limits import FLUSH_BEFORE_UNDO, UNDO_BOUND, UNDO_ROUND_PAUSE, UNDO_ROUNDS, UNDO_TRIES
 from workflows.record_keeping import wait
 from workflows.rollout_state import RolloutWork
 
@@ -52,18 +51,24 @@ async def _until_restored(work: RolloutWork) -> Compared:
         await wait(lambda: False, UNDO_ROUND_PAUSE, "Give controllers a moment, then undo what is left")
 
 
-async def _undo(work: RolloutWork) -> Undone:
-    undone = await work.clerk.insist(
-        UNDO,
-        work.call(UndoCall, snapshot=_snapshot(work), plan=work.start.plan),
-        summary="Undo everything from the snapshot, in reverse order",
-        bound=UNDO_BOUND,
-        priority=EMERGENCY,
-        stoppable=False,
-    )
-    work.clerk.carry(undone.deferred)
-    work.clerk.note("rollback.undone", {"complete": undone.complete, "message": undone.message})
-    return undone
+async def _undo(work: RolloutWork) -> None:
+    """Undo, again while it is incomplete: the comparison needs the ledger, and nobody can wait for that."""
+    pause = UNDO_ROUND_PAUSE
+    for attempt in range(1, UNDO_TRIES + 1):
+        undone = await work.clerk.insist(
+            UNDO,
+            work.call(UndoCall, snapshot=_snapshot(work), plan=work.start.plan),
+            summary="Undo everything from the snapshot, in reverse order",
+            bound=UNDO_BOUND,
+            priority=EMERGENCY,
+            stoppable=False,
+        )
+        work.clerk.carry(undone.deferred)
+        work.clerk.note("rollback.undone", {"complete": undone.complete, "message": undone.message})
+        if undone.complete or attempt == UNDO_TRIES:
+            return
+        await wait(lambda: False, pause, "Undo what could not be undone yet")
+        pause *= 2
 
 
 async def _compare(work: RolloutWork, attempt: int) -> Compared:

@@ -38,17 +38,14 @@ async def await_release(ticket: TicketState) -> None:
     await _await_target(ticket)
     before, now = ticket.evaluation, await _evaluate_again(ticket)
     if now.decision.deny:
-        take_in(ticket, now, "release")
-        ticket.move(Phase.REJECTED, denied(now.decision))
+        ticket.move(Phase.REJECTED, denied(now.decision), **take_in(ticket, now))
     elif before is not None and _approvals_are_void(ticket, before, now):
-        take_in(ticket, now, "release")
         void_approvals(ticket, before, now)
         await leave(ticket)
         ticket.scheduled_since = None
-        ticket.move(Phase.AWAITING_APPROVAL)
+        ticket.move(Phase.AWAITING_APPROVAL, **take_in(ticket, now))
     elif PAUSED not in ticket.clerk.holds:
-        take_in(ticket, now, "release")
-        ticket.move(Phase.PRECHECKING)
+        ticket.move(Phase.PRECHECKING, **take_in(ticket, now))
 
 
 async def _await_target(ticket: TicketState) -> None:

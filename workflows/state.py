@@ -16,7 +16,7 @@ from workflows.denials import Denials
 from workflows.hand_off import HandOff
 from workflows.holds import PAUSED
 from workflows.record_keeping import Clerk
-from workflows.views import details, path_between, pause_hold
+from workflows.views import details, path_between, pause_hold, warnings_of
 
 SHOWN_IN_LISTS = frozenset({Phase.AWAITING_APPROVAL, Phase.EXECUTING})
 """Phases that last: these and the terminal ones are worth an event for Temporal's own list."""
@@ -54,17 +54,18 @@ class TicketState:
         """Return what the decision asks; the defaults until there is one."""
         return self.evaluation.decision.obligations if self.evaluation else Obligations()
 
-    def move(self, phase: Phase, reason: Reason | None = None) -> None:
-        """Enter a phase, and have that recorded."""
+    def move(self, phase: Phase, reason: Reason | None = None, **more: Any) -> None:
+        """Enter a phase, and have that recorded; `more` is what else changes in the ticket's view."""
         if phase not in TRANSITIONS[self.phase]:
             raise RuntimeError(f"no edge from {self.phase} to {phase}")
         before, self.phase, self.reason = self.phase, phase, reason
-        patch: dict[str, Any] = {"phase": phase.value, "reason": reason.model_dump() if reason else None}
+        said = reason.model_dump() if reason else None
+        patch: dict[str, Any] = {**more, "phase": phase.value, "reason": said}
         if phase.terminal:
             self.clerk.lift_all()
             self.closed_at = workflow.now()
             patch |= {"closed_at": self.closed_at.isoformat(), "holds": []}
-        body = {"phase": phase.value, "from": before.value, "reason": patch["reason"]}
+        body = {"phase": phase.value, "from": before.value, "reason": said}
         self.clerk.note("phase.entered", body, **patch)
         self.show()
 
@@ -135,6 +136,6 @@ class TicketState:
             repository="",
             revision="",
             target=start.target,
-            warnings=evaluation.warnings if evaluation else [],
+            warnings=warnings_of(evaluation) if evaluation else [],
             review=self.review,
         )

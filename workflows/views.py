@@ -4,7 +4,7 @@ from datetime import datetime
 
 from temporalio import workflow
 
-from holdpoint.models.contracts import Control, PlannedStep, RolloutState
+from holdpoint.models.contracts import Control, Evaluation, PlannedStep, RolloutState
 from holdpoint.models.phases import TRANSITIONS, Phase
 from holdpoint.models.ticket import Hold, HoldCode, StepView, TicketView
 
@@ -23,6 +23,11 @@ def steps_of(plan: list[PlannedStep]) -> list[StepView]:
         )
         for step in plan
     ]
+
+
+def warnings_of(evaluation: Evaluation) -> list[str]:
+    """Return everything that people are warned of, each sentence once."""
+    return list(dict.fromkeys([*evaluation.decision.warn, *evaluation.warnings]))
 
 
 def pause_hold(control: Control, ticket: str, ends: datetime) -> Hold:

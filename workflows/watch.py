@@ -14,6 +14,7 @@ from holdpoint.models.ticket import Hold, HoldCode, Reason, Verdict, VerdictCode
 from workflows.failures import Fallen, Outage, Stopped, seconds
 from workflows.holds import ANALYSIS, OUTAGE_OF_JUDGE
 from workflows.limits import (
+    CLOCK_SLACK,
     FIRST_PAUSE,
     FIRST_WINDOW,
     HELD_WINDOW,
@@ -102,10 +103,10 @@ class Watch:
             step=self.step,
             weight=self.weight,
             since=self.since,
-            window=window,
+            window=window + (CLOCK_SLACK if self.step else 0.0),
             analysis=analysis,
         )
-        limit = LIMITS[JUDGE.name].over(window)
+        limit = LIMITS[JUDGE.name].over(call.window)
         try:
             judgement = await clerk.carry_out(
                 JUDGE, call, summary=self._summary(), limit=limit, until=released

@@ -1,0 +1,132 @@
+"""Values for tests, each with everything but what the test is about filled in."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from temporalio.exceptions import ApplicationError
+
+from holdpoint.models.change import Analysis, ErrorRatio
+from holdpoint.models.contracts import (
+    ApprovalGiven,
+    Control,
+    Evaluation,
+    Judgement,
+    PlannedStep,
+    Quorum,
+    RolloutStart,
+    StepOutcome,
+    TicketStart,
+    WeightPlan,
+)
+from holdpoint.models.policy import ApprovalNeed, Decision, Obligations
+from holdpoint.models.ticket import Hold, HoldCode, Risk, Verdict, VerdictCode
+
+ANALYSIS = Analysis(errorRatio=ErrorRatio(max=0.01))
+
+
+def a_digest(letter: str = "a") -> str:
+    return "sha256:" + letter * 64
+
+
+def a_start(ticket: str, **changes: Any) -> TicketStart:
+    values: dict[str, Any] = {
+        "ticket": ticket,
+        "title": "shop 1.2.3",
+        "service": "shop",
+        "environment": "production",
+        "type": "normal",
+        "requester": "ci",
+        "target": f"sandbox/default/{ticket}",
+        "verify": 5.0,
+        "analysis": ANALYSIS,
+    }
+    return TicketStart(**{**values, **changes})
+
+
+def a_canary(weights: tuple[int, ...] = (10, 50), bake: float = 30.0, index: int = 0) -> PlannedStep:
+    return PlannedStep(
+        index=index,
+        name=f"canary {index}",
+        kind="canary",
+        config={"deployment": "shop"},
+        weights=[WeightPlan(asked=w, reached=float(w), canary=w // 10, stable=10 - w // 10) for w in weights],
+        bake=bake,
+    )
+
+
+def an_apply(index: int = 0) -> PlannedStep:
+    return PlannedStep(index=index, name=f"apply {index}", kind="apply", config={})
+
+
+def an_evaluation(
+    *,
+    plan: list[PlannedStep] | None = None,
+    deny: list[str] | None = None,
+    approvals: int = 0,
+    digest: str | None = None,
+    met: bool = True,
+    counted: int = 0,
+    need: dict[str, Any] | None = None,
+    obligations: dict[str, Any] | None = None,
+    risk: str = "low",
+) -> Evaluation:
+    decision = Decision(
+        deny=deny or [],
+        risk=Risk(level=risk),
+        approvals=ApprovalNeed(count=approvals, groups=["approver"], **(need or {})),
+        obligations=Obligations(**(obligations or {})),
+        revision="r1",
+        digest=a_digest("d"),
+    )
+    return Evaluation(
+        decision=decision,
+        digest=digest or a_digest(),
+        plan=plan if plan is not None else [a_canary()],
+        quorum=Quorum(met=met, counted=counted, required=approvals, message="0 of 1 in the ledger."),
+    )
+
+
+def a_verdict(code: str = "pass", message: str = "", weight: float = 10.0) -> Judgement:
+    verdict = Verdict(
+        verdict=VerdictCode(code), weight=weight, message=message or f"It is {code}.", at=datetime.now(UTC)
+    )
+    return Judgement(verdict=verdict, watched=0.0)
+
+
+def a_hold(code: HoldCode = HoldCode.FROZEN, ref: str = "frz-1", **changes: Any) -> Hold:
+    values = {"message": "Frozen: INC-7", "by": "commander", "since": datetime.now(UTC), "lift": "lift it"}
+    return Hold(code=code, ref=ref, **{**values, **changes})
+
+
+def held(*holds: Hold, mutated: bool = False) -> StepOutcome:
+    return StepOutcome(status="held", holds=list(holds) or [a_hold()], mutated=mutated)
+
+
+def an_approval(by: str = "approver", digest: str | None = None) -> ApprovalGiven:
+    return ApprovalGiven(by=by, digest=digest or a_digest(), entry=f"given/{by}", at=datetime.now(UTC))
+
+
+def a_control(verb: str, by: str = "sre", reason: str = "INC-7") -> Control:
+    return Control(verb=verb, by=by, reason=reason)
+
+
+def a_rollout(ticket: str, **changes: Any) -> RolloutStart:
+    values: dict[str, Any] = {
+        "ticket": ticket,
+        "target": f"sandbox/default/{ticket}",
+        "service": "shop",
+        "environment": "production",
+        "type": "normal",
+        "plan": [a_canary()],
+        "verify": 5.0,
+        "analysis": ANALYSIS,
+    }
+    return RolloutStart(**{**values, **changes})
+
+
+def down(what: str = "The cluster") -> ApplicationError:
+    return ApplicationError(f"{what} does not answer.", type="upstream_unavailable")
+
+
+def broken(code: str = "step_config", message: str = "It cannot run as configured.") -> ApplicationError:
+    return ApplicationError(message, type=code, non_retryable=True)

@@ -1,0 +1,265 @@
+"""A world without an outside: activities that keep the contracts in memory, and tickets that run against them.
+
+Each ticket has a world of its own, found by the ticket's ID; so one worker serves every test of a session.
+"""
+
+import asyncio
+import inspect
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
+from itertools import count
+from typing import Any, TypeVar
+
+from temporalio import activity
+from temporalio.client import Client, WorkflowHandle
+from temporalio.service import RPCError
+from temporalio.testing import WorkflowEnvironment
+
+from holdpoint.models import contracts
+from holdpoint.models.base import Model
+from holdpoint.models.contracts import (
+    Abandoned,
+    Archived,
+    Begun,
+    Call,
+    CheckReport,
+    Compared,
+    Done,
+    Gate,
+    Named,
+    Scheduled,
+    StepCall,
+    StepOutcome,
+    TicketStart,
+    Undone,
+    rollout_workflow,
+    ticket_workflow,
+)
+from holdpoint.models.phases import Phase
+from holdpoint.models.record import EntryDraft, Record
+from holdpoint.models.ticket import Reason, RollbackResult
+from tests.workflows.builders import a_digest, a_start, a_verdict, an_evaluation, down
+
+R = TypeVar("R")
+QUEUE = "holdpoint-tests"
+PATIENCE = 15.0
+"""Seconds of real time after which something that a test waits for will not come any more."""
+
+_numbers = count(1)
+WORLDS: dict[str, "World"] = {}
+
+
+class World:
+    """The ledger's view of one ticket, what every activity was asked, and what each is to answer."""
+
+    def __init__(self, env: WorkflowEnvironment, queue: str = QUEUE) -> None:
+        self.env, self.queue = env, queue
+        self.ticket = f"chg-{next(_numbers):010d}"
+        self.calls: list[tuple[str, Any]] = []
+        self.entries: dict[str, EntryDraft] = {}
+        self.view: dict[str, Any] = {}
+        self.ledger_is_down = False
+        self.answers: dict[str, Any] = {}
+        self._changed = asyncio.Event()
+        self._handles: list[WorkflowHandle[Any, Any]] = []
+        WORLDS[self.ticket] = self
+
+    # What activities do
+
+    async def answer(self, name: str, call: Any) -> Any:
+        """Record what the call carries as the ledger would, then answer as scripted or as usual."""
+        if self.ledger_is_down and name != contracts.UNDO.name:
+            raise down("The ledger")
+        self.calls.append((name, call))
+        if call.record is not None and name != contracts.UNDO.name:
+            self.append(call.record)
+        self._stir()
+        answer = self.answers.get(name, _usual(name, call))
+        if isinstance(answer, list):
+            answer = answer.pop(0) if len(answer) > 1 else answer[0]
+        if callable(answer):
+            answer = answer(call)
+        if inspect.isawaitable(answer):
+            answer = await answer
+        self._stir()
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+    def append(self, record: Record) -> None:
+        """Append as the ledger does: by key, and the patch only if the last entry is new."""
+        new = record.entries[-1].key not in self.entries
+        for entry in record.entries:
+            self.entries.setdefault(entry.key, entry)
+        if new:
+            self.view |= record.patch
+
+    def _stir(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    # What tests ask
+
+    @property
+    def kinds(self) -> list[str]:
+        """Return the kinds of all entries, in order."""
+        return [entry.kind for entry in self.entries.values()]
+
+    @property
+    def phases(self) -> list[str]:
+        """Return the phases that the ledger was told, in order."""
+        return [entry.body["phase"] for entry in self.entries.values() if entry.kind == "phase.entered"]
+
+    @property
+    def names(self) -> list[str]:
+        """Return the names of all activities that were asked, in order."""
+        return [name for name, _ in self.calls]
+
+    def bodies(self, kind: str) -> list[dict[str, Any]]:
+        """Return the bodies of all entries of a kind."""
+        return [entry.body for entry in self.entries.values() if entry.kind == kind]
+
+    def calls_of(self, named: Named[Any, Any]) -> list[Any]:
+        """Return what an activity was asked, each time."""
+        return [call for name, call in self.calls if name == named.name]
+
+    def held_by(self) -> set[str]:
+        """Return the codes of the holds that the ledger shows."""
+        return {hold["code"] for hold in self.view.get("holds", [])}
+
+    async def until(self, true: Callable[[], bool], what: str = "") -> None:
+        """Wait until something is true of this world; every activity is a moment to look."""
+        async with asyncio.timeout(PATIENCE):
+            while not true():
+                changed = self._changed
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(changed.wait(), 0.2)
+
+    async def enters(self, phase: Phase) -> None:
+        """Wait until the ledger has been told that the ticket is in a phase."""
+        await self.until(lambda: self.view.get("phase") == phase.value, phase.value)
+
+    async def is_held(self, code: str) -> None:
+        """Wait until the ledger shows a hold."""
+        await self.until(lambda: code in self.held_by())
+
+    async def is_free(self) -> None:
+        """Wait until the ledger shows no hold."""
+        await self.until(lambda: not self.held_by())
+
+    async def asked(self, named: Named[Any, Any], times: int = 1) -> None:
+        """Wait until an activity was asked so often."""
+        await self.until(lambda: len(self.calls_of(named)) >= times)
+
+    # What tests do
+
+    @property
+    def client(self) -> Client:
+        """Return the client of the test's server."""
+        return self.env.client
+
+    async def submit(self, **changes: Any) -> WorkflowHandle[Any, Any]:
+        """Start the ticket's workflow."""
+        start = a_start(self.ticket, **changes)
+        return await self.run(contracts.CHANGE_TICKET, start, ticket_workflow(self.ticket))
+
+    async def run(self, named: Named[Any, R], start: Model, id: str) -> WorkflowHandle[Any, R]:
+        """Start a workflow on the test's task queue."""
+        handle: WorkflowHandle[Any, R] = await self.client.start_workflow(
+            named.name, start, id=id, task_queue=self.queue, result_type=named.result
+        )
+        self._handles.append(handle)
+        return handle
+
+    @property
+    def of_ticket(self) -> WorkflowHandle[Any, Any]:
+        """Return the ticket's handle."""
+        return self.client.get_workflow_handle(ticket_workflow(self.ticket), result_type=Phase)
+
+    @property
+    def of_rollout(self) -> WorkflowHandle[Any, Any]:
+        """Return the rollout's handle."""
+        target = f"sandbox/default/{self.ticket}"
+        return self.client.get_workflow_handle(rollout_workflow(target), result_type=contracts.RolloutResult)
+
+    async def tell(self, named: Named[Any, R], argument: Model, id: str | None = None) -> R:
+        """Send an update to the ticket and return its answer."""
+        answer: R = await self.of_ticket.execute_update(named.name, argument, id=id, result_type=named.result)
+        return answer
+
+    async def wake(self) -> None:
+        """Wake ticket and rollout, as the ledger's outbox does."""
+        for handle in (self.of_ticket, self.of_rollout):
+            with suppress(RPCError):
+                await handle.signal(contracts.SIGNAL_WAKE, contracts.Wake(cause="test"))
+
+    async def pass_time(self, **span: float) -> None:
+        """Let so much time pass on the test's server."""
+        await self.env.sleep(timedelta(**span))
+
+    async def ends(self) -> Phase:
+        """Return the phase that the ticket ends in, letting time pass as needed."""
+        # Only a handle that came from a start lets the server's clock skip.
+        phase: Phase = await self._handles[0].result()
+        return phase
+
+    async def close(self) -> None:
+        """Leave nothing behind that would go on in the next test."""
+        for handle in (self.of_ticket, self.of_rollout, *self._handles):
+            with suppress(RPCError):
+                await handle.terminate("the test is over")
+
+
+def _usual(name: str, call: Any) -> Any:
+    """Return what goes well."""
+    usual: dict[str, Any] = {
+        contracts.EVALUATE.name: lambda: an_evaluation(),
+        contracts.SCHEDULE.name: lambda: Scheduled(granted=True),
+        contracts.PRECHECK.name: lambda: CheckReport(passed=True, checks=[]),
+        contracts.BEGIN.name: lambda: Begun(snapshot=a_digest("5"), objects=2, absent=0),
+        contracts.APPLY_STEP.name: lambda: applied(call),
+        contracts.JUDGE.name: lambda: a_verdict(weight=call.weight),
+        contracts.GATE.name: lambda: Gate(),
+        contracts.UNDO.name: lambda: Undone(complete=True),
+        contracts.COMPARE.name: lambda: Compared(result=RollbackResult.RESTORED),
+        contracts.ARCHIVE.name: lambda: Archived(digest=a_digest("f")),
+        contracts.INSPECT.name: lambda: Abandoned(
+            rollouts=[],
+            phase=Phase.ABORTED,
+            reason=Reason(code="workflow_lost", message="Nothing was left."),
+            closed=False,
+        ),
+    }
+    return usual.get(name, Done)()
+
+
+def applied(call: StepCall) -> StepOutcome:
+    """Return the outcome of a stage that went well."""
+    reached = call.step.weights[call.weight].reached if call.stage == "weight" else 100.0
+    return StepOutcome(status="done", reached=reached, mutated=True)
+
+
+async def hang() -> None:
+    """Be busy until cancelled, as an activity that waits for something outside; let go of it with the beat."""
+    while True:
+        activity.heartbeat()
+        await asyncio.sleep(0.02)
+
+
+def fakes() -> list[Callable[..., Any]]:
+    """Return one activity for each contract."""
+    return [_fake(named) for named in contracts.ACTIVITIES]
+
+
+def _fake(named: Named[Any, Any]) -> Callable[..., Any]:
+    async def fake(call: Call) -> Any:
+        return await WORLDS[call.ticket].answer(named.name, call)
+
+    fake.__annotations__ = {"call": named.argument, "return": named.result}
+    return activity.defn(name=named.name)(fake)
+
+
+def a_ticket_start(world: World, **changes: Any) -> TicketStart:
+    """Return the start of a world's ticket."""
+    return a_start(world.ticket, **changes)
