@@ -19,7 +19,7 @@ from holdpoint.clients.cluster import Cluster, ref_of
 from holdpoint.clients.git import Repositories
 from holdpoint.ledger.tickets import StoredChange
 from holdpoint.models.contracts import Check, PlannedStep
-from holdpoint.models.errors import Conflict, InvalidChange, NotFound, StepConfig
+from holdpoint.models.errors import AccessDenied, Conflict, InvalidChange, NotFound, StepConfig
 from holdpoint.models.record import Freeze
 
 HEALTH_TRIES, HEALTH_PAUSE = 8, 2.0
@@ -89,7 +89,7 @@ async def _dry_run(
         write = Apply("precheck", manifest, world.cluster.name, takeover=takeover)
         try:
             await write.missing(world.cluster, before)
-        except (Conflict, StepConfig) as error:
+        except (AccessDenied, Conflict, NotFound, StepConfig) as error:
             refused.append(f"{manifest['kind']} {manifest['metadata']['name']}: {error.message}")
     if refused:
         return Finding(False, "The API server would refuse: " + " ".join(refused[:MOST_SHOWN]))
