@@ -69,10 +69,10 @@ def escaped(value: str) -> str:
 class PrometheusMetrics:
     """Any server with Prometheus' HTTP API; `base` is what stands before `/api/v1`."""
 
-    def __init__(self, base: str) -> None:
+    def __init__(self, base: str, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self._base = base.rstrip("/")
         # The environment's proxies are not trusted: their answers would be judged as the service's numbers.
-        self._http = httpx.AsyncClient(timeout=TIMEOUT, trust_env=False, follow_redirects=False)
+        self._http = httpx.AsyncClient(timeout=TIMEOUT, trust_env=False, transport=transport)
 
     async def close(self) -> None:
         """Close the connections."""

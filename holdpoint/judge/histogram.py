@@ -19,4 +19,9 @@ def slow(buckets: Mapping[float, float], limit: float) -> tuple[float, float, fl
     within = [edge for edge in buckets if edge <= limit]
     surely = total - buckets[min(beyond)] if beyond else 0.0
     perhaps = total - (buckets[max(within)] if within else 0.0)
-    return total, max(0.0, surely), max(0.0, perhaps)
+    return total, _counted(surely), _counted(perhaps)
+
+
+def _counted(value: float) -> float:
+    """Return a count that is not negative; NaN stays, where `max` would make it a zero, which is a pass."""
+    return 0.0 if value < 0 else value

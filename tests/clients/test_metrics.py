@@ -1,0 +1,125 @@
+"""A Prometheus that cannot be asked is an outage; a value can never change the question."""
+
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
+from math import isnan
+
+import httpx
+import pytest
+
+from holdpoint.clients.metrics import (
+    Metrics,
+    NullMetrics,
+    PrometheusMetrics,
+    Query,
+    escaped,
+    selector,
+)
+from holdpoint.models.errors import StepConfig, UpstreamRateLimited, UpstreamUnavailable
+
+QUERY = Query(text="up", at=datetime(2026, 1, 1, tzinfo=UTC))
+Answer = Callable[[httpx.Request], httpx.Response]
+WithAnswer = Callable[[Answer], PrometheusMetrics]
+
+
+@pytest.fixture
+async def prometheus() -> AsyncIterator[WithAnswer]:
+    made: list[PrometheusMetrics] = []
+
+    def build(answer: Answer) -> PrometheusMetrics:
+        made.append(
+            PrometheusMetrics("http://prometheus.example/base/", transport=httpx.MockTransport(answer))
+        )
+        return made[-1]
+
+    yield build
+    for metrics in made:
+        await metrics.close()
+
+
+def vector(*values: str) -> httpx.Response:
+    result = [{"metric": {"pod": f"pod-{n}"}, "value": [0, value]} for n, value in enumerate(values)]
+    return httpx.Response(200, json={"status": "success", "data": {"resultType": "vector", "result": result}})
+
+
+async def test_samples_keep_labels_and_numbers_that_are_none(prometheus: WithAnswer) -> None:
+    asked: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        return vector("1.5", "NaN", "+Inf")
+
+    found = await prometheus(answer).samples(QUERY)
+
+    assert found[0].labels == {"pod": "pod-0"}
+    assert found[0].value == 1.5
+    assert isnan(found[1].value)
+    assert found[2].value == float("inf")
+    assert str(asked[0].url) == "http://prometheus.example/base/api/v1/query"
+
+
+async def test_empty_answer_is_no_data(prometheus: WithAnswer) -> None:
+    assert await prometheus(lambda _: vector()).samples(QUERY) == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        pytest.param(httpx.Response(503, text="starting"), UpstreamUnavailable, id="not JSON"),
+        pytest.param(httpx.Response(200, text="<html>"), UpstreamUnavailable, id="a proxy's page"),
+        pytest.param(httpx.Response(200, json=[]), UpstreamUnavailable, id="not a document"),
+        pytest.param(httpx.Response(200, json={"status": "success"}), UpstreamUnavailable, id="no data"),
+        pytest.param(
+            httpx.Response(200, json={"status": "success", "data": {"resultType": "matrix", "result": []}}),
+            UpstreamUnavailable,
+            id="not a vector",
+        ),
+        pytest.param(
+            httpx.Response(200, json={"status": "success", "data": {"resultType": "vector", "result": [{}]}}),
+            UpstreamUnavailable,
+            id="a sample without a value",
+        ),
+        pytest.param(
+            httpx.Response(500, json={"status": "error", "errorType": "internal", "error": "disk"}),
+            UpstreamUnavailable,
+            id="an error of its own",
+        ),
+        pytest.param(
+            httpx.Response(400, json={"status": "error", "errorType": "bad_data", "error": "parse"}),
+            StepConfig,
+            id="a query that it refuses",
+        ),
+        pytest.param(httpx.Response(429), UpstreamRateLimited, id="too many questions"),
+    ],
+)
+async def test_answer_that_is_no_answer_is_raised(
+    prometheus: WithAnswer, answer: httpx.Response, error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        await prometheus(lambda _: answer).samples(QUERY)
+
+
+async def test_refused_connection_is_an_outage_with_its_cause(prometheus: WithAnswer) -> None:
+    def refuse(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("refused", request=request)
+
+    with pytest.raises(UpstreamUnavailable) as raised:
+        await prometheus(refuse).samples(QUERY)
+
+    assert isinstance(raised.value.__cause__, httpx.ConnectError)
+
+
+async def test_null_has_no_data() -> None:
+    nothing: Metrics = NullMetrics()
+
+    assert await nothing.samples(QUERY) == []
+
+
+def test_value_with_quotes_stays_a_value() -> None:
+    assert escaped('a"b\\c\nd') == 'a\\"b\\\\c\\nd'
+    assert selector("up", {"pod": 'x"} or up{a="'}) == 'up{pod="x\\"} or up{a=\\""}'
+
+
+def test_label_that_is_no_label_is_refused() -> None:
+    with pytest.raises(StepConfig):
+        selector("up", {'pod"': "x"})
