@@ -1,0 +1,99 @@
+"""What a change may apply is checked before anything is sent, and every refusal names the path."""
+
+import time
+
+import pytest
+
+from activities.manifests import images, load, load_with_paths
+from holdpoint.ledger.tickets import StoredChange
+from holdpoint.models.errors import StepConfig
+from tests.activities.world import Files, a_change, deployment
+
+SERVICE = "apiVersion: v1\nkind: Service\nmetadata: {name: shop}\n"
+
+
+def stored() -> StoredChange:
+    change = a_change("prod", [{"apply": {}}], {})
+    return StoredChange(
+        ticket="chg-1",
+        change=change,
+        commit="abc",
+        repository="r",
+        requester="ci",
+        digest="sha256:" + "0" * 64,
+    )
+
+
+def files(text: str) -> Files:
+    made = Files()
+    made.states["abc"] = text.encode()
+    return made
+
+
+async def test_objects_get_the_namespace_of_the_target_and_keep_their_order() -> None:
+    config = SERVICE.replace("Service", "ConfigMap").replace("shop", "shop, namespace: prod")
+
+    found = await load(files(f"{SERVICE}---\n---\n{config}"), stored())
+
+    assert [(m["kind"], m["metadata"]["namespace"]) for m in found] == [
+        ("Service", "prod"),
+        ("ConfigMap", "prod"),
+    ]
+
+
+async def test_each_object_knows_its_path() -> None:
+    assert [m.path for m in await load_with_paths(files(SERVICE), stored())] == ["all.yaml"]
+
+
+async def test_what_looks_like_a_date_stays_text() -> None:
+    found = await load(files(SERVICE + "data: {built: 2026-01-01}\n"), stored())
+
+    assert found[0]["data"]["built"] == "2026-01-01"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        pytest.param("", "Nothing to apply", id="no objects"),
+        pytest.param("- a\n", "without metadata", id="a list"),
+        pytest.param("kind: Service\nmetadata: 1\n", "without metadata", id="no metadata"),
+        pytest.param(SERVICE.replace("name: shop", "labels: {}"), "without a name", id="no name"),
+        pytest.param(SERVICE.replace("v1", "v9"), "Cannot apply Service shop", id="unknown version"),
+        pytest.param(SERVICE.replace("Service", "ServiceList"), "lists", id="a list kind"),
+        pytest.param(SERVICE.replace("Service", "Namespace"), "cluster-scoped", id="a cluster-scoped kind"),
+        pytest.param(
+            SERVICE.replace("shop", "shop, namespace: dev"), "Foreign namespace", id="another namespace"
+        ),
+        pytest.param(f"{SERVICE}---\n{SERVICE}", "stated twice", id="the same object twice"),
+        pytest.param("a: [", "not valid YAML", id="broken YAML"),
+        pytest.param(SERVICE + "data: {x: .nan}\n", "not valid YAML", id="a number that JSON has not"),
+        pytest.param("a: !!python/object:os.system {}\n", "not valid YAML", id="a tag that runs code"),
+        pytest.param(SERVICE + "x: " + "[" * 100 + "]" * 100, "not valid YAML", id="too deep"),
+    ],
+)
+async def test_mistake_is_refused_with_its_path(text: str, said: str) -> None:
+    with pytest.raises(StepConfig) as raised:
+        await load(files(text), stored())
+
+    assert said in raised.value.message
+    assert "all.yaml" in raised.value.message or said == "Nothing to apply"
+
+
+@pytest.mark.parametrize("join", ["[{0}, {0}, {0}, {0}, {0}, {0}, {0}, {0}]", "{{<<: [{0}, {0}, {0}, {0}]}}"])
+async def test_billion_laughs_are_refused_quickly(join: str) -> None:
+    lines = ["a0: &a0 {k: v}"] + [f"a{n}: &a{n} {join.format(f'*a{n - 1}')}" for n in range(1, 30)]
+    started = time.monotonic()
+
+    with pytest.raises(StepConfig):
+        await load(files("\n".join(lines)), stored())
+
+    assert time.monotonic() - started < 1
+
+
+def test_images_of_all_containers_are_found_once() -> None:
+    body = deployment(image="a:1")
+    spec = body["spec"]["template"]["spec"]
+    spec["initContainers"] = [{"name": "init", "image": "b:1"}]
+    spec["containers"].append({"name": "side", "image": "a:1"})
+
+    assert images([body, {"kind": "ConfigMap", "data": {"containers": "c:1"}}]) == ["a:1", "b:1"]
