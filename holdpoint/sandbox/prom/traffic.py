@@ -59,7 +59,8 @@ class Counters:
         """Return the values in the order of `series_of`."""
         errors = float(math.floor(self.errors + 1e-6))
         total = float(self.requests)
-        buckets = [float(math.floor(count + 1e-6)) for count in self.within]
+        # To the nearest: rounded down, one request of each pod would stay slower than every edge.
+        buckets = [float(math.floor(count + 0.5)) for count in self.within]
         return [1.0, total - errors, errors, *buckets, total, self.seconds, total]
 
 
