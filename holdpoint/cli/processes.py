@@ -29,7 +29,9 @@ def api(
     """Run the API until it is told to stop. Settings: <data>/settings.yaml, HOLDPOINT_<FIELD> over it."""
     from holdpoint.api.server import run
     from holdpoint.service.settings import load_settings
+    from worker import logs
     from worker.preview import evaluation
 
+    logs.configure()
     settings = load_settings(data, os.environ)
     run(settings, host=host, port=port, evaluation=evaluation(settings))

@@ -184,6 +184,9 @@ def _edge() -> Iterator[None]:
     except RPCError as error:
         raise _converted(error) from error
     except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling() and not isinstance(error, TimeoutError):
+            raise asyncio.CancelledError from error  # not an outage: somebody ends this task
         raise UpstreamUnavailable("Temporal's worker did not answer in time.") from error
     except (OSError, RuntimeError) as error:  # connecting raises a bare RuntimeError
         raise _unavailable(error) from error

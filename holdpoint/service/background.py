@@ -20,6 +20,8 @@ log = structlog.get_logger()
 
 AFTER_BREAKING = 1.0
 """Seconds until a task that broke begins again: short for people, long enough not to fill the log."""
+CANCEL_EVERY = 0.5
+"""Seconds between two cancellations of a task that is still there."""
 EXPIRY_EVERY = 1.0
 """Seconds between two looks for freezes whose end has passed. They end by the database's clock anyway."""
 FENCING_EVERY = 2.0
@@ -35,9 +37,12 @@ async def running(**tasks: Task) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        for task in started:
-            task.cancel()
-        await asyncio.gather(*started, return_exceptions=True)
+        # Again and again: what a task awaits may turn a cancellation into an error of its own.
+        pending = set(started)
+        while pending:
+            for task in pending:
+                task.cancel()
+            _, pending = await asyncio.wait(pending, timeout=CANCEL_EVERY)
 
 
 async def _kept(name: str, task: Task) -> None:

@@ -14,22 +14,27 @@ PAGE = 500
 
 
 class News:
-    """Set when the ticket got an entry, or when the process is about to stop."""
+    """What one listener is told: that its ticket got an entry, or that nothing comes any more."""
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
+        self.over = False
 
     def arrived(self) -> None:
         """Let the waiter go on."""
         self._event.set()
 
     async def within(self, seconds: float) -> bool:
-        """Tell whether something arrived within so many seconds."""
+        """Tell whether something arrived within so many seconds; each arrival is told once."""
+        if self.over or seconds <= 0:
+            return False
         try:
-            await asyncio.wait_for(self._event.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._event.wait()
         except TimeoutError:
             return False
-        return True
+        self._event.clear()
+        return not self.over
 
 
 class Feed:
@@ -61,8 +66,7 @@ class Feed:
     def listening(self, ticket: str) -> Iterator[News]:
         """Listen to one ticket. Begin before reading the ledger, so that nothing falls between."""
         news = News()
-        if self._closed:
-            news.arrived()
+        news.over = self._closed
         self._listeners[ticket].add(news)
         try:
             yield news
@@ -74,7 +78,10 @@ class Feed:
     def close(self) -> None:
         """Let everybody go: the process is about to stop."""
         self._closed = True
-        self._tell(set(self._listeners))
+        for listeners in self._listeners.values():
+            for news in listeners:
+                news.over = True
+                news.arrived()
 
     def _tell(self, tickets: set[str]) -> None:
         for ticket in tickets & set(self._listeners):

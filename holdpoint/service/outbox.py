@@ -8,6 +8,7 @@ repeat.
 import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -65,10 +66,10 @@ class Delivery:
             self._nudged.clear()
             if await self.deliver_due() == BATCH:
                 continue
-            try:
-                await asyncio.wait_for(self._nudged.wait(), LOOK_EVERY)
-            except TimeoutError:
-                continue
+            # Not wait_for: on Python 3.11 it can lose a cancellation that comes with the nudge.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_EVERY):
+                    await self._nudged.wait()
 
     async def deliver_due(self) -> int:
         """Deliver what is due now; return how many rows were taken."""

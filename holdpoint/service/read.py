@@ -1,6 +1,7 @@
 """Read tickets and their history. Everything here comes from the ledger, never from Temporal."""
 
 import re
+import time
 
 from holdpoint.ledger import entries, tickets
 from holdpoint.ledger.store import Ledger
@@ -52,7 +53,9 @@ async def story(ledger: Ledger, feed: Feed, ticket: str, *, after: int, wait: fl
     """Return the entries after a sequence number; if there are none, wait for one, at most `wait` seconds."""
     await known_ticket(ledger, ticket)
     with feed.listening(ticket) as news:
+        until = time.monotonic() + wait
         found = await ledger.read(entries.entries_after, after, ticket, limit)
-        if not found and wait > 0 and await news.within(wait):
+        # News may be of an entry that was read already; then there is still time to wait for the next.
+        while not found and await news.within(until - time.monotonic()):
             found = await ledger.read(entries.entries_after, after, ticket, limit)
     return Story(entries=found, view=await known_ticket(ledger, ticket))

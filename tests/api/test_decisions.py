@@ -1,0 +1,85 @@
+"""A person's word over HTTP: bound to what was read, and refused with a reason."""
+
+import pytest
+
+from holdpoint.models.phases import Phase
+from tests.api.conftest import As
+from tests.service.world import DIGEST, World
+
+OTHER = "sha256:" + "e" * 64
+
+
+async def waiting(world: World, *, by: str = "ci") -> str:
+    return (await world.a_ticket(phase=Phase.AWAITING_APPROVAL, digest=DIGEST, by=by)).id
+
+
+async def test_an_approval_answers_with_the_ticket(as_: As, world: World) -> None:
+    ticket = await waiting(world)
+
+    answer = await as_("approver").post(f"/v1/changes/{ticket}/approve", json={"digest": DIGEST})
+
+    assert answer.status_code == 200
+    assert answer.json()["id"] == ticket
+
+
+async def test_an_approval_without_a_digest_is_refused(as_: As, world: World) -> None:
+    ticket = await waiting(world)
+
+    answer = await as_("approver").post(f"/v1/changes/{ticket}/approve", json={"reason": "fine"})
+
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == "digest"
+
+
+async def test_an_approval_of_something_else_is_a_conflict(as_: As, world: World) -> None:
+    ticket = await waiting(world)
+
+    answer = await as_("approver").post(f"/v1/changes/{ticket}/approve", json={"digest": OTHER})
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "conflict")
+    assert DIGEST in answer.json()["detail"]
+
+
+async def test_the_requesters_own_approval_is_denied(as_: As, world: World) -> None:
+    ticket = await waiting(world, by="approver")
+
+    answer = await as_("approver").post(f"/v1/changes/{ticket}/approve", json={"digest": DIGEST})
+
+    assert (answer.status_code, answer.json()["code"]) == (403, "access_denied")
+
+
+@pytest.mark.parametrize("verb", ["pause", "resume", "abort", "rollback"])
+async def test_a_closed_ticket_takes_no_word(as_: As, world: World, verb: str) -> None:
+    ticket = (await world.a_ticket(phase=Phase.SUCCEEDED)).id
+
+    answer = await as_("sre").post(f"/v1/changes/{ticket}/{verb}", json={"reason": "x"})
+
+    assert answer.status_code == 409
+
+
+@pytest.mark.parametrize("verb", ["approve", "reject", "pause", "resume", "abort", "rollback"])
+async def test_an_unknown_ticket_is_not_found(as_: As, verb: str) -> None:
+    body = {"digest": DIGEST} if verb == "approve" else {}
+    account = "approver" if verb in ("approve", "reject") else "sre"
+
+    answer = await as_(account).post(f"/v1/changes/chg-aaaaaaaaaa/{verb}", json=body)
+
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
+async def test_a_freeze_over_http_is_the_contracts_document(as_: As, world: World) -> None:
+    commander = as_("commander")
+    body = {"scope": "service=podinfo,environment=staging", "reason": "INC-7", "except": ["emergency"]}
+
+    made = await commander.post("/v1/freezes", json=body)
+    listed = (await commander.get("/v1/freezes")).json()["items"]
+    lifted = await commander.post(f"/v1/freezes/{made.json()['id']}/lift", json={"reason": "over"})
+
+    assert made.status_code == 201
+    assert set(made.json()) == set(
+        ["id", "scope", "reason", "created_at", "until", "ack_ms", "in_flight", "in_doubt", "settling"]
+    )
+    assert made.json()["scope"] == body["scope"]
+    assert [one["id"] for one in listed] == [made.json()["id"]]
+    assert listed[0]["except_types"] == ["emergency"]
+    assert lifted.json()["lifted_by"] == "commander"
