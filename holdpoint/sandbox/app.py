@@ -7,10 +7,9 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp
 
 from holdpoint.sandbox.cluster import Cluster
-from holdpoint.sandbox.connections import CutsDropped
+from holdpoint.sandbox.connections import Dropped, cut
 from holdpoint.sandbox.kube.endpoint import KubernetesEndpoint
 from holdpoint.sandbox.prom.endpoint import PrometheusEndpoint
 from holdpoint.sandbox.steering import Steering
@@ -18,7 +17,7 @@ from holdpoint.sandbox.steering import Steering
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
-def create_app(cluster: Cluster) -> ASGIApp:
+def create_app(cluster: Cluster) -> Starlette:
     """Return the application; the cluster starts and stops with it."""
 
     @asynccontextmanager
@@ -35,7 +34,7 @@ def create_app(cluster: Cluster) -> ASGIApp:
         Route("/prometheus/{path:path}", prometheus.answer, methods=METHODS),
         Route("/{path:path}", kubernetes.answer, methods=METHODS),
     ]
-    return CutsDropped(Starlette(routes=routes, lifespan=lifespan))
+    return Starlette(routes=routes, lifespan=lifespan, exception_handlers={Dropped: cut})
 
 
 async def _ready(_: Request) -> Response:

@@ -1,9 +1,10 @@
 """Connections that can be cut without an answer, as those of a server that is down."""
 
 import asyncio
-from typing import Any
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 
@@ -30,25 +31,18 @@ class CuttableProtocol(H11Protocol):
             _OPEN.pop(self.client, None)
 
 
-class CutsDropped:
-    """Wraps an application: where it raises Dropped, the connection is reset."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+class NoAnswer(Response):
+    """What is sent where nothing is: the connection is reset."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
-        try:
-            await self._app(scope, receive, send)
-        except Dropped:
-            client: Any = scope.get("client")
-            transport = _OPEN.get(tuple(client)) if client else None
-            if transport is not None:
-                transport.abort()
-                await _gone(receive)
+        """Reset the connection, and wait until the server knows, lest it takes the silence for a failure."""
+        transport = _OPEN.get(tuple(scope["client"]))
+        if transport is not None:
+            transport.abort()
+        while (await receive())["type"] != "http.disconnect":
+            pass
 
 
-async def _gone(receive: Receive) -> None:
-    """Wait until the server has noticed, so that it does not take the silence for a failure of ours."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
+async def cut(_: Request, __: Exception) -> Response:
+    """Answer a Dropped, as Starlette's exception handlers do."""
+    return NoAnswer()

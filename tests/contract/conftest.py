@@ -1,7 +1,8 @@
-"""The servers that a contract is held against: always the sandbox, and a real one where the environment names it.
+"""The servers that a contract is held against: the sandbox, and real ones where the environment names them.
 
-HOLDPOINT_TEST_APISERVER is the address of an API server with a controller manager, HOLDPOINT_TEST_APISERVER_TOKEN a
-token that may do everything there; HOLDPOINT_TEST_PROMETHEUS is the program of a Prometheus with its promtool beside.
+HOLDPOINT_TEST_APISERVER is the address of an API server with a controller manager, and
+HOLDPOINT_TEST_APISERVER_TOKEN a token that may do everything there. HOLDPOINT_TEST_PROMETHEUS is the program
+of a Prometheus, with its promtool beside it.
 """
 
 import os
@@ -78,11 +79,14 @@ def api_server(
 ) -> Iterator[ApiServer]:
     """Each API server in turn."""
     if request.param == "real":
-        yield ApiServer(REAL_API_SERVER or "", os.environ["HOLDPOINT_TEST_APISERVER_TOKEN"])
-        return
-    sandbox = Sandbox(tmp_path_factory.mktemp("data"))
-    yield ApiServer(f"http://127.0.0.1:{sandbox.port}", sandbox.token("forward"))
-    sandbox.stop()
+        server = ApiServer(REAL_API_SERVER or "", os.environ["HOLDPOINT_TEST_APISERVER_TOKEN"])
+        yield server
+    else:
+        sandbox = Sandbox(tmp_path_factory.mktemp("data"))
+        server = ApiServer(f"http://127.0.0.1:{sandbox.port}", sandbox.token("forward"))
+        yield server
+        sandbox.stop()
+    server.http.close()
 
 
 @pytest.fixture

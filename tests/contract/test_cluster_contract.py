@@ -1,4 +1,4 @@
-"""What Holdpoint takes for granted of an API server, held against the sandbox and, where there is one, a real one."""
+"""What Holdpoint takes for granted of an API server, held against the sandbox and a real one."""
 
 from typing import Any
 
@@ -102,8 +102,8 @@ def test_an_apply_with_an_old_version_is_a_conflict(server: ApiServer) -> None:
     assert answer.status_code == 409
     assert answer.json()["reason"] == "Conflict"
     assert answer.json()["message"] == (
-        'Operation cannot be fulfilled on configmaps "settings": the object has been modified; please apply your '
-        "changes to the latest version and try again"
+        'Operation cannot be fulfilled on configmaps "settings": the object has been modified; please apply '
+        "your changes to the latest version and try again"
     )
     assert server.get("configmaps", "settings")["data"] == {"a": "2"}
 
@@ -237,8 +237,8 @@ def test_managed_fields_name_what_was_applied(server: ApiServer) -> None:
     entry = server.apply("deployments", body).json()["metadata"]["managedFields"][0]
 
     assert (entry["manager"], entry["operation"], entry["fieldsType"]) == ("one", "Apply", "FieldsV1")
-    variable = {".": {}, "f:name": {}, "f:value": {}}
-    main = {".": {}, "f:env": {'k:{"name":"A"}': variable}, "f:image": {}, "f:name": {}}
+    variable: Body = {".": {}, "f:name": {}, "f:value": {}}
+    main: Body = {".": {}, "f:env": {'k:{"name":"A"}': variable}, "f:image": {}, "f:name": {}}
     template = {
         "f:metadata": {"f:labels": {"f:app": {}}},
         "f:spec": {"f:containers": {'k:{"name":"main"}': main}},
@@ -454,8 +454,11 @@ def test_a_deployment_takes_its_replica_sets_and_pods_with_it(server: ApiServer,
 
     server.send("DELETE", server.path("deployments", "web"), {"propagationPolicy": policy})
 
-    for plural in ("deployments", "replicasets", "pods"):
-        wait_for(lambda plural=plural: server.http.get(server.path(plural)).json()["items"] == [], 40)
+    def left() -> list[Body]:
+        plurals = ("deployments", "replicasets", "pods")
+        return [item for plural in plurals for item in server.http.get(server.path(plural)).json()["items"]]
+
+    wait_for(lambda: not left(), 40)
 
 
 def test_an_orphaned_replica_set_stays(server: ApiServer) -> None:

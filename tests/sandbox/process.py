@@ -120,7 +120,8 @@ class Sandbox:
 
     def deployed(self, path: str) -> dict[str, Any]:
         """Wait until a Deployment is complete and return it."""
-        return wait_for(lambda: complete(self.get(path)))
+        body: dict[str, Any] = wait_for(lambda: complete(self.get(path)))
+        return body
 
     def _ready(self) -> bool:
         assert self.process.poll() is None, "the sandbox ended"

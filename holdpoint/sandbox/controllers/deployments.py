@@ -11,6 +11,7 @@ from holdpoint.sandbox.controllers import deployment_status, rollout
 from holdpoint.sandbox.controllers.replica_sets import owned_by_uid, owner_reference
 from holdpoint.sandbox.controllers.rollout import Generation
 from holdpoint.sandbox.kube.kinds import DEPLOYMENTS, REPLICA_SETS
+from holdpoint.sandbox.kube.ownership import Manager, after_update, with_managers
 from holdpoint.sandbox.store import Object, Store, new_uid
 
 HASH_LABEL = "pod-template-hash"
@@ -60,7 +61,7 @@ class Deployments:
             sets = [*(s for s in sets if s is not new), numbered]
             new = numbered
         if revision_of(body) != wanted:
-            body = self._store.put(DEPLOYMENTS, _annotated(body, wanted))
+            body = self._store.put(DEPLOYMENTS, _owned(body, _annotated(body, wanted)))
         return sets, new, body
 
     def _resize(self, body: Object, sets: list[Object], new: Object) -> list[Object]:
@@ -128,6 +129,13 @@ def _numbers(replica_set: Object) -> Generation:
 def _annotated(body: Object, revision: int) -> Object:
     annotations = {**(body["metadata"].get("annotations") or {}), REVISION: str(revision)}
     return {**body, "metadata": {**body["metadata"], "annotations": annotations}}
+
+
+def _owned(before: Object, after: Object) -> Object:
+    """Return the Deployment with the controller's field under its name, lest it is taken for nobody's."""
+    stamp = seconds_text(time.time())
+    writer = Manager("kube-controller-manager", "Update", "apps/v1", frozenset(), time=stamp)
+    return with_managers(after, after_update(before, after, writer))
 
 
 def _respecified(body: Object, spec: dict[str, Any]) -> Object:

@@ -41,8 +41,8 @@ def _dropped(former: Fields, owned: Fields, others: list[Manager]) -> set[FieldP
     """Return what the manager applied before and not now, unless another manager or the manifest keeps it."""
     kept = set(owned).union(*(m.fields for m in others))
     prefixes = {path[:length] for path in kept for length in range(1, len(path) + 1)}
-    # As structured-merge-diff's EnsureNamedFieldsAreMembers: a field that nobody states anything of goes whole, with
-    # the defaults that were filled in below it.
+    # As structured-merge-diff's EnsureNamedFieldsAreMembers: a field that nobody states anything of
+    # goes whole, with the defaults that were filled in below it.
     return {
         next((path[:length] for length in range(2, len(path)) if path[:length] not in prefixes), path)
         for path in former - owned

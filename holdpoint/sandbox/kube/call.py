@@ -123,7 +123,10 @@ def parse_body(raw: bytes, content_type: str, verb: str) -> Any:
     return body
 
 
-class _Loader(yaml.SafeLoader):
+_Safe: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Loader(_Safe):  # type: ignore[misc] # which of the two safe loaders it is, is known at run time only
     """Reads YAML as Kubernetes does: a time is a text."""
 
     yaml_implicit_resolvers = {
@@ -139,10 +142,20 @@ def _yaml(raw: bytes) -> Any:
             return json.loads(raw, parse_constant=_no_number)
         except ValueError:
             pass
-    if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(raw, Loader=_Loader)):
-        raise ValueError("YAML aliases are outside of the sandbox's subset")
+    _refuse_bombs(raw)
     loaded = yaml.load(raw, Loader=_Loader)  # noqa: S506 - a SafeLoader with one resolver less
     return json.loads(json.dumps(loaded, allow_nan=False))
+
+
+def _refuse_bombs(raw: bytes) -> None:
+    """Raise for aliases, which can multiply a small text, and for deep nesting, before anything is built."""
+    depth = 0
+    for event in yaml.parse(raw, Loader=_Loader):
+        if isinstance(event, yaml.AliasEvent):
+            raise ValueError("YAML aliases are outside of the sandbox's subset")
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            raise ValueError(f"it is nested more than {MAX_DEPTH} deep")
 
 
 def _no_number(text: str) -> Any:

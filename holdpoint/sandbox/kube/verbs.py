@@ -126,8 +126,8 @@ def _store_new(store: Store, call: Call, fresh: Object) -> tuple[int, Object]:
 
 
 def _update(store: Store, call: Call) -> tuple[int, Object]:
-    live = _live(store, call)
     body = _decoded(call, lifecycle.identified(call.kind, call.namespace, call.name, call.body))
+    live = _live(store, call)
     return _store_changed(store, call, live, body, None)
 
 
