@@ -83,8 +83,8 @@ async def cluster(wire: Wire, tmp_path: Path) -> AsyncIterator[ApiServer]:
 
 def an_intent(version: str | None = "41") -> Intent:
     request = IntentRequest(
-        ticket="chg-1", target="eu/prod/shop", run="run-1", key="k", direction="forward", verb="apply", object=REF,
-        resource_version=version, service="shop", environment="production", change_type="normal",
+        ticket="chg-1", target="eu/prod/shop", run="run-1", key="k", direction="forward", verb="apply",
+        object=REF, resource_version=version, service="shop", environment="production", change_type="normal",
     )  # fmt: skip
     return Intent(
         id="i1",
