@@ -1,4 +1,4 @@
-"""Write docs/change-file.md from the models; tests/service/test_change_reference.py holds the two together."""
+"""Write docs/change-file.md from the models; a test holds the two together."""
 
 from pathlib import Path
 

@@ -77,5 +77,5 @@ def bound_text(verb: str, view: dict[str, Any]) -> str:
         *(f"  warning    {one}" for one in view.get("warnings") or []),
     ]
     for step in view.get("steps") or []:
-        lines += step_lines(step)
+        lines += step_lines(step, view.get("warnings") or [])
     return "\n".join(lines)

@@ -129,7 +129,7 @@ def list_text(document: dict[str, Any]) -> str:
             one["id"],
             scope_text(one["scope"]),
             one["created_at"],
-            one.get("until") or "lifted",
+            one.get("until") or "it is lifted",
             one.get("by"),
             one["reason"],
         )

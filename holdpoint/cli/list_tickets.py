@@ -14,11 +14,13 @@ def list_tickets(
         Phase | None,
         typer.Option("--phase", metavar="PHASE", case_sensitive=False, help="Only tickets in this phase."),
     ] = None,
-    service: Annotated[str | None, typer.Option("--service", help="Only tickets of this service.")] = None,
-    environment: Annotated[
-        str | None, typer.Option("--environment", help="Only tickets of this environment.")
+    service: Annotated[
+        str | None, typer.Option("--service", metavar="S", help="Only tickets of this service.")
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=500, help="At most so many.")] = 50,
+    environment: Annotated[
+        str | None, typer.Option("--environment", metavar="E", help="Only tickets of this environment.")
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, max=500, help="At most so many.")] = 50,
     output: options.Output = Format.TEXT,
     data: options.Data = options.DEFAULT_DATA,
 ) -> None:

@@ -13,8 +13,15 @@ LONGEST_RUN = 300.0
 """Seconds; the packaged policies take less than one."""
 
 
+class BrokenPolicies(PolicyBundle):
+    """The policies that were named do not compile, or hold no test: a mistake in the files of the caller."""
+
+    status = 400
+    exit_code = 2
+
+
 def run_policy_tests(policies: Path | None, data: Path, *, report: Callable[[str], None]) -> dict[str, Any]:
-    """Return {policies, passed, failed, tests}. Raises SettingsError, PolicyBundle if nothing compiles."""
+    """Return {policies, passed, failed, tests}. Raises SettingsError and BrokenPolicies."""
     from holdpoint.embedded.opa import find_from
 
     folder = _folder(policies, data)
@@ -32,7 +39,7 @@ def run_policy_tests(policies: Path | None, data: Path, *, report: Callable[[str
         found = None
     if not isinstance(found, list):
         why = (said.stderr or said.stdout).strip() or "no test was found"
-        raise PolicyBundle(f"The policies in {folder} cannot be tested: {why}")
+        raise BrokenPolicies(f"The policies in {folder} cannot be tested: {why}")
     tests = [_test(one) for one in found]
     failed = sum(one["outcome"] == "failed" for one in tests)
     return {"policies": str(folder), "passed": len(tests) - failed, "failed": failed, "tests": tests}

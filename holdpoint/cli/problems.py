@@ -7,7 +7,7 @@ from holdpoint.models.errors import HoldpointError
 
 
 def problem_of(error: HoldpointError) -> dict[str, Any]:
-    """Return the problem of one of our errors, and of the API's as the API said it, with what we know besides."""
+    """Return the problem of one of our errors, and of the API's as it was said, with what we know besides."""
     given = getattr(error, "problem", None)
     if isinstance(given, dict):
         return {**given, **error.detail}

@@ -12,14 +12,17 @@ from holdpoint.cli.ticket_text import (
     approvals_text,
     hold_text,
     percent,
-    reason_text,
     rollback_text,
+    step_warnings,
     verdict_text,
 )
 from holdpoint.models.phases import TERMINAL
 
 POLL = 20.0
 """Seconds one request waits for news: shorter than what proxies between us allow."""
+
+QUIETEST = 0.5
+"""Seconds between two requests that bring no news."""
 
 GRACE = 5.0
 """Seconds that an answer may be late; a timeout is overrun by no more than this."""
@@ -55,9 +58,13 @@ class Follower:
             try:
                 self._see(self._patiently(self._now, deadline, told), told)
                 while not self._ended() and time.monotonic() < deadline:
+                    asked = time.monotonic()
                     page = self._patiently(self._news(deadline), deadline, told)
                     self._after = max([self._after, *(entry["seq"] for entry in page["entries"])])
                     self._see(page["view"], told)
+                    if not page["entries"]:
+                        # A server that is about to stop lets long polls go at once: it is not flooded.
+                        time.sleep(max(0.0, min(QUIETEST - (time.monotonic() - asked), deadline - asked)))
             except (NoAnswer, ApiProblem):
                 # Out of time and out of reach at once: what was asked for is the timeout.
                 if self.view is None or time.monotonic() < deadline - 1.0:
@@ -98,19 +105,29 @@ class Follower:
 
 def changes(before: View, after: View) -> Iterator[str]:
     """Yield a line for each thing new in `after`: everything that matters, where `before` is empty."""
-    if before.get("phase") != after["phase"]:
-        why = reason_text(after.get("reason")) if after["phase"] in TERMINAL else ""
-        yield f"{after['phase']}{': ' + why if why else ''}"
+    moved = before.get("phase") != after["phase"]
+    if moved and after["phase"] not in TERMINAL:
+        yield str(after["phase"])
     if before.get("approvals") != after.get("approvals") and (after.get("approvals") or {}).get("required"):
         yield f"approvals: {approvals_text(after['approvals'])}"
     yield from (f"warning: {one}" for one in _new(before, after, "warnings"))
     yield from _hold_changes(before, after)
     known = {step["name"]: step for step in before.get("steps") or []}
     for step in after.get("steps") or []:
-        yield from _step_changes(known.get(step["name"], {}), step)
+        yield from _step_changes(known.get(step["name"], {}), step, after.get("warnings") or [])
     if rollback_text(before.get("rollback")) != (now := rollback_text(after.get("rollback"))) and now:
         yield f"rollback: {now}"
         yield from (f"  differs: {one}" for one in after["rollback"].get("differences") or [])
+    if moved and after["phase"] in TERMINAL:
+        yield _end(after)
+
+
+def _end(view: View) -> str:
+    """Return how it ended; the last line of a log is the one that is read."""
+    reason = view.get("reason") or {}
+    code = reason.get("code", "")
+    named = f" ({code})" if code.replace("_", "") not in ("", view["phase"].lower()) else ""
+    return f"{view['phase']}{named}" + (f": {reason['message']}" if reason.get("message") else "")
 
 
 def _new(before: View, after: View, name: str) -> list[Any]:
@@ -124,10 +141,11 @@ def _hold_changes(before: View, after: View) -> Iterator[str]:
     yield from (f"no longer held by {was[key]['code']}" for key in was if key not in now)
 
 
-def _step_changes(before: View, after: View) -> Iterator[str]:
+def _step_changes(before: View, after: View, said: list[str]) -> Iterator[str]:
     weight = after.get("weight")
     moved = before.get("status") != after["status"] or before.get("weight") != weight
     if moved and (after["status"] != "pending"):
         yield f"{after['name']}: {after['status']}{'' if weight is None else ' at ' + percent(weight)}"
-    yield from (f"{after['name']}: warning: {one}" for one in _new(before, after, "warnings"))
+    fresh = {**after, "warnings": _new(before, after, "warnings")}
+    yield from (f"{after['name']}: warning: {one}" for one in step_warnings(fresh, said))
     yield from (f"{after['name']}: {verdict_text(one)}" for one in _new(before, after, "verdicts"))

@@ -18,7 +18,7 @@ def ticket_text(view: View) -> str:
                 "target": view.get("target"),
                 "requester": view.get("requester"),
                 "risk": risk_text(view.get("risk")),
-                "approvals": approvals_text(view.get("approvals")),
+                "approvals": approvals_text(view.get("approvals")) if view.get("risk") else "",
                 "digest": view.get("digest"),
                 "created": view.get("created_at"),
                 "closed": view.get("closed_at"),
@@ -31,7 +31,7 @@ def ticket_text(view: View) -> str:
     lines += [f"  held       {hold_text(hold)}" for hold in view.get("holds") or []]
     lines += [f"  warning    {warning}" for warning in view.get("warnings") or []]
     for step in view.get("steps") or []:
-        lines += step_lines(step)
+        lines += step_lines(step, view.get("warnings") or [])
     lines += [f"  differs    {one}" for one in (view.get("rollback") or {}).get("differences") or []]
     return "\n".join(lines)
 
@@ -40,16 +40,19 @@ def _facts(facts: dict[str, Any]) -> list[str]:
     return [f"  {name:<10} {value}" for name, value in facts.items() if value]
 
 
-def step_lines(step: View) -> list[str]:
-    """Return one step with its planned weights, its warnings and its verdicts."""
-    weight = (
-        f", {percent(step.get('weight'))} of the traffic's replicas" if step.get("weight") is not None else ""
-    )
+def step_lines(step: View, said: list[str]) -> list[str]:
+    """Return one step with its planned weights, verdicts, and the warnings that are not `said` already."""
+    weight = f" at {percent(step['weight'])}" if step.get("weight") is not None else ""
     lines = [f"  step       {step['name']} ({step['kind']}): {step['status']}{weight}"]
     lines += [f"               {planned_text(one)}" for one in step.get("planned") or []]
-    lines += [f"               warning: {warning}" for warning in step.get("warnings") or []]
+    lines += [f"               warning: {one}" for one in step_warnings(step, said)]
     lines += [f"               {verdict_text(verdict)}" for verdict in step.get("verdicts") or []]
     return lines
+
+
+def step_warnings(step: View, said: list[str]) -> list[str]:
+    """Return the step's warnings without those that the ticket's own name, the step before them."""
+    return [one for one in step.get("warnings") or [] if not any(text.endswith(one) for text in said)]
 
 
 def planned_text(planned: View) -> str:

@@ -10,9 +10,7 @@ from holdpoint.cli.output import Format, Output
 
 
 def validate(
-    files: Annotated[
-        list[Path], typer.Argument(metavar="FILE...", help="Change files; - is standard input.")
-    ],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Change files; - is standard input.")],
     output: options.Output = Format.TEXT,
 ) -> None:
     """Check change files: line, field, what was found and is allowed, of every mistake. No server needed."""

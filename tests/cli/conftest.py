@@ -83,6 +83,7 @@ class FakeApi:
     address: str = ""
     requests: list[Request] = field(default_factory=list)
     answers: dict[str, list[Any]] = field(default_factory=dict)
+    on_request: Callable[[Request], None] = lambda request: None
 
     def will(self, route: str, *answers: Any) -> None:
         """Answer `METHOD path` with these in turn: (status, document), bytes, or `None` to hang up."""
@@ -108,7 +109,9 @@ def _handler(api: FakeApi) -> type[BaseHTTPRequestHandler]:
             length = int(self.headers.get("Content-Length", 0))
             raw = self.rfile.read(length)
             body = json.loads(raw) if raw else None
-            api.requests.append(Request(self.command, self.path, dict(self.headers), body))
+            request = Request(self.command, self.path, dict(self.headers), body)
+            api.requests.append(request)
+            api.on_request(request)
             answer = api.next(f"{self.command} {self.path.partition('?')[0]}")
             if answer is None:
                 self.close_connection = True

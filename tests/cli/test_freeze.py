@@ -65,7 +65,7 @@ def test_list_shows_scope_and_reason(api: FakeApi, holdpoint: Holdpoint) -> None
 
     done = holdpoint("freeze", "list")
 
-    assert "frz-1  service=shop  2027-01-01T10:00:00Z  lifted  commander  INC-7" in done.out
+    assert "frz-1  service=shop  2027-01-01T10:00:00Z  it is lifted  commander  INC-7" in done.out
 
 
 def test_lift_names_the_freeze(api: FakeApi, holdpoint: Holdpoint) -> None:

@@ -152,7 +152,7 @@ def test_wait_exits_by_the_phase(
     done = holdpoint("submit", str(change_file), "--wait", "--output", "json")
 
     assert (done.code, done.json) == (code, ended)
-    assert f"{phase}: because: It is so." in done.err
+    assert f"{phase} (because): It is so." in done.err
 
 
 def test_wait_tells_phase_step_weight_verdict_and_holds_as_lines(
