@@ -5,6 +5,7 @@ import hmac
 import json
 import stat
 import time
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,14 @@ def verifier(key_file: Path) -> Verifier:
 
 
 def signed(key_file: Path, **changes: Any) -> str:
-    """Return a token of our key whose claims differ from good ones; None leaves a claim out."""
+    """Return a token of our key whose claims differ from good ones; None leaves a claim out.
+
+    A `timedelta` is a moment that far from now, so that a case has the same name in every run.
+    """
     now = int(time.time())
+    for name, value in changes.items():
+        if isinstance(value, timedelta):
+            changes[name] = now + int(value.total_seconds())
     good = {"iss": ISSUER, "aud": AUDIENCE, "sub": "sre", "roles": ["sre"], "iat": now, "exp": now + 60}
     claims = {name: value for name, value in {**good, **changes}.items() if value is not None}
     key = load_pem_private_key(key_file.read_bytes(), password=None)
@@ -62,10 +69,10 @@ def test_an_unknown_account_gets_no_token(key_file: Path) -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"exp": int(time.time()) - 120},
+        {"exp": timedelta(minutes=-2)},
         {"exp": None},
         {"iat": None},
-        {"iat": int(time.time()) + 3600},
+        {"iat": timedelta(hours=1)},
         {"iss": None},
         {"iss": ISSUER + "/"},
         {"aud": None},
