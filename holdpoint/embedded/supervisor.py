@@ -11,7 +11,7 @@ from holdpoint.embedded.folder import DataFolder, replace
 from holdpoint.embedded.server import Server, end, spawn
 from holdpoint.models.errors import UpstreamUnavailable
 
-READY_SECONDS = 60.0
+READY_SECONDS = 120.0
 """Longest time until a server is ready; all are ready in 15 s on 2 cores, so that this is a server that
 hangs."""
 POLL_SECONDS = 0.1
