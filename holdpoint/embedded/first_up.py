@@ -73,7 +73,6 @@ def write_settings(folder: DataFolder, ports: dict[str, int]) -> None:
         "opa_url": f"http://127.0.0.1:{ports['opa']}",
         "opa_token_file": str(folder.root / "opa" / "token"),
         "local_repositories": True,
-        "embedded": True,
     }
     replace(folder.settings, (HEADING + yaml.safe_dump(settings, sort_keys=False)).encode())
 

@@ -14,6 +14,10 @@ WORKER_GRACE = 15.0
 """Seconds: a worker lets its activities end for 5 s, and its connections close."""
 
 
+EMBEDDED = {"HOLDPOINT_EMBEDDED": "true"}
+"""Says that a process is part of `up`: without it the API refuses the tokens of this folder's issuer."""
+
+
 def servers_of(folder: DataFolder, ports: dict[str, int], opa: Server) -> list[Server]:
     """Return the servers of one stack."""
     data = str(folder.root)
@@ -30,6 +34,7 @@ def servers_of(folder: DataFolder, ports: dict[str, int], opa: Server) -> list[S
             name="api",
             command=python("holdpoint.cli", "api", "--data", data, "--port", str(ports["api"])),
             ready=http_ready(f"{api}/v1/health"),
+            environment=EMBEDDED,
         ),
         Server(
             name="worker",
@@ -37,6 +42,7 @@ def servers_of(folder: DataFolder, ports: dict[str, int], opa: Server) -> list[S
             ready=worker_polls(f"127.0.0.1:{ports['temporal']}"),
             after=("temporal",),
             grace=WORKER_GRACE,
+            environment=EMBEDDED,
         ),
     ]
 

@@ -22,10 +22,10 @@ async def ticket_evidence(
     try:
         return await asyncio.to_thread((archive / f"{ticket}.json").read_bytes)
     except FileNotFoundError:
-        return await ledger.write(export.build_evidence, ticket, signer=signer, history=None)
+        return await ledger.read(export.build_evidence, ticket, signer=signer, history=None)
 
 
 async def everything(actor: Actor, *, ledger: Ledger, signer: Signer) -> bytes:
     """Return all entries with their intents under one signed checkpoint. Raises AccessDenied."""
     require(actor, Permission.EXPORT)
-    return await ledger.write(export.export_all, signer=signer)
+    return await ledger.read(export.export_all, signer=signer)

@@ -1,6 +1,8 @@
 """Read the settings of one installation: `<data>/settings.yaml`, then HOLDPOINT_<FIELD> over it.
 
-Only composition roots call this; everything below them gets values.
+Only composition roots call this; everything below them gets values. What is allowed under `holdpoint up` only
+(the embedded issuer, repositories by local path) hangs on HOLDPOINT_EMBEDDED, which `up` sets for its
+processes.
 """
 
 from collections.abc import Mapping
@@ -21,10 +23,13 @@ def load_settings(data: Path | None, env: Mapping[str, str]) -> Settings:
     """Return the settings; `data` wins over HOLDPOINT_DATA. Raises SettingsError, naming each wrong field."""
     folder = (data or Path(env.get(f"{PREFIX}DATA") or DEFAULT_DATA)).absolute()
     values = _from_file(folder / "settings.yaml")
+    # Only who starts this process can say that it is part of `up`, not the folder that `up` has left behind.
+    values.pop("embedded", None)
     values.update(_from_environment(env))
     values["data"] = folder
     try:
-        return Settings.model_validate(values)
+        settings = Settings.model_validate(values)
+        return settings if settings.embedded else settings.model_copy(update={"local_repositories": False})
     except ValidationError as error:
         found = "; ".join(
             f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors(include_url=False)

@@ -23,10 +23,9 @@ def write(folder: Path, **changes: object) -> Path:
 
 
 def test_the_file_is_read(tmp_path: Path) -> None:
-    settings = load_settings(write(tmp_path, embedded=True), {})
+    settings = load_settings(write(tmp_path), {})
 
     assert settings.temporal_address == "127.0.0.1:7233"
-    assert settings.embedded
     assert settings.data == tmp_path
 
 
@@ -36,6 +35,7 @@ def test_the_environment_wins(tmp_path: Path) -> None:
         "HOLDPOINT_OPA_URL": "http://opa:1",
         "HOLDPOINT_ENVIRONMENTS": "[blue, green]",
         "HOLDPOINT_LOCAL_REPOSITORIES": "true",
+        "HOLDPOINT_EMBEDDED": "true",
         "HOLDPOINT_TOKEN": "not a setting",
     }
 
@@ -45,6 +45,15 @@ def test_the_environment_wins(tmp_path: Path) -> None:
     assert settings.environments == ["blue", "green"]
     assert settings.local_repositories
     assert settings.data == tmp_path
+
+
+def test_only_who_starts_the_process_makes_it_part_of_the_embedded_stack(tmp_path: Path) -> None:
+    folder = write(tmp_path, embedded=True, local_repositories=True)
+
+    outside, inside = load_settings(folder, {}), load_settings(folder, {"HOLDPOINT_EMBEDDED": "true"})
+
+    assert (outside.embedded, outside.local_repositories) == (False, False)
+    assert (inside.embedded, inside.local_repositories) == (True, True)
 
 
 def test_the_environment_alone_is_enough(tmp_path: Path) -> None:
@@ -58,9 +67,9 @@ def test_the_environment_alone_is_enough(tmp_path: Path) -> None:
 
 def test_every_mistake_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsError) as caught:
-        load_settings(write(tmp_path, embedded="perhaps", temporal_adress="x"), {})
+        load_settings(write(tmp_path, environments="staging", temporal_adress="x"), {})
 
-    assert "embedded" in caught.value.message
+    assert "environments" in caught.value.message
     assert "temporal_adress" in caught.value.message
 
 
