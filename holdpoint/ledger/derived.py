@@ -21,11 +21,7 @@ def intents_of_entries(entries: Iterable[Json]) -> list[Json]:
                 intent |= {"status": "open", "closed_seq": None, "result": None}
             case "intent.deferred":
                 intent = found.setdefault(body["id"], _opened(entry, body["id"], body["request"]))
-                if intent["status"] != "done":
-                    deferred = {**body, "audit_id": f"{body['id']}.{body['attempt']}"}
-                    intent["attempts"].append(_attempt(entry, deferred))
-                    _end(intent, entry, body["status"], body["result"])
-                    intent["deferred"] = True
+                _deferred(intent, entry, body)
             case "intent.closed":
                 _end(found[body["intent"]], entry, body["status"], body["result"])
             case "intent.fenced":
@@ -50,6 +46,17 @@ def _opened(entry: Json, id: str, request: Json) -> Json:
         "attempts": [],
         "late_answers": [],
     }
+
+
+def _deferred(intent: Json, entry: Json, body: Json) -> None:
+    # Either minted while the ledger was down, or opened in it before: then only the answer is deferred.
+    audit_id = f"{body['id']}.{body['attempt']}"
+    if audit_id not in [attempt["audit_id"] for attempt in intent["attempts"]]:
+        intent["attempts"].append(_attempt(entry, {**body, "audit_id": audit_id}))
+    last = max(attempt["attempt"] for attempt in intent["attempts"])
+    if intent["status"] != "done" and (body["attempt"] == last or body["status"] == "done"):
+        _end(intent, entry, body["status"], body["result"])
+        intent["deferred"] = True
 
 
 def _attempt(entry: Json, body: Json) -> Json:

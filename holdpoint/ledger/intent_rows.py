@@ -49,11 +49,17 @@ def close(db: Connection, intent: Intent, *, status: IntentStatus, result: dict[
 
 
 def keep_deferred(db: Connection, intent: Intent, seq: int) -> None:
-    """Write an intent that was minted while the ledger was down; one that is done already stays as it is."""
-    known = db.execute(select(_I.c.status).where(_I.c.id == intent.id)).scalar_one_or_none()
-    if known == "done":
+    """Write an intent that was minted, or answered, while the ledger was down.
+
+    One that is done stays as it is, and so does one with a later attempt, unless this one was done.
+    """
+    known = db.execute(_BY_ID, {"wanted": intent.id}).first()
+    if known is not None and (
+        known.status == "done" or (known.attempt > intent.attempt and intent.status != "done")
+    ):
         return
-    late = intent.model_copy(update={"deferred": True, "opened_seq": seq})
+    attempt = intent.attempt if known is None else max(known.attempt, intent.attempt)
+    late = intent.model_copy(update={"deferred": True, "opened_seq": seq, "attempt": attempt})
     put(db, late, fresh=known is None)
 
 

@@ -102,11 +102,14 @@ def close_intent(
     return intent_rows.close(db, known, status=status, result=result)
 
 
-def fence_intent(db: Connection, intent_id: str, *, by: str) -> Intent:
-    """Close an open intent as fenced, after its object was. Closed ones stay as they are. Raises NotFound."""
+def fence_intent(db: Connection, intent_id: str, *, by: str, attempt: int | None = None) -> Intent:
+    """Close an open intent as fenced, after its object was. Closed ones stay as they are. Raises NotFound.
+
+    With `attempt`, only if that is still the last: a later one may carry a version from after the fence.
+    """
     seen = head.lock(db)
     known = _known(db, intent_id, seen.now)
-    if known.status != "open":
+    if known.status != "open" or attempt not in (None, known.attempt):
         return known
     body = {"intent": known.id, "attempt": known.attempt, "by": by}
     write(

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from holdpoint.ledger import entries, freezes, intents, targets
+from holdpoint.ledger.canonical import parse
+from holdpoint.ledger.derived import intents_of_entries
 from holdpoint.ledger.store import Ledger
 from holdpoint.models.errors import Conflict, NotFound
 from holdpoint.models.record import (
@@ -246,6 +248,45 @@ def test_a_deferred_undo_is_recorded_once(held: Ledger, a_request: MakeRequest) 
     [kept] = held.read_now(intents.intents_of, "chg-1")
     assert (kept.status, kept.deferred, kept.result) == ("done", True, {"version": "109"})
     assert kinds(held).count("intent.deferred") == 1
+
+
+def test_a_fence_of_an_earlier_attempt_does_not_close_the_last(held: Ledger, a_request: MakeRequest) -> None:
+    intent = opened(held, a_request())
+    held.write_now(intents.retry_intent, intent.id, "107", 5.0)
+
+    assert held.write_now(intents.fence_intent, intent.id, by="frz-1", attempt=1).status == "open"
+    assert held.write_now(intents.fence_intent, intent.id, by="frz-1", attempt=2).status == "fenced"
+
+
+@pytest.mark.parametrize(
+    ("attempts", "told"),
+    [
+        pytest.param([(1, "done")], ("done", [1]), id="only the answer was deferred"),
+        pytest.param([(1000, "refused"), (1001, "done")], ("done", [1, 1000, 1001]), id="tried again"),
+        pytest.param([(1000, "done"), (1001, "open")], ("done", [1, 1000, 1001]), id="done stays done"),
+        pytest.param([(1000, "open")], ("open", [1, 1000]), id="still unknown"),
+    ],
+)
+def test_rows_and_entries_tell_the_same_of_a_deferred_undo(
+    held: Ledger, a_request: MakeRequest, attempts: list[tuple[int, Any]], told: Any
+) -> None:
+    intent = opened(held, a_request("undo/1", direction="undo"))
+    for attempt, status in attempts:
+        late = intent.model_copy(update={"attempt": attempt, "status": status, "deferred": True})
+        draft = EntryDraft(
+            key=late.audit_id,
+            kind="intent.deferred",
+            actor="run-1",
+            at=datetime.now(UTC),
+            body=late.model_dump(mode="json"),
+        )
+        held.write_now(intents.append_deferred, [draft])
+
+    row = held.read_now(intents.get_intent, intent.id)
+    [listed] = intents_of_entries([parse(e.raw) for e in held.read_now(entries.entries_after, 0)])
+    assert row.status == listed["status"] == told[0]
+    assert [attempt["attempt"] for attempt in listed["attempts"]] == told[1]
+    assert row.attempt == told[1][-1] or told[0] == "done"
 
 
 def test_a_forward_intent_is_never_deferred(held: Ledger, a_request: MakeRequest) -> None:

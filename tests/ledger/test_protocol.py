@@ -157,7 +157,7 @@ class Protocol(RuleBasedStateMachine):
         }
         holds = self._holder[service] == run
         try:
-            self._ledger.write_now(targets.take_target, **told, rollout={"mode": mode})
+            self._ledger.write_now(targets.take_target, **told)
         except Conflict:
             assert self._dirty[service]
             assert mode == "forward"
