@@ -40,10 +40,23 @@ class NoAnswer(UpstreamUnavailable):
 
 
 class Api:
-    """One API at one address, with one token."""
+    """One API at one address, with one token.
 
-    def __init__(self, address: str, token: str | None, *, root: str = "v1") -> None:
+    `restarts` is how many seconds to wait where nobody listens, because somebody is known to start it again;
+    `say` is told when that happens. A refused connection has carried no request, so every verb may wait.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        token: str | None,
+        *,
+        root: str = "v1",
+        restarts: float = 0.0,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self.address = address.rstrip("/")
+        self.restarts, self._say = restarts, say
         self._http = httpx.Client(
             base_url=f"{self.address}/{root}/",
             headers={"Authorization": f"Bearer {token}"} if token else {},
@@ -80,6 +93,20 @@ class Api:
     def _send(self, method: str, path: str, *, patience: float | None, **request: Any) -> httpx.Response:
         if patience is not None:
             request["timeout"] = httpx.Timeout(max(patience, 0.1), connect=min(max(patience, 0.1), 5.0))
+        end = time.monotonic() + min(self.restarts, PATIENCE if patience is None else patience)
+        told = False
+        while True:
+            try:
+                return self._send_once(method, path, **request)
+            except NoAnswer as error:
+                if error.sent or time.monotonic() + FIRST_PAUSE >= end:
+                    raise
+            if not told:
+                self._say(f"Nobody answers at {self.address} right now; the stack starts it again. Waiting.")
+                told = True
+            time.sleep(FIRST_PAUSE)
+
+    def _send_once(self, method: str, path: str, **request: Any) -> httpx.Response:
         try:
             answer = self._http.request(method, path, **request)
         except httpx.HTTPError as error:

@@ -12,8 +12,8 @@ from holdpoint.cli.output import Format, Output
 
 SEND_BOUND = 60.0
 """Seconds of trying again to hand a change in."""
-REFUSED_BOUND = 12.0
-"""Seconds of trying again while nobody listens at all: a supervised API is back in less."""
+REFUSED_BOUND = 5.0
+"""Seconds of trying again while nobody listens, and nobody is known to start it again."""
 
 
 def submit(
@@ -91,7 +91,9 @@ def _send(
             error.detail["idempotency_key"] = key
             raise
 
-    answer: tuple[int, Any] = patiently(call, bound=bound, refused=REFUSED_BOUND, say=out.say)
+    answer: tuple[int, Any] = patiently(
+        call, bound=bound, refused=max(REFUSED_BOUND, api.restarts), say=out.say
+    )
     return answer
 
 

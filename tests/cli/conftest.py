@@ -80,10 +80,36 @@ Answer = tuple[int, Any]
 class FakeApi:
     """Answers what it was told to, in order; the last answer of a route is given again and again."""
 
-    address: str = ""
+    port: int = 0
     requests: list[Request] = field(default_factory=list)
     answers: dict[str, list[Any]] = field(default_factory=dict)
     on_request: Callable[[Request], None] = lambda request: None
+
+    _server: ThreadingHTTPServer | None = None
+    _thread: threading.Thread | None = None
+
+    @property
+    def address(self) -> str:
+        """Return where it listens."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Begin to listen, unless it does already."""
+        if self._server is None:
+            self._server = ThreadingHTTPServer(("127.0.0.1", self.port), _handler(self))
+            self._server.daemon_threads = True
+            self.port = self._server.server_address[1]
+            self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+            self._thread.start()
+
+    def __enter__(self) -> "FakeApi":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._server is not None and self._thread is not None:
+            self._server.shutdown()
+            self._thread.join()
+            self._server.server_close()
 
     def will(self, route: str, *answers: Any) -> None:
         """Answer `METHOD path` with these in turn: (status, document), bytes, or `None` to hang up."""
@@ -143,16 +169,9 @@ def _handler(api: FakeApi) -> type[BaseHTTPRequestHandler]:
 @pytest.fixture
 def api() -> Iterator[FakeApi]:
     """An API that listens on a free port."""
-    fake = FakeApi()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(fake))
-    server.daemon_threads = True
-    fake.address = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield fake
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with FakeApi() as fake:
+        fake.start()
+        yield fake
 
 
 @dataclass

@@ -1,13 +1,15 @@
 """Where the API is and who we are."""
 
 import json
+import os
+import socket
 import stat
 from pathlib import Path
 
 import pytest
 
 from holdpoint.service.tokens import create_issuer_keys
-from tests.cli.conftest import FakeApi, Holdpoint
+from tests.cli.conftest import FakeApi, Holdpoint, a_view
 
 LIST = "GET /v1/changes"
 
@@ -127,3 +129,34 @@ def test_the_sandbox_is_steered_with_its_own_secret(holdpoint: Holdpoint, api: F
     assert behave.headers["Authorization"] == "Bearer steer-secret"
     assert behave.body == {"image": "shop:2", "never_ready": True, "error_rate": 0.2, "after": 5.0}
     assert fail.body == {"part": "prometheus", "mode": "down", "for": 60.0}
+
+
+def test_a_supervised_api_that_restarts_is_waited_for_by_every_verb(
+    holdpoint: Holdpoint, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("HOLDPOINT_URL")
+    with socket.create_server(("127.0.0.1", 0)) as reserved:
+        port = reserved.getsockname()[1]
+    late = FakeApi(port=port)
+    late.will("POST /v1/changes/chg-a/pause", (200, a_view()))
+    written = {"api": f"http://127.0.0.1:{port}", "pid": os.getpid()}
+    (data / "run" / "addresses.json").write_text(json.dumps(written))
+    # The second try is the first that can find it: it begins to listen when the first was refused.
+    monkeypatch.setattr("holdpoint.cli.client.time.sleep", lambda _: late.start())
+
+    with late:
+        done = holdpoint("pause", "chg-a", "--data", str(data))
+
+    assert done.code == 0
+    assert "the stack starts it again" in done.err
+
+
+def test_a_stack_that_was_killed_is_not_waited_for(
+    holdpoint: Holdpoint, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("HOLDPOINT_URL")
+    monkeypatch.setattr("holdpoint.cli.client.time.sleep", lambda _: pytest.fail("waited"))
+    gone = {"api": "http://127.0.0.1:9", "pid": 2**22 + 1}
+    (data / "run" / "addresses.json").write_text(json.dumps(gone))
+
+    assert holdpoint("list", "--data", str(data)).code == 3
