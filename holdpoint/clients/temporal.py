@@ -4,6 +4,7 @@ The connection is made at the first use, so that a server starts, and freezes ho
 """
 
 import asyncio
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -52,6 +53,8 @@ CALL_TIMEOUT = timedelta(seconds=5)
 """One RPC on a healthy server takes milliseconds; a door must answer before its own caller gives up."""
 UPDATE_SECONDS = 10.0
 """An update waits for a worker's answer: one workflow task, or 10 s more when its sticky worker has died."""
+RECONNECT = 0.5
+"""Seconds after a failed connect in which everybody gets the same answer instead of a try of their own."""
 PRIORITIES = {"emergency": EMERGENCY, "normal": NORMAL, "standard": STANDARD}
 
 
@@ -78,6 +81,7 @@ class LazyTemporal:
         self._address, self._namespace = address, namespace
         self._client: Client | None = None
         self._connecting = asyncio.Lock()
+        self._not_before = 0.0
 
     async def start_ticket(self, start: TicketStart) -> None:
         """Start the ticket's workflow; if it was ever started, this does nothing."""
@@ -137,14 +141,23 @@ class LazyTemporal:
     async def _connected(self) -> Client:
         async with self._connecting:
             if self._client is None:
-                with _edge():
-                    self._client = await Client.connect(
-                        self._address,
-                        namespace=self._namespace,
-                        data_converter=pydantic_data_converter,
-                        connect_timeout=CALL_TIMEOUT,
-                    )
+                if time.monotonic() < self._not_before:
+                    raise _unavailable(None)
+                try:
+                    self._client = await self._connect()
+                except UpstreamUnavailable:
+                    self._not_before = time.monotonic() + RECONNECT
+                    raise
             return self._client
+
+    async def _connect(self) -> Client:
+        with _edge():
+            return await Client.connect(
+                self._address,
+                namespace=self._namespace,
+                data_converter=pydantic_data_converter,
+                connect_timeout=CALL_TIMEOUT,
+            )
 
 
 class NoTemporal:
