@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from activities.beat import Pulse, attempt
-from activities.intents import Door
+from activities.doors import Answer, Door
 from holdpoint.models.errors import UpstreamUnavailable
 from holdpoint.models.record import EntryDraft, Intent, IntentRequest, Opened, OpenOutcome
 
@@ -59,7 +59,7 @@ class DeferringDoor:
                 self.down = True
         return await self.open(request)
 
-    async def close(self, intent: Intent, status: str, result: dict[str, Any]) -> None:
+    async def close(self, intent: Intent, status: Answer, result: dict[str, Any]) -> None:
         """Record the answer; an intent of the ledger whose answer it cannot take is deferred as a whole."""
         if not self.down and not intent.deferred:
             try:

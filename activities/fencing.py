@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from activities.intents import Door
+from activities.doors import Door
 from holdpoint.clients.cluster import Cluster
 from holdpoint.ledger import intents
 from holdpoint.models.contracts import RolloutCall

@@ -8,13 +8,13 @@ make a new attempt.
 
 import asyncio
 import time
-from typing import Any, Protocol
+from typing import Any
 
 import rfc8785
 
+from activities.doors import Door
 from activities.writes import Body, Write
 from holdpoint.clients.cluster import INTENT_ANNOTATION, Cluster, Receipt
-from holdpoint.ledger import intents
 from holdpoint.ledger.canonical import digest_of
 from holdpoint.models.contracts import RolloutCall, StepOutcome
 from holdpoint.models.errors import Conflict, NotFound, PermanentError, UpstreamUnavailable
@@ -26,7 +26,6 @@ from holdpoint.models.record import (
     IntentRequest,
     LeftOpen,
     Opened,
-    OpenOutcome,
     Refused,
 )
 from holdpoint.models.ticket import Hold, HoldCode, Reason
@@ -53,56 +52,6 @@ class Stopped(Exception):
     def __init__(self, outcome: StepOutcome) -> None:
         super().__init__(outcome.status)
         self.outcome = outcome
-
-
-class Door(Protocol):
-    """Where intents are opened and closed: the ledger, or its stand-in for an undo while it is down."""
-
-    async def open(self, request: IntentRequest) -> OpenOutcome:
-        """Open an intent."""
-
-    async def retry(self, intent: Intent, request: IntentRequest) -> OpenOutcome:
-        """Open a new attempt of an intent that is not done."""
-
-    async def close(self, intent: Intent, status: str, result: dict[str, Any]) -> None:
-        """Record the answer to one attempt."""
-
-    async def observed(self, request: IntentRequest, result: dict[str, Any]) -> None:
-        """Record that the world is as wanted, if an attempt is open."""
-
-
-class LedgerDoor:
-    """Opens and closes intents in the ledger. Raises UpstreamUnavailable while it is down."""
-
-    def __init__(self, ledger: Any) -> None:
-        self._ledger = ledger
-
-    async def open(self, request: IntentRequest) -> OpenOutcome:
-        """Open an intent."""
-        outcome: OpenOutcome = await self._ledger.write(intents.open_intent, request)
-        return outcome
-
-    async def retry(self, intent: Intent, request: IntentRequest) -> OpenOutcome:
-        """Open a new attempt of an intent that is not done."""
-        outcome: OpenOutcome = await self._ledger.write(
-            intents.retry_intent, intent.id, request.resource_version, request.budget
-        )
-        return outcome
-
-    async def close(self, intent: Intent, status: str, result: dict[str, Any]) -> None:
-        """Record the answer to one attempt."""
-        await self._ledger.write(
-            intents.close_intent, intent.id, status=status, result=result, attempt=intent.attempt
-        )
-
-    async def observed(self, request: IntentRequest, result: dict[str, Any]) -> None:
-        """Record that the world is as wanted, if an attempt is open."""
-        left = await self._ledger.read(
-            intents.open_intents, target=request.target, direction=request.direction
-        )
-        for intent in left:
-            if intent.request.run == request.run and _base(intent.request.key) == _base(request.key):
-                await self._ledger.write(intents.close_intent, intent.id, status="done", result=result)
 
 
 class Writer:
@@ -197,11 +146,6 @@ class Writer:
             change_type=call.type,
             budget=BUDGET,
         )
-
-
-def _base(key: str) -> str:
-    """Return a key without the number of its repetition."""
-    return key.partition("#")[0]
 
 
 def hold_of(freeze: Freeze) -> Hold:

@@ -1,20 +1,18 @@
 """The activities of one rollout: begin, apply a step, judge, ask for freezes, undo, compare, finish."""
 
-from typing import Any
-
 from temporalio import activity
 
 from activities import judging
 from activities.beat import beating, left_behind
 from activities.deferred import DeferringDoor
+from activities.doors import LedgerDoor
 from activities.fencing import Fence
-from activities.intents import LedgerDoor, Stopped, Writer, hold_of
+from activities.intents import Stopped, Writer, hold_of
 from activities.manifests import Files, load, load_with_paths
-from activities.snapshot import Snapshot, canary_names, take, touched
-from activities.steps.registry import kind_of
+from activities.snapshot import Snapshot, take
+from activities.steps.registry import kind_of, touched
 from activities.steps.stage import Stage, failed
-from activities.undo import Undo, compare
-from holdpoint.clients.cluster import CANARY_SUFFIX
+from activities.undo import Undo, compare, undo_all
 from holdpoint.clients.kubernetes import Clusters
 from holdpoint.ledger import freezes, intents, targets
 from holdpoint.ledger.blobs import Blobs
@@ -125,7 +123,7 @@ class RolloutActivities:
             undo = Undo(cluster, Writer(door, cluster, call, "undo"))
             fence = Fence(door, self._ledger, cluster, call)
             try:
-                await _undo_all(undo, fence, door, snapshot, call, self._ledger)
+                await undo_all(undo, fence, door, snapshot, call, self._ledger)
             except Stopped as stopped:
                 undo.problems.append(f"Stopped: {stopped.outcome.status}; another run has the target.")
             except UpstreamUnavailable as error:
@@ -171,28 +169,27 @@ class RolloutActivities:
             cluster=cluster,
             writer=Writer(LedgerDoor(self._ledger), cluster, call, "forward"),
             manifests=await load_with_paths(self._repositories, stored),
-            canaries=canary_names(stored.change),
+            change=stored.change,
             snapshot=await self._snapshot(call.snapshot),
         )
 
     async def _take(self, call: BeginCall) -> Snapshot:
-        manifests = await load(self._repositories, await self._stored(call))
+        stored = await self._stored(call)
+        manifests = await load_with_paths(self._repositories, stored)
         cluster = self._clusters.forward(_cluster(call))
-        return await take(cluster, touched(cluster.name, call.start.plan, manifests))
+        return await take(cluster, touched(call.start.plan, stored.change, manifests, cluster.name))
 
     async def _judged(self, call: JudgeCall, stored: StoredChange) -> list[str]:
         """Return the Deployments whose requests count.
 
-        The canary's alone, while there is one beside stable.
+        The step's, or all that the change runs as a canary.
         """
-        if call.step is not None and "deployment" in call.step.config:
-            name = str(call.step.config["deployment"])
-            return [name if call.weight >= 100 else name + CANARY_SUFFIX]
-        names = canary_names(stored.change)
+        names = kind_of(call.step.kind).judged(call.step, call.weight) if call.step is not None else []
+        names = names or [s.canary.deployment for s in stored.change.spec.plan.steps if s.canary]
         if not names:
             manifests = await load(self._repositories, stored)
-            names = {m["metadata"]["name"] for m in manifests if m["kind"] == "Deployment"}
-        return sorted(names)
+            names = [m["metadata"]["name"] for m in manifests if m["kind"] == "Deployment"]
+        return sorted(set(names))
 
     def _fence(self, call: RolloutCall) -> Fence:
         return Fence(LedgerDoor(self._ledger), self._ledger, self._clusters.undo(_cluster(call)), call)
@@ -205,32 +202,6 @@ class RolloutActivities:
 
     async def _snapshot(self, digest: Digest) -> Snapshot:
         return Snapshot.model_validate_json(self._blobs.get_secret(digest))
-
-
-async def _undo_all(
-    undo: Undo, fence: Fence, door: DeferringDoor, snapshot: Snapshot, call: UndoCall, ledger: Any
-) -> None:
-    """Fence what is in doubt, undo, and undo again what came late."""
-    creates: list[Intent] = []
-    if not door.down:
-        try:
-            creates = await fence.close(await ledger.read(intents.open_intents, target=call.target))
-        except UpstreamUnavailable as error:
-            if not error.message.startswith("The ledger"):
-                raise
-            door.down = True
-    await undo.all(snapshot)
-    if door.down:
-        await _fence_untouched(undo, fence, snapshot)
-    elif await fence.outwait(creates):
-        await undo.all(snapshot)
-
-
-async def _fence_untouched(undo: Undo, fence: Fence, snapshot: Snapshot) -> None:
-    """Fence every object that the undo did not write: without the ledger, what is in doubt is not known."""
-    for before in snapshot.objects:
-        if before.ref not in undo.written and await undo.cluster.read(before.ref) is not None:
-            await fence.move(before.ref, key=f"fence/{before.ref.kind}/{before.ref.name}")
 
 
 def _cluster(call: RolloutCall) -> str:

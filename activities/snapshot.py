@@ -5,10 +5,8 @@ Every object that a rollout will touch, as it was before, whole; the absent ones
 
 from typing import Any
 
-from holdpoint.clients.cluster import CANARY_SUFFIX, Cluster, ref_of
+from holdpoint.clients.cluster import CANARY_SUFFIX, Cluster
 from holdpoint.models.base import Model
-from holdpoint.models.change import Change
-from holdpoint.models.contracts import PlannedStep
 from holdpoint.models.record import ObjectRef
 
 
@@ -41,27 +39,6 @@ async def take(cluster: Cluster, refs: list[ObjectRef]) -> Snapshot:
     return Snapshot(cluster=cluster.name, objects=objects)
 
 
-def touched(cluster: str, plan: list[PlannedStep], manifests: list[dict[str, Any]]) -> list[ObjectRef]:
-    """Return what the plan may touch, in order.
-
-    Other objects, then each canary's Deployment and its canary.
-    """
-    stables = {step.config["deployment"] for step in plan if step.kind == "canary"}
-    refs: list[ObjectRef] = []
-    later: list[ObjectRef] = []
-    for ref in (ref_of(cluster, manifest) for manifest in manifests):
-        if ref.kind == "Deployment" and ref.name in stables:
-            later += [ref, canary_ref(ref)]
-        else:
-            refs.append(ref)
-    return [*refs, *later]
-
-
 def canary_ref(stable: ObjectRef) -> ObjectRef:
     """Return the reference of the Deployment that runs beside a stable one."""
     return stable.model_copy(update={"name": stable.name + CANARY_SUFFIX})
-
-
-def canary_names(change: Change) -> set[str]:
-    """Return the Deployments that some step of the change runs as a canary."""
-    return {step.canary.deployment for step in change.spec.plan.steps if step.canary}

@@ -7,15 +7,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from activities.comparison import MISSING, Difference, Missing, described, differences
+from activities.deferred import DeferringDoor
+from activities.fencing import Fence
 from activities.intents import Writer
 from activities.ownership import is_ours, owners_of, restoring, touched_by_us
 from activities.readiness import patience_of, wait_ready
 from activities.snapshot import Before, Snapshot
 from activities.writes import Delete, Restore
 from holdpoint.clients.cluster import Cluster
-from holdpoint.models.contracts import Compared
-from holdpoint.models.errors import PermanentError
-from holdpoint.models.record import ObjectRef
+from holdpoint.ledger import intents
+from holdpoint.ledger.store import Ledger
+from holdpoint.models.contracts import Compared, UndoCall
+from holdpoint.models.errors import PermanentError, UpstreamUnavailable
+from holdpoint.models.record import Intent, ObjectRef
 from holdpoint.models.ticket import RollbackResult
 
 HPA = "kube-controller-manager"
@@ -69,6 +73,32 @@ class Undo:
             if not ready.ready:
                 self.notes.append(f"{ref.kind}/{ref.name} is restored but not ready: {ready.message}")
         return sent
+
+
+async def undo_all(
+    undo: Undo, fence: Fence, door: DeferringDoor, snapshot: Snapshot, call: UndoCall, ledger: Ledger
+) -> None:
+    """Fence what is in doubt, undo, and undo again what came late."""
+    creates: list[Intent] = []
+    if not door.down:
+        try:
+            creates = await fence.close(await ledger.read(intents.open_intents, target=call.target))
+        except UpstreamUnavailable as error:
+            if not error.message.startswith("The ledger"):
+                raise
+            door.down = True
+    await undo.all(snapshot)
+    if door.down:
+        await _fence_untouched(undo, fence, snapshot)
+    elif await fence.outwait(creates):
+        await undo.all(snapshot)
+
+
+async def _fence_untouched(undo: Undo, fence: Fence, snapshot: Snapshot) -> None:
+    """Fence every object that the undo did not write: without the ledger, what is in doubt is not known."""
+    for before in snapshot.objects:
+        if before.ref not in undo.written and await undo.cluster.read(before.ref) is not None:
+            await fence.move(before.ref, key=f"fence/{before.ref.kind}/{before.ref.name}")
 
 
 async def compare(cluster: Cluster, snapshot: Snapshot) -> Compared:

@@ -3,40 +3,63 @@
 import time
 from typing import Any
 
+from activities.manifests import Manifest
 from activities.steps.stage import Stage
-from holdpoint.clients.cluster import Cluster
-from holdpoint.models.change import ApplyConfig, Step
+from holdpoint.clients.cluster import Cluster, ref_of
+from holdpoint.models.change import ApplyConfig, Change, Step
 from holdpoint.models.contracts import PlannedStep
 from holdpoint.models.errors import StepConfig
-
-KIND = "apply"
-
-
-async def outline(
-    index: int, step: Step, manifests: list[dict[str, Any]], cluster: Cluster, namespace: str
-) -> PlannedStep:
-    """Return the step as it will run: one stage, everything at once."""
-    config = step.apply
-    if config is None:
-        raise StepConfig(f"Step {index} is not an apply.")
-    return PlannedStep(
-        index=index,
-        name=step.name or "apply",
-        kind=KIND,
-        config={"paths": config.paths, "timeout": config.timeout},
-    )
+from holdpoint.models.record import ObjectRef
 
 
-async def run(stage: Stage) -> float:
-    """Apply everything in order, then wait for all of it; return the weight that is there, in percent."""
-    config = ApplyConfig.model_validate(stage.call.step.config)
-    unknown = set(config.paths) - {manifest.path for manifest in stage.manifests}
+class Apply:
+    """Everything at once, in one stage."""
+
+    kind = "apply"
+
+    async def outline(
+        self, index: int, step: Step, manifests: list[dict[str, Any]], cluster: Cluster, namespace: str
+    ) -> PlannedStep:
+        """Return the step as it will run."""
+        config = step.apply
+        if config is None:
+            raise StepConfig(f"Step {index} is not an apply.")
+        return PlannedStep(
+            index=index,
+            name=step.name or self.kind,
+            kind=self.kind,
+            config={"paths": config.paths, "timeout": config.timeout},
+        )
+
+    def touched(
+        self, step: PlannedStep, change: Change, manifests: list[Manifest], cluster: str
+    ) -> list[ObjectRef]:
+        """Return what its paths name."""
+        return [ref_of(cluster, manifest) for manifest in _chosen(step, manifests)]
+
+    async def run(self, stage: Stage) -> float:
+        """Apply everything in order, then wait for all of it."""
+        step = stage.call.step
+        chosen = _chosen(step, stage.manifests)
+        for manifest in chosen:
+            await stage.apply(manifest)
+        ends = time.monotonic() + ApplyConfig.model_validate(step.config).timeout
+        for manifest in chosen:
+            await stage.ready(manifest, patience=max(1.0, ends - time.monotonic()))
+        return 100.0
+
+    def judged(self, step: PlannedStep, weight: float) -> list[str]:
+        """Return nothing: all Deployments of the change count."""
+        return []
+
+
+def _chosen(step: PlannedStep, manifests: list[Manifest]) -> list[dict[str, Any]]:
+    """Return the objects of the step's paths, all where it names none.
+
+    Raises StepConfig for an unknown path.
+    """
+    paths = ApplyConfig.model_validate(step.config).paths
+    unknown = set(paths) - {manifest.path for manifest in manifests}
     if unknown:
-        raise StepConfig(f"Unknown path: step {stage.call.step.name!r} names {sorted(unknown)[0]!r}.")
-    chosen = [m.object for m in stage.manifests if not config.paths or m.path in config.paths]
-    for manifest in chosen:
-        await stage.apply(manifest)
-    ends = time.monotonic() + config.timeout
-    for manifest in chosen:
-        await stage.ready(manifest, patience=max(1.0, ends - time.monotonic()))
-    return 100.0
+        raise StepConfig(f"Unknown path: step {step.name!r} names {sorted(unknown)[0]!r}.")
+    return [manifest.object for manifest in manifests if not paths or manifest.path in paths]

@@ -3,20 +3,17 @@
 from typing import Any
 
 from activities.intents import Stopped
+from activities.manifests import Manifest
 from activities.readiness import wait_scaled
 from activities.snapshot import canary_ref
+from activities.steps.canary_objects import canary_manifest, replicas_only, stable_manifest
 from activities.steps.stage import Stage, failed
 from activities.weights import plan_weights, share, warnings
-from holdpoint.clients.cluster import CANARY_SUFFIX, Cluster
-from holdpoint.models.change import CanaryConfig, Step
+from holdpoint.clients.cluster import CANARY_SUFFIX, Cluster, ref_of
+from holdpoint.models.change import CanaryConfig, Change, Step
 from holdpoint.models.contracts import PlannedStep
 from holdpoint.models.errors import StepConfig
 from holdpoint.models.record import ObjectRef
-
-KIND = "canary"
-
-TRACK = "holdpoint.dev/track"
-"""The label that tells the canary's pods from stable's; Services do not select by it."""
 
 SCALE = "holdpoint-scale"
 """Stable's replicas are set under a field manager of their own: an apply that states nothing but replicas
@@ -26,7 +23,37 @@ SCALE_PATIENCE = 60.0
 """Seconds for stable's surplus pods to go. They need not be ready: the change may be what repairs them."""
 
 
-async def outline(
+class Canary:
+    """A stage for each weight, and one to finish."""
+
+    kind = "canary"
+
+    async def outline(
+        self, index: int, step: Step, manifests: list[dict[str, Any]], cluster: Cluster, namespace: str
+    ) -> PlannedStep:
+        """Return the step with the weights that its replicas can give."""
+        return await _outline(index, step, manifests, cluster, namespace)
+
+    def touched(
+        self, step: PlannedStep, change: Change, manifests: list[Manifest], cluster: str
+    ) -> list[ObjectRef]:
+        """Return the other objects, then the Deployment and its canary."""
+        stable = ref_of(
+            cluster, stable_manifest([m.object for m in manifests], str(step.config["deployment"]))
+        )
+        return [*(ref_of(cluster, other) for other in _others(change, manifests)), stable, canary_ref(stable)]
+
+    async def run(self, stage: Stage) -> float:
+        """Bring the canary to its next weight, or finish it."""
+        return await _run(stage)
+
+    def judged(self, step: PlannedStep, weight: float) -> list[str]:
+        """Return the canary alone, while there is one beside stable."""
+        name = str(step.config["deployment"])
+        return [name if weight >= 100 else name + CANARY_SUFFIX]
+
+
+async def _outline(
     index: int, step: Step, manifests: list[dict[str, Any]], cluster: Cluster, namespace: str
 ) -> PlannedStep:
     """Return the step with the weights that its replicas can give.
@@ -51,31 +78,12 @@ async def outline(
     return PlannedStep(
         index=index,
         name=step.name or f"canary {config.deployment}",
-        kind=KIND,
+        kind=Canary.kind,
         config={"deployment": config.deployment, "weights": config.weights, "bake": config.bake},
         weights=weights,
         bake=config.bake,
         warnings=said,
     )
-
-
-def stable_manifest(manifests: list[dict[str, Any]], deployment: str) -> dict[str, Any]:
-    """Return the manifest of the canary's Deployment. Raises StepConfig if it cannot be run as a canary."""
-    found = [m for m in manifests if m["kind"] == "Deployment" and m["metadata"]["name"] == deployment]
-    if not found:
-        names = ", ".join(m["metadata"]["name"] for m in manifests if m["kind"] == "Deployment") or "none"
-        raise StepConfig(
-            f"Unknown Deployment: the canary names {deployment!r}, but spec.source.paths has these: {names}."
-        )
-    spec = found[0].get("spec")
-    replicas = spec.get("replicas") if isinstance(spec, dict) else None
-    if not isinstance(spec, dict) or not isinstance(spec.get("template"), dict):
-        raise StepConfig(f"Incomplete Deployment: {deployment} has no spec.template.")
-    if replicas is not None and (not isinstance(replicas, int) or isinstance(replicas, bool) or replicas < 1):
-        raise StepConfig(
-            f"No replicas to run a canary with: {deployment} states replicas {replicas!r}; state at least 1."
-        )
-    return found[0]
 
 
 def deployment_ref(cluster: str, namespace: str, name: str) -> ObjectRef:
@@ -85,7 +93,7 @@ def deployment_ref(cluster: str, namespace: str, name: str) -> ObjectRef:
     )
 
 
-async def run(stage: Stage) -> float:
+async def _run(stage: Stage) -> float:
     """Bring the canary to its next weight, or finish it.
 
     Return the weight that is really there, in percent.
@@ -110,27 +118,9 @@ async def run(stage: Stage) -> float:
     await stage.apply(canary)
     await stage.ready(canary)
     if "replicas" in manifest["spec"]:
-        await stage.apply(_replicas(manifest, plan.stable), manager=SCALE, stamp=False)
+        await stage.apply(replicas_only(manifest, plan.stable), manager=SCALE, stamp=False)
         await wait_scaled(stage.cluster, stable, patience=SCALE_PATIENCE)
     return await _reached(stage, manifest)
-
-
-def canary_manifest(manifest: dict[str, Any], replicas: int) -> dict[str, Any]:
-    """Return the Deployment that runs beside stable: the same pods under one more label."""
-    meta, spec = manifest["metadata"], manifest["spec"]
-    template = spec["template"]
-    pod = template.get("metadata") or {}
-    selector = spec.get("selector") or {}
-    return {
-        **manifest,
-        "metadata": {**meta, "name": meta["name"] + CANARY_SUFFIX, "labels": _tracked(meta.get("labels"))},
-        "spec": {
-            **spec,
-            "replicas": replicas,
-            "selector": {**selector, "matchLabels": _tracked(selector.get("matchLabels"))},
-            "template": {**template, "metadata": {**pod, "labels": _tracked(pod.get("labels"))}},
-        },
-    }
 
 
 def _first(stage: Stage) -> bool:
@@ -142,13 +132,18 @@ def _first(stage: Stage) -> bool:
 
 async def _apply_others(stage: Stage) -> None:
     """Apply what is not run as a canary by any step, and wait for it: the new version may need it."""
-    others = [
-        m for m in stage.objects if m["kind"] != "Deployment" or m["metadata"]["name"] not in stage.canaries
-    ]
+    others = _others(stage.change, stage.manifests)
     for manifest in others:
         await stage.apply(manifest)
     for manifest in others:
         await stage.ready(manifest)
+
+
+def _others(change: Change, manifests: list[Manifest]) -> list[dict[str, Any]]:
+    """Return what no step of the change runs as a canary."""
+    stables = {step.canary.deployment for step in change.spec.plan.steps if step.canary}
+    objects = [manifest.object for manifest in manifests]
+    return [m for m in objects if m["kind"] != "Deployment" or m["metadata"]["name"] not in stables]
 
 
 async def _promote(stage: Stage, manifest: dict[str, Any], *, drop: bool) -> float:
@@ -168,17 +163,3 @@ async def _reached(stage: Stage, manifest: dict[str, Any]) -> float:
         live = await stage.cluster.read(ref)
         counts.append(int(((live or {}).get("status") or {}).get("readyReplicas", 0)))
     return share(*counts)
-
-
-def _replicas(manifest: dict[str, Any], replicas: int) -> dict[str, Any]:
-    meta = manifest["metadata"]
-    return {
-        "apiVersion": manifest["apiVersion"],
-        "kind": manifest["kind"],
-        "metadata": {"name": meta["name"], "namespace": meta["namespace"]},
-        "spec": {"replicas": replicas},
-    }
-
-
-def _tracked(labels: Any) -> dict[str, Any]:
-    return {**(labels or {}), TRACK: "canary"}

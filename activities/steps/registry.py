@@ -1,30 +1,39 @@
 """The step kinds, as one explicit tuple: adding a kind is one file and one line here."""
 
-from types import ModuleType
 from typing import Any
 
-from activities.steps import apply, canary
+from activities.manifests import Manifest
+from activities.steps.apply import Apply
+from activities.steps.canary import Canary
+from activities.steps.kind import StepKind
 from holdpoint.clients.cluster import Cluster
-from holdpoint.models.change import Step
+from holdpoint.models.change import Change, Step
 from holdpoint.models.contracts import PlannedStep
 from holdpoint.models.errors import StepConfig
+from holdpoint.models.record import ObjectRef
 
-STEP_KINDS: tuple[ModuleType, ...] = (canary, apply)
+STEP_KINDS: tuple[StepKind, ...] = (Canary(), Apply())
 
 
-def kind_of(name: str) -> Any:
+def kind_of(name: str) -> StepKind:
     """Return the step kind of this name. Raises StepConfig for an unknown one."""
     for kind in STEP_KINDS:
-        if name == kind.KIND:
+        if name == kind.kind:
             return kind
-    raise StepConfig(
-        f"Unknown step kind: {name!r}. Known are: {', '.join(kind.KIND for kind in STEP_KINDS)}."
-    )
+    known = ", ".join(kind.kind for kind in STEP_KINDS)
+    raise StepConfig(f"Unknown step kind: {name!r}. Known are: {known}.")
 
 
 async def outline(
     index: int, step: Step, manifests: list[dict[str, Any]], cluster: Cluster, namespace: str
 ) -> PlannedStep:
     """Return one step of a change as it will run, with its warnings. Raises StepConfig if it cannot run."""
-    planned: PlannedStep = await kind_of(step.kind).outline(index, step, manifests, cluster, namespace)
-    return planned
+    return await kind_of(step.kind).outline(index, step, manifests, cluster, namespace)
+
+
+def touched(
+    plan: list[PlannedStep], change: Change, manifests: list[Manifest], cluster: str
+) -> list[ObjectRef]:
+    """Return every object that the plan may write, each once, in the order in which it goes forward."""
+    refs = [ref for step in plan for ref in kind_of(step.kind).touched(step, change, manifests, cluster)]
+    return list(dict.fromkeys(refs))

@@ -1,6 +1,12 @@
 """An apply brings what its paths name, waits until it is ready, and knows when to stop waiting."""
 
-from tests.activities.world import World, deployment, service
+import pytest
+
+from activities.manifests import Manifest
+from activities.steps.apply import Apply
+from holdpoint.models.contracts import PlannedStep
+from holdpoint.models.errors import StepConfig
+from tests.activities.world import World, a_change, deployment, service
 
 
 async def test_everything_is_applied_and_ready(world: World) -> None:
@@ -15,15 +21,21 @@ async def test_everything_is_applied_and_ready(world: World) -> None:
     assert (await world.live(kind="Service"))["metadata"]["annotations"]["holdpoint.dev/intent"]
 
 
-async def test_only_the_named_paths_are_applied(world: World) -> None:
-    await world.submit("chg-1", service(), steps=[{"apply": {"paths": ["other.yaml"]}}])
-    await world.begin()
+def touched(*paths: str) -> list[str]:
+    placed = {"metadata": {"name": "shop", "namespace": "prod"}}
+    manifests = [Manifest("a.yaml", {**service(), **placed}), Manifest("b.yaml", {**deployment(), **placed})]
+    step = PlannedStep(index=0, name="apply", kind="apply", config={"paths": list(paths), "timeout": 600.0})
+    return [ref.kind for ref in Apply().touched(step, a_change("prod", [{"apply": {}}], {}), manifests, "eu")]
 
-    outcome = await world.finish_step()
 
-    assert outcome.status == "failed"
-    assert outcome.reason is not None
-    assert "other.yaml" in outcome.reason.message
+def test_only_the_named_paths_are_touched() -> None:
+    assert touched() == ["Service", "Deployment"]
+    assert touched("b.yaml") == ["Deployment"]
+
+
+def test_path_that_the_change_does_not_have_is_refused() -> None:
+    with pytest.raises(StepConfig, match="other"):
+        touched("other.yaml")
 
 
 async def test_waiting_ends_with_the_timeout_of_the_step(world: World) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activities.steps.canary import canary_manifest, stable_manifest
+from activities.steps.canary_objects import canary_manifest, stable_manifest
 from activities.weights import plan_weight, plan_weights, share, warnings
 from holdpoint.models.errors import StepConfig
 from tests.activities.world import BETTER, World, deployment, service

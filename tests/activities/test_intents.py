@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from activities import intents as room
-from activities.intents import LedgerDoor
+from activities.doors import LedgerDoor
 from holdpoint.clients.fencing import fence
 from holdpoint.ledger import intents
 from holdpoint.models.record import Intent

@@ -1,0 +1,61 @@
+"""The objects of a canary: the Deployment that it is made from, the one beside it, and stable's replicas."""
+
+from typing import Any
+
+from holdpoint.clients.cluster import CANARY_SUFFIX
+from holdpoint.models.errors import StepConfig
+
+TRACK = "holdpoint.dev/track"
+"""The label that tells the canary's pods from stable's; Services do not select by it."""
+
+
+def stable_manifest(manifests: list[dict[str, Any]], deployment: str) -> dict[str, Any]:
+    """Return the manifest of the canary's Deployment. Raises StepConfig if it cannot be run as a canary."""
+    found = [m for m in manifests if m["kind"] == "Deployment" and m["metadata"]["name"] == deployment]
+    if not found:
+        names = ", ".join(m["metadata"]["name"] for m in manifests if m["kind"] == "Deployment") or "none"
+        raise StepConfig(
+            f"Unknown Deployment: the canary names {deployment!r}, but spec.source.paths has these: {names}."
+        )
+    spec = found[0].get("spec")
+    replicas = spec.get("replicas") if isinstance(spec, dict) else None
+    if not isinstance(spec, dict) or not isinstance(spec.get("template"), dict):
+        raise StepConfig(f"Incomplete Deployment: {deployment} has no spec.template.")
+    if replicas is not None and (not isinstance(replicas, int) or isinstance(replicas, bool) or replicas < 1):
+        raise StepConfig(
+            f"No replicas to run a canary with: {deployment} states replicas {replicas!r}; state at least 1."
+        )
+    return found[0]
+
+
+def canary_manifest(manifest: dict[str, Any], replicas: int) -> dict[str, Any]:
+    """Return the Deployment that runs beside stable: the same pods under one more label."""
+    meta, spec = manifest["metadata"], manifest["spec"]
+    template = spec["template"]
+    pod = template.get("metadata") or {}
+    selector = spec.get("selector") or {}
+    return {
+        **manifest,
+        "metadata": {**meta, "name": meta["name"] + CANARY_SUFFIX, "labels": _tracked(meta.get("labels"))},
+        "spec": {
+            **spec,
+            "replicas": replicas,
+            "selector": {**selector, "matchLabels": _tracked(selector.get("matchLabels"))},
+            "template": {**template, "metadata": {**pod, "labels": _tracked(pod.get("labels"))}},
+        },
+    }
+
+
+def replicas_only(manifest: dict[str, Any], replicas: int) -> dict[str, Any]:
+    """Return the manifest that states nothing of a Deployment but its replicas."""
+    meta = manifest["metadata"]
+    return {
+        "apiVersion": manifest["apiVersion"],
+        "kind": manifest["kind"],
+        "metadata": {"name": meta["name"], "namespace": meta["namespace"]},
+        "spec": {"replicas": replicas},
+    }
+
+
+def _tracked(labels: Any) -> dict[str, Any]:
+    return {**(labels or {}), TRACK: "canary"}
