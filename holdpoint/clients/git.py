@@ -8,13 +8,23 @@ import asyncio
 import hashlib
 import json
 import re
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from functools import partial
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 from holdpoint.clients.git_mirror import Mirror, check, invalid
 from holdpoint.models.errors import InvalidChange, NotFound
 from holdpoint.models.git_names import check_path, check_revision
 from holdpoint.models.policy import Author, DiffFacts
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+THREADS = 8
+"""Questions to Git at once; each is a process of its own, mostly waiting."""
 
 LARGEST_FILE = 2 * 1024 * 1024
 """Bytes of one manifest file; what is larger is not a manifest."""
@@ -37,17 +47,19 @@ class Repositories:
         self._folder = folder
         self._allow_local = allow_local
         self._mirrors: dict[str, Mirror] = {}
+        # Threads of its own: a server that hangs must not take those that others wait for.
+        self._threads = ThreadPoolExecutor(THREADS, "git")
 
     async def resolve(self, repository: str, revision: str) -> str:
         """Return the commit that a tag, a branch or a commit names now; an annotated tag is followed.
 
         Raises InvalidChange for a name that Git may not be given, NotFound and UpstreamUnavailable.
         """
-        return await asyncio.to_thread(self._resolve, repository, revision)
+        return await self._in_thread(self._resolve, repository, revision)
 
     async def read(self, repository: str, commit: str, path: str, *, field: str = PATHS) -> bytes:
         """Return one file at one commit. Raises InvalidChange naming `field` when there is no such file."""
-        return await asyncio.to_thread(self._read, repository, commit, path, field)
+        return await self._in_thread(self._read, repository, commit, path, field)
 
     async def check_paths(self, repository: str, commit: str, paths: list[str]) -> None:
         """Return if every path is a file at that commit. Raises InvalidChange with each that is not."""
@@ -65,11 +77,15 @@ class Repositories:
 
         Raises NotFound when the base is not in the repository any more.
         """
-        return await asyncio.to_thread(self._diff, repository, base, commit, paths)
+        return await self._in_thread(self._diff, repository, base, commit, paths)
 
     async def author(self, repository: str, commit: str) -> Author:
         """Return who wrote a commit, and who put it into the repository."""
-        return await asyncio.to_thread(self._author, repository, commit)
+        return await self._in_thread(self._author, repository, commit)
+
+    async def _in_thread(self, ask: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        work = partial(ask, *args, **kwargs)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
     def _mirror(self, repository: str) -> Mirror:
         local = check(repository, allow_local=self._allow_local)

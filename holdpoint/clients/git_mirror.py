@@ -18,13 +18,13 @@ from git.exc import GitCommandError, GitCommandNotFound, UnsafeProtocolError
 from holdpoint.models.errors import HoldpointError, InvalidChange, NotFound, UpstreamUnavailable
 from holdpoint.models.git_names import check_repository
 
-FETCH_LIMIT = 120.0
-"""Seconds for one fetch: enough for the first one of a large repository."""
+FETCH_LIMIT = 90.0
+"""Seconds for one fetch: enough for a large repository, and less than an activity that asks may take."""
 
 READ_LIMIT = 20.0
 """Seconds for one question to the mirror, which is local."""
 
-LOCK_LIMIT = FETCH_LIMIT + 30.0
+LOCK_LIMIT = FETCH_LIMIT + 10.0
 """Seconds to wait for somebody else's fetch of the same repository."""
 
 REPOSITORY = "spec.source.repository"

@@ -1,7 +1,7 @@
 """Make OPA's bundle from `<data>/policies`, and the command line that serves it.
 
 The bundle's revision is a digest of the files in it, so that a recorded decision names exactly the rules that
-were in force. OPA asks for a token; the bundle carries its digest, and the rule that checks it is always ours.
+were in force. OPA asks for a token; the bundle carries its digest, and the rule that checks it is ours.
 """
 
 import hashlib
@@ -39,7 +39,7 @@ def ensure_token(file: Path) -> None:
 
 
 class Bundle:
-    """The bundle of one installation: `folder/bundle.tar.gz`, with OPA's token beside it as `folder/token`."""
+    """The bundle of one installation, `folder/bundle.tar.gz`, with OPA's token beside it in `token`."""
 
     def __init__(self, *, opa: Path, policies: Path, folder: Path) -> None:
         self._opa = opa
@@ -142,7 +142,7 @@ class Bundle:
     def _opa_says(self, *arguments: str) -> str:
         done = self._run(*arguments)
         if done.returncode != 0:
-            said = re.sub(r"\S*/build-[^/]+/source/", "", (done.stderr or done.stdout).strip())
+            said = re.sub(r"(bundle )?/[^:;]*?/build-[^/]+/source(: |/)", "", done.stderr or done.stdout)
             words = " ".join(said.split())[:800]
             raise PolicyBundle(f"The policies in {self._policies} do not compile: {words}")
         return done.stdout

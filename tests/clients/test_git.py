@@ -1,9 +1,13 @@
 """Git is asked by name once and by commit after that; what is hostile or missing is said by its field."""
 
 import asyncio
+import functools
+import http.server
 import os
 import stat
 import subprocess
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -281,6 +285,46 @@ async def test_mirror_that_was_deleted_is_made_again(
     mirror.rename(tmp_path / "gone")
 
     assert await repositories.read(str(upstream.path), commit, "app.yaml") == b"a: 1\n"
+
+
+@pytest.fixture
+def remote(upstream: Upstream, tmp_path: Path) -> Iterator[str]:
+    """Serve the repository over HTTP, as a plain web server does."""
+    upstream.commit("one", app_yaml="a: 1\n")
+    upstream.git("tag", "-a", "-m", "release", "1.0.0")
+    upstream.git("update-server-info")
+    handler = functools.partial(Quiet, directory=upstream.path)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    """A web server that keeps its requests to itself."""
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+async def test_remote_repository_is_read_where_local_paths_are_refused(
+    remote: str, upstream: Upstream, tmp_path: Path
+) -> None:
+    repositories = Repositories(tmp_path / "git", allow_local=False)
+
+    commit = await repositories.resolve(f"{remote}/.git", "1.0.0")
+
+    assert commit == upstream.git("rev-parse", "HEAD")
+    assert await repositories.read(f"{remote}/.git", commit, "app.yaml") == b"a: 1\n"
+
+
+async def test_remote_that_has_no_such_repository_names_the_field(remote: str, tmp_path: Path) -> None:
+    repositories = Repositories(tmp_path / "git", allow_local=False)
+
+    with pytest.raises(NotFound, match=r"spec\.source\.repository"):
+        await repositories.resolve(f"{remote}/absent.git", "1.0.0")
 
 
 async def test_server_that_never_answers_is_given_up(

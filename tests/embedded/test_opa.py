@@ -2,6 +2,8 @@
 
 import re
 import stat
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -94,6 +96,31 @@ def test_built_one_is_kept_for_the_next_time(tmp_path: Path, fake_build: list[Pa
 
     assert first == second
     assert len(fake_build) == 1
+
+
+def test_many_at_once_build_it_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    built: list[Path] = []
+    others_wait = threading.Event()
+    shown: list[str] = []
+
+    def build(target: Path, say: object) -> None:
+        assert others_wait.wait(10)
+        built.append(a_binary(target, opa.VERSION))
+
+    def say(line: str) -> None:
+        shown.append(line)
+        others_wait.set()
+
+    monkeypatch.setattr(opa, "_build", build)
+    with ThreadPoolExecutor(2) as threads:
+        asked = [
+            threads.submit(find_opa, named=None, search_path="", cache=tmp_path / "c", say=say)
+            for _ in range(2)
+        ]
+
+    assert {done.result() for done in asked} == set(built)
+    assert len(built) == 1
+    assert "waiting" in shown[0]
 
 
 def test_damaged_cache_is_built_again(tmp_path: Path, fake_build: list[Path]) -> None:

@@ -88,12 +88,12 @@ def test_edited_policy_comes_into_force_while_opa_runs(tmp_path: Path) -> None:
 
 
 def test_broken_policy_is_named_and_what_was_in_force_stays(tmp_path: Path) -> None:
-    bundle, policies = real_opa.bundle_in(tmp_path)
+    bundle, policies = real_opa.bundle_in(tmp_path / "a data folder")
     bundle.refresh()
     before = bundle.file.read_bytes()
     (policies / IMAGES).write_text("package rules.images\n\nallow if {")
 
-    with pytest.raises(PolicyBundle, match=IMAGES):
+    with pytest.raises(PolicyBundle, match=rf" {IMAGES}:3: rego_parse_error"):
         bundle.refresh()
 
     assert bundle.file.read_bytes() == before

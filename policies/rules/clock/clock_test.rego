@@ -21,6 +21,10 @@ test_evening_night_and_weekend_raise_risk if {
 
 test_unknown_hour_raises_risk if points({"hour": "unknown"}) == 1
 
+test_missing_hour_raises_risk if {
+	count(clock.factor) == 1 with input as object.remove(testing.staging, ["hour"])
+}
+
 test_a_change_that_waits_for_its_window_is_not_judged_by_the_hour if {
 	clock.factor == set() with input as object.union(testing.production, {"hour": 3})
 }

@@ -18,3 +18,7 @@ test_failures_raise_risk if {
 }
 
 test_unknown_failures_count_like_one if points("unknown") == 2
+
+test_missing_failures_count_like_unknown_ones if {
+	count(failures.factor) == 1 with input as object.remove(testing.staging, ["recent_failures"])
+}
