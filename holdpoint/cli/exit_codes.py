@@ -7,7 +7,7 @@ conflict.
 
 import os
 import sys
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 from holdpoint.models.errors import HoldpointError
 from holdpoint.models.phases import Phase
@@ -56,11 +56,18 @@ def of_status(status: int) -> int:
 
 
 def leave(code: int) -> NoReturn:
-    """End the process with `code`."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # Python would complain once more when it closes the stream at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """End the process with `code`, or as a broken pipe if the answer could not be given."""
+    if not _flushed(sys.stdout):
         code = BROKEN_PIPE
+    _flushed(sys.stderr)
     sys.exit(code)
+
+
+def _flushed(stream: TextIO) -> bool:
+    """Tell whether everything went out. If not, Python would complain once more, and exit 120, at the end."""
+    try:
+        stream.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        return False
+    return True

@@ -104,8 +104,6 @@ def run(arguments: Sequence[str]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         out.problem(make_problem(400, "interrupted", "Interrupted.", {}))
         return exit_codes.INTERRUPTED
-    except BrokenPipeError:
-        return exit_codes.BROKEN_PIPE
     except Exception as error:  # noqa: BLE001 - a bug of ours; exit 1 would claim that production is as it was
         out.say(traceback.format_exc())
         message = f"The command broke ({type(error).__name__}: {error}). This is a mistake in Holdpoint."

@@ -4,6 +4,7 @@ The answer goes to stdout: one JSON document under `--output json`, text otherwi
 warnings, errors) goes to stderr. What comes from others is cleaned: a title must not steer a terminal.
 """
 
+import contextlib
 import json
 import os
 import sys
@@ -82,7 +83,9 @@ class Output:
 
     def say(self, text: str) -> None:
         """Say something that is not the answer, on stderr."""
-        _print(clean(text), sys.stderr)
+        # Whoever read along may go away; what was asked for is done all the same.
+        with contextlib.suppress(BrokenPipeError):
+            _print(clean(text), sys.stderr)
 
     def progress(self) -> "AbstractContextManager[Progress]":
         """Return where live progress goes: drawn on a terminal, plain lines elsewhere; always on stderr."""
@@ -103,7 +106,10 @@ class Output:
             self._write(json.dumps(problem, indent=INDENT))
 
     def _write(self, text: str) -> None:
-        _print(text, sys.stdout)
+        # Left in the buffer, it fails once more when the process leaves, and decides the exit code there: a
+        # command is not cut short because nobody reads its answer.
+        with contextlib.suppress(BrokenPipeError):
+            _print(text, sys.stdout)
 
 
 def mistake_line(mistake: dict[str, Any]) -> str:

@@ -7,6 +7,7 @@ import typer
 
 from holdpoint.cli import options
 from holdpoint.cli.output import Format
+from holdpoint.models.errors import SettingsError
 
 
 def worker(
@@ -34,4 +35,7 @@ def api(
 
     logs.configure()
     settings = load_settings(data, os.environ)
-    run(settings, host=host, port=port, evaluation=evaluation(settings))
+    try:
+        run(settings, host=host, port=port, evaluation=evaluation(settings))
+    except OSError as error:
+        raise SettingsError(f"The API cannot listen on {host}:{port}: {error.strerror or error}.") from error

@@ -1,6 +1,7 @@
 """The command as a whole: one JSON document, exit codes of its own errors, and a quick start."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -12,7 +13,7 @@ from holdpoint.cli import exit_codes
 from holdpoint.cli.main import COMMANDS, GROUPS
 from holdpoint.cli.output import asked_for_json
 from holdpoint.models.phases import TERMINAL
-from tests.cli.conftest import CHANGE, FakeApi, Holdpoint
+from tests.cli.conftest import CHANGE, FakeApi, Holdpoint, a_view
 
 USAGE = {
     "unknown command": ["frobnicate"],
@@ -123,17 +124,37 @@ def test_a_process_answers_with_one_document_and_its_code(api: FakeApi, process:
     assert (missing.code, missing.json["status"]) == (2, 404)
 
 
-def test_a_reader_that_goes_away_is_no_traceback(api: FakeApi, process: Holdpoint, tmp_path: Path) -> None:
-    many = {"items": [], "padding": "x" * 300_000}
-    api.will("GET /v1/changes", (200, many))
-    command = f"{sys.executable} -m holdpoint.cli.main list --output json | head -c 10"
+def test_a_reader_that_goes_away_is_no_traceback(api: FakeApi) -> None:
+    api.will("GET /v1/changes", (200, {"items": [], "padding": "x" * 300_000}))
+    command = (
+        f"{sys.executable} -m holdpoint.cli.main list --output json | head -c 10; exit ${{PIPESTATUS[0]}}"
+    )
     environment = {"HOLDPOINT_URL": api.address, "HOLDPOINT_TOKEN": "t", "PATH": "/usr/bin:/bin"}
 
     done = subprocess.run(
         ["bash", "-c", command], capture_output=True, text=True, timeout=20, env=environment, check=False
     )
 
-    assert done.stderr == ""
+    assert (done.returncode, done.stderr) == (exit_codes.BROKEN_PIPE, "")
+
+
+def test_nobody_reading_along_changes_nothing(api: FakeApi, change_file: Path) -> None:
+    api.will("POST /v1/changes", (200, a_view()))
+    environment = {"HOLDPOINT_URL": api.address, "HOLDPOINT_TOKEN": "t", "PATH": "/usr/bin:/bin"}
+    read, write = os.pipe()
+    os.close(read)
+
+    done = subprocess.run(
+        [sys.executable, "-m", "holdpoint.cli.main", "submit", str(change_file), "--output", "json"],
+        stdout=subprocess.PIPE,
+        stderr=write,
+        timeout=20,
+        env=environment,
+        check=False,
+    )
+    os.close(write)
+
+    assert (done.returncode, json.loads(done.stdout)) == (0, a_view())
 
 
 def test_a_bug_of_ours_never_claims_that_production_is_as_it_was(
