@@ -330,11 +330,18 @@ async def test_remote_that_has_no_such_repository_names_the_field(remote: str, t
 async def test_server_that_never_answers_is_given_up(
     repositories: Repositories, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    gone = asyncio.Event()
+
+    async def never(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()  # until the client has gone
+        writer.close()
+        gone.set()
+
     monkeypatch.setattr(git_mirror, "FETCH_LIMIT", 0.5)
-    silent = await asyncio.start_server(lambda reader, writer: asyncio.sleep(30), "127.0.0.1", 0)
-    port = silent.sockets[0].getsockname()[1]
+    async with await asyncio.start_server(never, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
 
-    with pytest.raises(UpstreamUnavailable):
-        await repositories.resolve(f"http://127.0.0.1:{port}/x.git", "main")
+        with pytest.raises(UpstreamUnavailable):
+            await repositories.resolve(f"http://127.0.0.1:{port}/x.git", "main")
 
-    silent.close()
+        await gone.wait()

@@ -258,15 +258,20 @@ async def test_engine_that_does_not_answer_is_an_outage(token: Path, answer: byt
 
 
 async def test_engine_that_hangs_is_given_up(token: Path) -> None:
-    async def never(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read()
-        writer.close()
+    gone: asyncio.Queue[None] = asyncio.Queue()
 
-    server = await asyncio.start_server(never, "127.0.0.1", 0)
-    async with server:
+    async def never(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()  # until the client has gone
+        writer.close()
+        gone.put_nowait(None)
+
+    async with await asyncio.start_server(never, "127.0.0.1", 0) as server:
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         with pytest.raises(UpstreamUnavailable):
             await OpaEngine(url, token, timeout=0.1).decide(a_question())
+
+        for _ in range(len(policy.PAUSES) + 1):
+            await gone.get()
 
 
 async def test_nobody_listening_is_an_outage(token: Path) -> None:
