@@ -7,7 +7,7 @@ conflict.
 
 import os
 import sys
-from typing import NoReturn, TextIO
+from typing import NoReturn
 
 from holdpoint.models.errors import HoldpointError
 from holdpoint.models.phases import Phase
@@ -20,8 +20,6 @@ PERSON_NEEDED = 4
 REFUSED = 5
 INTERRUPTED = 130
 """Ctrl-C, as every shell counts it."""
-BROKEN_PIPE = 141
-"""Whoever read our output went away, as every shell counts it."""
 
 _BY_PHASE: dict[str, int] = {
     Phase.SUCCEEDED: SUCCEEDED,
@@ -56,18 +54,11 @@ def of_status(status: int) -> int:
 
 
 def leave(code: int) -> NoReturn:
-    """End the process with `code`, or as a broken pipe if the answer could not be given."""
-    if not _flushed(sys.stdout):
-        code = BROKEN_PIPE
-    _flushed(sys.stderr)
+    """End the process with `code`."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            # Python would complain once more at the end, and exit 120.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     sys.exit(code)
-
-
-def _flushed(stream: TextIO) -> bool:
-    """Tell whether everything went out. If not, Python would complain once more, and exit 120, at the end."""
-    try:
-        stream.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-        return False
-    return True

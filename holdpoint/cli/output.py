@@ -106,8 +106,7 @@ class Output:
             self._write(json.dumps(problem, indent=INDENT))
 
     def _write(self, text: str) -> None:
-        # Left in the buffer, it fails once more when the process leaves, and decides the exit code there: a
-        # command is not cut short because nobody reads its answer.
+        # A command is not cut short because nobody reads its answer, and its exit code tells of the change.
         with contextlib.suppress(BrokenPipeError):
             _print(text, sys.stdout)
 
