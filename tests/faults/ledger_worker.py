@@ -98,7 +98,9 @@ class Worker:
         try:
             code = self._call("PUT", "?" + urlencode(asked))["code"]
         except TimeoutError:
-            return  # unknown: the intent stays open
+            # Unknown: the intent stays open. Looked at again before or after the write lands.
+            time.sleep(self._random.choice([0, 0, 0.1]))
+            return
         self._ledger.write_now(
             intents.close_intent,
             intent.id,
