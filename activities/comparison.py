@@ -6,6 +6,8 @@ from typing import Any, Final
 
 import rfc8785
 
+from holdpoint.models.redact import is_secret_name, redact
+
 OURS = "holdpoint.dev/"
 """Annotations of ours say which write was the last; they are no part of what is restored."""
 
@@ -61,13 +63,20 @@ def differences(was: dict[str, Any], now: dict[str, Any]) -> list[Difference]:
 
 
 def described(kind: str, difference: Difference) -> str:
-    """Return `field: was -> is` for people. What a Secret holds is not shown."""
-    hidden = kind == "Secret" and difference.path[0] in ("data", "stringData")
+    """Return `field: was -> is` for people. What a Secret or a variable named so holds is not shown."""
+    hidden = _is_secret(kind, difference.path)
     was, now = (
         "(hidden)" if hidden and not isinstance(value, Missing) else _shown(value)
         for value in (difference.was, difference.now)
     )
     return f"{field_of(difference.path)}: {was} -> {now}"
+
+
+def _is_secret(kind: str, path: Path) -> bool:
+    if kind == "Secret" and path and path[0] in ("data", "stringData"):
+        return True
+    names = [step.element.get("name", "") if isinstance(step, Item) else step for step in path]
+    return any(is_secret_name(str(name)) for name in names)
 
 
 def field_of(path: Path) -> str:
@@ -138,5 +147,6 @@ def _same(was: Any, now: Any) -> bool:
 def _shown(value: Any) -> str:
     if isinstance(value, Missing):
         return repr(value)
-    text = value if isinstance(value, str) else rfc8785.dumps(value).decode()
+    shown = redact(value)
+    text = shown if isinstance(shown, str) else rfc8785.dumps(shown).decode()
     return text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."

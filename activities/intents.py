@@ -28,6 +28,7 @@ from holdpoint.models.record import (
     Opened,
     Refused,
 )
+from holdpoint.models.redact import redact
 from holdpoint.models.ticket import Hold, HoldCode, Reason
 
 BUDGET = 15.0
@@ -183,4 +184,8 @@ def _result(receipt: Receipt) -> dict[str, Any]:
 
 
 def _answer(refusal: PermanentError) -> dict[str, Any]:
-    return {"code": refusal.code, "message": refusal.message[:2000], "status": refusal.detail.get("status")}
+    return {
+        "code": refusal.code,
+        "message": redact(refusal.message)[:2000],
+        "status": refusal.detail.get("status"),
+    }

@@ -8,7 +8,7 @@ import json
 from typing import Any
 
 from activities.comparison import MISSING, Item, Path
-from holdpoint.clients.cluster import FIELD_MANAGER
+from holdpoint.clients.cluster import FENCE_MANAGER, FIELD_MANAGER
 
 Tree = dict[str, Any]
 Steps = tuple[str, ...]
@@ -25,7 +25,7 @@ def touched_by_us(body: dict[str, Any]) -> bool:
     Without managed fields nobody else can be blamed for it.
     """
     entries = _entries(body)
-    return not entries or any(is_ours(manager) for manager, _ in entries)
+    return not entries or any(is_ours(manager) and manager != FENCE_MANAGER for manager, _ in entries)
 
 
 def managers_of(body: dict[str, Any]) -> set[str]:

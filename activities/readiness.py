@@ -26,9 +26,12 @@ class Readiness(Model):
     message: str = ""
 
 
-async def wait_ready(cluster: Cluster, ref: ObjectRef, *, patience: float, heed: bool = True) -> Readiness:
+async def wait_ready(
+    cluster: Cluster, ref: ObjectRef, *, patience: float, limit: float | None = None, heed: bool = True
+) -> Readiness:
     """Return when the object is ready, has failed, or made no progress for `patience` seconds.
 
+    `limit` is the longest wait in all; without it a rollout that flaps is given up after ten times that.
     Without `heed` the controller's own word that it failed is not taken: after an undo it may be the old one.
     """
     began = moved = time.monotonic()
@@ -42,8 +45,10 @@ async def wait_ready(cluster: Cluster, ref: ObjectRef, *, patience: float, heed:
             return now
         if now.message != said:
             moved, said = time.monotonic(), now.message
-        if time.monotonic() - moved >= patience or time.monotonic() - began >= patience * LONGEST:
-            return Readiness(ready=False, failed=True, message=f"{said}; no progress in {patience:g} s")
+        if time.monotonic() - moved >= patience:
+            return Readiness(ready=False, failed=True, message=f"{said}; no progress in {patience:.0f} s")
+        if time.monotonic() - began >= (patience * LONGEST if limit is None else limit):
+            return Readiness(ready=False, failed=True, message=f"{said}; the time for it is over")
         await asyncio.sleep(POLL)
 
 

@@ -39,6 +39,7 @@ from holdpoint.models.contracts import (
 )
 from holdpoint.models.errors import Conflict, PermanentError, UpstreamUnavailable
 from holdpoint.models.record import EntryDraft, Intent
+from holdpoint.models.redact import redact
 from holdpoint.models.ticket import RollbackResult
 
 
@@ -86,7 +87,7 @@ class RolloutActivities:
             except Stopped as stopped:
                 outcome = stopped.outcome
             except PermanentError as error:
-                outcome = failed(error.code, error.message[:2000])
+                outcome = failed(error.code, redact(error.message)[:2000])
             row = await self._ledger.read(targets.get_target, call.target)
             mutated = row is not None and row.dirty and row.holder_ticket == call.ticket
             return outcome.model_copy(update={"mutated": mutated})
@@ -133,7 +134,7 @@ class RolloutActivities:
                 undo.problems.append(error.message)
             return Undone(
                 complete=not undo.problems,
-                message="; ".join([*undo.problems, *undo.notes])[:2000],
+                message=redact("; ".join([*undo.problems, *undo.notes]))[:2000],
                 deferred=door.drafts,
             )
 

@@ -45,7 +45,7 @@ class Apply:
             await stage.apply(manifest)
         ends = time.monotonic() + ApplyConfig.model_validate(step.config).timeout
         for manifest in chosen:
-            await stage.ready(manifest, patience=max(1.0, ends - time.monotonic()))
+            await stage.ready(manifest, limit=max(1.0, ends - time.monotonic()))
         return 100.0
 
     def judged(self, step: PlannedStep, weight: float) -> list[str]:

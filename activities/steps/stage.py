@@ -64,10 +64,10 @@ class Stage:
         """Have the object be gone."""
         await self.writer.settle(Delete(key=self._key(ref, "delete"), ref=ref))
 
-    async def ready(self, manifest: dict[str, Any], *, patience: float | None = None) -> None:
+    async def ready(self, manifest: dict[str, Any], *, limit: float | None = None) -> None:
         """Wait until the object is ready. Raises Stopped with a failed outcome when it will not be."""
-        wait = patience if patience is not None else patience_of(manifest)
-        found = await wait_ready(self.cluster, self.ref(manifest), patience=wait)
+        patience = patience_of(manifest) if limit is None else limit
+        found = await wait_ready(self.cluster, self.ref(manifest), patience=patience, limit=limit)
         if not found.ready:
             raise Stopped(failed("not_ready", f"Not ready: {found.message}."))
 

@@ -13,6 +13,9 @@ from holdpoint.models.record import Intent, ObjectRef
 FIELD_MANAGER = "holdpoint"
 """The server-side apply field manager of every write of ours, in both directions."""
 
+FENCE_MANAGER = f"{FIELD_MANAGER}-fence"
+"""The manager of a fence's annotation: a mark that says nothing about who made the object."""
+
 CANARY_SUFFIX = "-canary"
 INTENT_ANNOTATION = "holdpoint.dev/intent"
 """Carries `<intent>.<attempt>` of the last forward write, so that an observer sees which attempt landed."""

@@ -14,7 +14,7 @@ import aiohttp
 from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.client.rest import RESTClientObject
 
-from holdpoint.clients.cluster import FENCE_ANNOTATION, FIELD_MANAGER, Receipt, ref_of
+from holdpoint.clients.cluster import FENCE_ANNOTATION, FENCE_MANAGER, FIELD_MANAGER, Receipt, ref_of
 from holdpoint.clients.kinds import collection_path, object_path
 from holdpoint.clients.kubernetes_errors import error_of
 from holdpoint.models.errors import SettingsError, UpstreamUnavailable
@@ -148,7 +148,7 @@ class ApiServer:
     async def fence(self, ref: ObjectRef, *, intent: Intent, budget: float = 15.0) -> Receipt:
         """Move the object's resourceVersion by a metadata write, so that a late request gets 409."""
         body = {"metadata": {"annotations": {FENCE_ANNOTATION: intent.audit_id}}}
-        query = {"fieldManager": f"{FIELD_MANAGER}-fence"}
+        query = {"fieldManager": FENCE_MANAGER}
         return await self._write("PATCH", ref, intent, budget, query=query, body=body, content=MERGE_PATCH)
 
     async def _write(

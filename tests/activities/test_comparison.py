@@ -71,5 +71,13 @@ def test_what_a_secret_holds_is_not_shown() -> None:
     assert lines == ["data.key: (hidden) -> (hidden)", "data.new: (none) -> (hidden)"]
 
 
+def test_variable_that_is_named_like_a_secret_is_not_shown() -> None:
+    lines = said(deployment(DB_PASSWORD="hunter2"), deployment(DB_PASSWORD="hunter3"))
+
+    assert lines == [
+        "spec.template.spec.containers[name=web].env[name=DB_PASSWORD].value: (hidden) -> (hidden)"
+    ]
+
+
 def test_long_values_are_cut() -> None:
     assert len(said({"data": {"x": "a" * 500}}, {"data": {"x": "b" * 500}})[0]) < 300

@@ -1,8 +1,10 @@
 """An undo returns exactly to the snapshot, leaves strangers' work alone, and needs no ledger."""
 
 import asyncio
+import dataclasses
 
 import pytest
+from temporalio.testing import ActivityEnvironment
 
 from activities import intents as room
 from holdpoint.ledger import intents
@@ -171,3 +173,29 @@ async def test_write_in_doubt_is_fenced_before_the_undo(
     assert compared.result == "restored"
     assert [i.status for i in world.intents()] == ["fenced"]
     assert (await world.live(kind="Service"))["spec"]["ports"][0]["port"] == 80
+
+
+async def test_deferred_intents_of_an_attempt_that_died_are_not_lost(world: World) -> None:
+    await world.deploy("chg-1", service())
+    await world.submit("chg-2", service(port=81), steps=[{"apply": {}}])
+    await world.begin()
+    await world.finish_step()
+    whole, beats = world.ledger, []
+    world.ledger = Ledger("sqlite:////nowhere/ledger.db")
+    world.activities = world.again()
+    first = ActivityEnvironment()
+    first.on_heartbeat = lambda *details: beats.append(details)
+    await first.run(world.undo)
+    world.ledger.close()
+    world.ledger = whole
+    world.activities = world.again()
+    second = ActivityEnvironment()
+    second.info = dataclasses.replace(second.info, heartbeat_details=beats[-1], attempt=2)
+
+    undone = await second.run(world.undo)
+
+    recorded = {draft.body["id"]: draft.body["status"] for draft in undone.deferred}
+    assert undone.complete
+    assert set(recorded.values()) == {"done"}
+    sent = {line["auditID"].partition(".")[0] for line in world.writes()[-len(recorded) :]}
+    assert sent <= set(recorded)
