@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from holdpoint.embedded.folder import DataFolder, open_folder, replace
-from holdpoint.embedded.lock import StackLock, end_leftovers
+from holdpoint.embedded.lock import StackLock, command_line, end_leftovers
 from holdpoint.embedded.server import clean_environment, python
 from holdpoint.models.base import Model
 from holdpoint.models.errors import Conflict, SettingsError, UpstreamUnavailable
@@ -22,6 +22,8 @@ DETACH_SECONDS = 900.0
 """Longest wait for a detached stack: building OPA on a slow machine takes minutes, once."""
 DOWN_SECONDS = 40.0
 """Longest wait for a stack to stop by itself: a worker drains for 5 s, each server has 10 s."""
+LAST_SECONDS = 5.0
+"""What a supervisor that has stopped its servers may take to end itself."""
 POLL_SECONDS = 0.05
 
 
@@ -171,6 +173,10 @@ def _stop(lock: StackLock, holder: int) -> None:
         if time.monotonic() > deadline:
             _signal(holder, signal.SIGKILL)  # its servers are on a leash and go with it
             deadline += DOWN_SECONDS
+        time.sleep(POLL_SECONDS)
+    # The lock is given back a moment before the process has ended.
+    deadline = time.monotonic() + LAST_SECONDS
+    while command_line(holder) and time.monotonic() < deadline:
         time.sleep(POLL_SECONDS)
 
 

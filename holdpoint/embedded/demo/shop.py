@@ -63,6 +63,7 @@ spec:
   plan:
     steps:
       - {step}
+    verify: 3s
   analysis:
     errorRatio: {{max: 0.01}}
     latency: {{quantile: 0.99, max: 300ms}}

@@ -1,0 +1,173 @@
+"""One stack for the whole session, driven as a stranger would drive it: through the `holdpoint` command."""
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from holdpoint.embedded.demo import shop
+from holdpoint.embedded.lock import command_line
+from holdpoint.embedded.server import clean_environment, python
+
+ACCOUNTS = ("ci", "approver", "approver2", "sre", "commander", "auditor")
+PATIENCE = 45.0
+
+CHANGE = """\
+apiVersion: holdpoint.dev/v1
+kind: Change
+metadata: {{title: "{service} {revision}", service: {service}, environment: {environment}, type: {type}}}
+spec:
+  source:
+    repository: ./shop
+    revision: {revision}
+    paths: [{service}/deployment.yaml, {service}/service.yaml]
+  target: {{cluster: sandbox, namespace: default}}
+  plan:
+    steps: [{step}]
+    verify: 1s
+  analysis: {{errorRatio: {{max: 0.01}}}}
+"""
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a command ended and the document that it printed."""
+
+    code: int
+    document: Any
+
+
+class Stack:
+    """A running stack on `data`, with a shop's repository and its change files beside it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.data = folder, folder / "data"
+        self.addresses: dict[str, str] = {}
+        self.tokens: dict[str, str] = {}
+
+    def up(self) -> dict[str, str]:
+        self.addresses = self.run("up", "--detach").document
+        return self.addresses
+
+    def log_in(self) -> None:
+        self.tokens = {name: self.run("login", "--as", name).document["token"] for name in ACCOUNTS}
+
+    def run(self, *arguments: str, by: str | None = None, expect: int | None = 0) -> Done:
+        """Run one command; its exit code must be the expected one, if one is."""
+        process = self.start(*arguments, by=by)
+        printed, said = process.communicate(timeout=100)
+        assert expect is None or process.returncode == expect, (arguments, printed, said)
+        return Done(process.returncode, json.loads(printed) if printed.strip() else None)
+
+    def start(self, *arguments: str, by: str | None = None) -> "subprocess.Popen[str]":
+        environment = clean_environment() | {"HOLDPOINT_DATA": str(self.data)}
+        if "HOLDPOINT_OPA" in os.environ:
+            environment["HOLDPOINT_OPA"] = os.environ["HOLDPOINT_OPA"]
+        if by is not None:
+            environment["HOLDPOINT_TOKEN"] = self.tokens[by]
+        return subprocess.Popen(
+            [*python("holdpoint.cli", *arguments), "--output", "json"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=self.folder,
+            env=environment,
+        )
+
+    def change(
+        self,
+        service: str,
+        *,
+        revision: str = shop.NEXT,
+        environment: str = "staging",
+        type: str = "standard",
+        bake: str | None = "2s",
+    ) -> str:
+        """Write a change file: a canary that bakes so long, or a plain `apply`; return its name."""
+        canary = f"{{canary: {{deployment: {service}, weights: [50], bake: {bake}}}}}"
+        text = CHANGE.format(
+            service=service,
+            revision=revision,
+            environment=environment,
+            type=type,
+            step=canary if bake else "{apply: {}}",
+        )
+        (self.folder / f"{service}.yaml").write_text(text)
+        return f"{service}.yaml"
+
+    def submit(self, service: str, *, by: str = "ci", **change: Any) -> str:
+        """Submit a change without waiting for it; return the ticket."""
+        ticket: str = self.run("submit", self.change(service, **change), by=by).document["id"]
+        return ticket
+
+    def first(self, service: str) -> None:
+        """Bring the first release of a service to the cluster."""
+        self.run("submit", self.change(service, revision=shop.FIRST, bake=None), "--wait", by="ci")
+
+    def view(self, ticket: str) -> dict[str, Any]:
+        """Return the ticket as the API shows it now."""
+        answer = httpx.get(
+            f"{self.addresses['api']}/v1/changes/{ticket}",
+            headers={"Authorization": f"Bearer {self.tokens['ci']}"},
+            trust_env=False,
+        )
+        document: dict[str, Any] = answer.json()
+        return document
+
+    def until(self, ticket: str, reached: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """Return the ticket as soon as it has come that far."""
+        deadline = time.monotonic() + PATIENCE
+        while not reached(view := self.view(ticket)):
+            assert time.monotonic() < deadline, view
+            time.sleep(0.1)
+        return view
+
+    def ends(self, ticket: str) -> dict[str, Any]:
+        """Return the ticket when it is closed, whatever its end is."""
+        document: dict[str, Any] = self.run("watch", ticket, by="ci", expect=None).document
+        return document
+
+    def images(self, service: str) -> list[str]:
+        """Return the images that the cluster's Deployments of a service run, by the cluster's own word."""
+        token = (self.data / "sandbox" / "tokens" / "forward.token").read_text().strip()
+        answer = httpx.get(
+            f"{self.addresses['sandbox']}/apis/apps/v1/namespaces/default/deployments",
+            headers={"Authorization": f"Bearer {token}"},
+            trust_env=False,
+        )
+        return sorted(
+            item["spec"]["template"]["spec"]["containers"][0]["image"]
+            for item in answer.json()["items"]
+            if item["metadata"]["name"].startswith(service)
+        )
+
+    def processes(self) -> list[str]:
+        """Return the command lines of all processes that name the data folder, but for our own commands."""
+        found = (command_line(int(entry.name)) for entry in Path("/proc").iterdir() if entry.name.isdigit())
+        return [line for line in found if str(self.data) in line]
+
+
+def in_canary(view: dict[str, Any]) -> bool:
+    """Tell whether the ticket has brought its canary to a weight."""
+    return view["phase"] == "Executing" and any(step["weight"] for step in view["steps"])
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    made = Stack(tmp_path_factory.mktemp("e2e"))
+    made.data.mkdir(mode=0o700)
+    (made.data / "catalog.yaml").write_text(shop.catalog())
+    shop.make_repository(made.folder)
+    made.up()
+    made.log_in()
+    yield made
+    made.run("down")
+    assert made.processes() == []
