@@ -124,16 +124,20 @@ async def test_a_freeze_is_declared_and_acknowledged_while_temporal_is_down(api:
 
 async def test_a_stop_answers_those_who_wait_and_leaves_with_zero(tmp_path: Path, repository: Path) -> None:
     body = {"change": a_change(), "base": str(repository.parent)}
-    api = start(tmp_path, HOLDPOINT_EMBEDDED="true")
-    async with api.client("ci") as ci:
-        ticket = (await ci.post("/v1/changes", json=body, headers={"Idempotency-Key": "k"})).json()["id"]
-        waiting = asyncio.create_task(ci.get(f"/v1/changes/{ticket}/entries?after=1000&wait=60"))
-        await asyncio.sleep(0.3)  # until the server holds it, which it tells nobody
+    running = start(tmp_path, HOLDPOINT_EMBEDDED="true")
+    try:
+        async with running.client("ci") as ci:
+            opened = await ci.post("/v1/changes", json=body, headers={"Idempotency-Key": "k"})
+            poll = f"/v1/changes/{opened.json()['id']}/entries?after=1000&wait=60"
+            waiting = asyncio.create_task(ci.get(poll))
+            await asyncio.sleep(0.3)  # until the server holds it, which it tells nobody
 
-        api.process.send_signal(signal.SIGTERM)
+            running.process.send_signal(signal.SIGTERM)
 
-        assert (await asyncio.wait_for(waiting, 5)).status_code == 200
-    assert await asyncio.to_thread(api.process.wait, 10) == 0
+            assert (await asyncio.wait_for(waiting, 5)).status_code == 200
+        assert await asyncio.to_thread(running.process.wait, 10) == 0
+    finally:
+        stop(running)
 
 
 async def test_outside_the_embedded_stack_its_tokens_are_refused(tmp_path: Path) -> None:
