@@ -60,6 +60,8 @@ def token(data: Path, address: str) -> str | None:
     from holdpoint.cli.client import is_local
 
     if given := os.environ.get("HOLDPOINT_TOKEN", "").strip():
+        if not all("!" <= char <= "~" for char in given):
+            raise SettingsError("HOLDPOINT_TOKEN is not a token: it holds spaces or characters beyond ASCII.")
         return given
     if not is_local(address):
         return None

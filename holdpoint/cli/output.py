@@ -112,10 +112,12 @@ class Output:
 
 
 def mistake_line(mistake: dict[str, Any]) -> str:
-    """Return one mistake as compilers write it: file:line:column: sentence."""
-    places = [mistake.get("file"), mistake.get("line"), mistake.get("column")]
-    place = ":".join(str(part) for part in places if part is not None)
-    return f"  {place or mistake.get('field', '')}: {mistake.get('message', '')}"
+    """Return one mistake with its place; where the file is known as compilers write it: file:line:column."""
+    line, column = mistake.get("line"), mistake.get("column")
+    if line is None:
+        return f"  {mistake.get('message', '')}"
+    place = f"{mistake['file']}:{line}:{column}" if mistake.get("file") else f"line {line}, column {column}"
+    return f"  {place}: {mistake.get('message', '')}"
 
 
 def _print(text: str, stream: Any) -> None:

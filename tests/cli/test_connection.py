@@ -96,6 +96,15 @@ def test_an_address_that_is_none_is_a_mistake_of_the_settings(
     assert holdpoint("list").code == 2
 
 
+@pytest.mark.parametrize("token", ["two words", "t\u00f6ken", "a\nb"], ids=ascii)
+def test_a_token_that_is_none_is_a_mistake_of_the_settings(
+    holdpoint: Holdpoint, api: FakeApi, monkeypatch: pytest.MonkeyPatch, token: str
+) -> None:
+    monkeypatch.setenv("HOLDPOINT_TOKEN", token)
+
+    assert (holdpoint("list").code, api.requests) == (2, [])
+
+
 @pytest.mark.parametrize("written", ["", "[]", "{}", '{"api": 3}'])
 def test_addresses_that_cannot_be_read_are_a_mistake_of_the_settings(
     holdpoint: Holdpoint, data: Path, monkeypatch: pytest.MonkeyPatch, written: str

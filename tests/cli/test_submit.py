@@ -251,3 +251,29 @@ def test_a_timeout_that_is_none_is_a_usage_error(
     done = holdpoint("submit", str(change_file), "--wait", f"--timeout={timeout}", "--output", "json")
 
     assert (done.code, done.json["code"]) == (2, "usage")
+
+
+def test_mistakes_that_the_server_finds_are_said_with_their_lines(
+    api: FakeApi, holdpoint: Holdpoint, change_file: Path
+) -> None:
+    mistake = {
+        "field": "spec.target.cluster",
+        "line": 6,
+        "column": 21,
+        "found": "eu-9",
+        "allowed": "sandbox",
+        "message": "Unknown cluster: spec.target.cluster is eu-9.",
+    }
+    problem = {
+        "title": "Unprocessable Content",
+        "status": 422,
+        "detail": "The change file has 1 mistake.",
+        "code": "invalid_change",
+        "errors": [mistake],
+    }
+    api.will(SUBMIT, (422, problem))
+
+    done = holdpoint("submit", str(change_file), "--output", "json")
+
+    assert (done.code, done.json) == (2, problem)
+    assert "  line 6, column 21: Unknown cluster: spec.target.cluster is eu-9." in done.err
