@@ -183,18 +183,27 @@ def test_what_a_manager_states_no_more_is_removed(server: ApiServer) -> None:
     assert left["data"] == {"a": "1"}
 
 
-def test_replicas_that_are_not_stated_stay_with_who_scaled(server: ApiServer) -> None:
+def test_replicas_that_nobody_stated_stay_as_they_were_scaled(server: ApiServer) -> None:
     server.apply("deployments", deployment(server, replicas=None))
-    server.send(
-        "PATCH", server.path("deployments", "web", below="scale"), {"spec": {"replicas": 5}}, media=MERGE
-    )
+    scale = server.path("deployments", "web", below="scale")
+    server.send("PATCH", scale, {"spec": {"replicas": 5}}, media=MERGE)
 
     again = server.apply("deployments", deployment(server, replicas=None, image="web:2")).json()
-    stated = server.apply("deployments", deployment(server, replicas=3))
 
     assert again["spec"]["replicas"] == 5
-    assert stated.status_code == 409
-    assert stated.json()["details"]["causes"][0]["field"] == ".spec.replicas"
+
+
+def test_scaling_takes_the_replicas_from_who_stated_them(server: ApiServer) -> None:
+    server.apply("deployments", deployment(server, replicas=2))
+    scale = server.path("deployments", "web", below="scale")
+    server.send("PATCH", scale, {"spec": {"replicas": 5}}, media=MERGE, fieldManager="person")
+
+    answer = server.apply("deployments", deployment(server, replicas=2))
+
+    assert answer.status_code == 409
+    (cause,) = answer.json()["details"]["causes"]
+    assert cause["field"] == ".spec.replicas"
+    assert cause["message"].startswith('conflict with "person" with subresource "scale" using apps/v1')
 
 
 def test_items_merge_by_their_keys(server: ApiServer) -> None:
@@ -422,7 +431,9 @@ def test_a_delete_with_a_failed_precondition_is_a_conflict(server: ApiServer, pr
     )
 
     assert (answer.status_code, answer.json()["reason"]) == (409, "Conflict")
-    assert "Precondition failed: " in answer.json()["message"]
+    field = {"uid": "UID", "resourceVersion": "ResourceVersion"}[precondition]
+    text = f'on ConfigMap "settings": the {field} in the precondition (other) does not match the {field} in record'
+    assert text in answer.json()["message"]
     server.get("configmaps", "settings")
 
 
@@ -503,14 +514,15 @@ def observed(body: Body, generation: int) -> Body | None:
     return body if body.get("status", {}).get("observedGeneration") == generation else None
 
 
-def test_only_a_changed_spec_raises_the_generation(server: ApiServer) -> None:
+def test_the_generation_counts_spec_and_annotations_but_not_labels(server: ApiServer) -> None:
     server.apply("deployments", deployment(server))
     path = server.path("deployments", "web")
 
+    labelled = server.send("PATCH", path, {"metadata": {"labels": {"a": "1"}}}, media=MERGE).json()
     annotated = server.send("PATCH", path, {"metadata": {"annotations": {"a": "1"}}}, media=MERGE).json()
     scaled = server.send("PATCH", path, {"spec": {"replicas": 3}}, media=MERGE).json()
 
-    assert (annotated["metadata"]["generation"], scaled["metadata"]["generation"]) == (1, 2)
+    assert [body["metadata"]["generation"] for body in (labelled, annotated, scaled)] == [1, 2, 3]
 
 
 def test_the_selector_is_immutable(server: ApiServer) -> None:

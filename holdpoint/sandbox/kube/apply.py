@@ -28,7 +28,7 @@ def apply(
     if former:
         body = merge.removed(body, _dropped(former.fields, owned, others))
     touched, gone = fields.changed(base, body)
-    conflicts = [(m, path) for m in others for path in sorted(m.fields & touched)]
+    conflicts = [(m, path) for m in others for path in sorted(m.fields & touched, key=_rank)]
     if conflicts and not force:
         raise _conflict(conflicts)
     kept = [replace(m, fields=m.fields - touched - gone) for m in others]
@@ -48,6 +48,11 @@ def _dropped(former: Fields, owned: Fields, others: list[Manager]) -> set[FieldP
         for path in former - owned
         if path not in prefixes
     }
+
+
+def _rank(path: FieldPath) -> list[tuple[bool, str]]:
+    """Order paths as structured-merge-diff does: on each level, fields before what has fields below."""
+    return [(position < len(path) - 1, step) for position, step in enumerate(path)]
 
 
 def _conflict(conflicts: list[tuple[Manager, FieldPath]]) -> Refusal:

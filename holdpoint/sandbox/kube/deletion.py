@@ -31,16 +31,17 @@ def delete(store: Store, call: Call) -> tuple[int, Object]:
 
 def _check_preconditions(kind: Kind, live: Object, wanted: dict[str, Any]) -> None:
     metadata = live["metadata"]
-    for option, field, label in (
-        ("uid", "uid", "UID"),
-        ("resourceVersion", "resourceVersion", "ResourceVersion"),
+    named = Kind(
+        kind.group, kind.version, kind.kind, kind.kind
+    )  # here the message names the kind, not its plural
+    for field, label, after in (
+        ("uid", "UID", "The object might have been deleted and then recreated"),
+        ("resourceVersion", "ResourceVersion", "The object might have been modified"),
     ):
-        if wanted.get(option) and wanted[option] != metadata[field]:
-            why = (
-                f"Precondition failed: {label} in precondition: {wanted[option]}, "
-                f"{label} in object meta: {metadata[field]}"
-            )
-            raise conflict(kind, metadata["name"], why)
+        given = wanted.get(field)
+        if given and given != metadata[field]:
+            why = f"the {label} in the precondition ({given}) does not match the {label} in record"
+            raise conflict(named, metadata["name"], f"{why} ({metadata[field]}). {after}")
 
 
 def _marked(call: Call, live: Object) -> Object:

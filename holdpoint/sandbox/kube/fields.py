@@ -6,6 +6,7 @@ keys, `v:<json>` for the value of a set, as in FieldsV1 itself. An item that exi
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from holdpoint.sandbox.kube.schema import ItemKey, Shape, shape_of
@@ -36,35 +37,50 @@ def item_step(key: ItemKey) -> Step:
 
 
 def fields_of(body: Mapping[str, Any]) -> Fields:
-    """Return the fields that a whole object (without `status`) sets."""
-    return frozenset(leaves_of(body))
+    """Return the fields that an object (without `status`) sets: its leaves and the items of its lists."""
+    return frozenset(path for path, place in _places(body).items() if place.owned)
 
 
-def leaves_of(body: Mapping[str, Any]) -> dict[FieldPath, Any]:
-    """Return the same fields with their values, for comparing two versions of an object."""
-    out: dict[FieldPath, Any] = {}
+def changed(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> tuple[Fields, Fields]:
+    """Return the fields that a write set or changed, and those that it removed.
+
+    Maps, lists and structs that are new or gone count themselves, besides what is in them.
+    """
+    old = _places(before if before is not None else {"kind": after["kind"], **shape_of(after["kind"]).zero()})
+    new = _places(after)
+    touched = frozenset(
+        path for path, place in new.items() if path not in old or old[path].value != place.value
+    )
+    return touched, frozenset(path for path in old if path not in new)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A path's value, and whether who applies it owns it: not so for what only holds other fields."""
+
+    value: Any
+    owned: bool = True
+
+
+def _places(body: Mapping[str, Any]) -> dict[FieldPath, _Place]:
+    out: dict[FieldPath, _Place] = {}
     shape = shape_of(body["kind"])
     for name, part in body.items():
         if name != "status":
             _collect(part, shape.field(name), (f"f:{name}",), out)
-    return {path: part for path, part in out.items() if not _is_system(path)}
-
-
-def changed(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> tuple[Fields, Fields]:
-    """Return the fields that a write set or changed, and those that it removed."""
-    old, new = leaves_of(before) if before else {}, leaves_of(after)
-    touched = frozenset(path for path, value in new.items() if path not in old or old[path] != value)
-    return touched, frozenset(path for path in old if path not in new)
+    return {path: place for path, place in out.items() if not _is_system(path)}
 
 
 def encode(fields: Iterable[FieldPath]) -> dict[str, Any]:
     """Return fields as FieldsV1."""
     root: dict[str, Any] = {}
-    for path in sorted(fields):
+    listed = sorted(fields)
+    holders = {path[:length] for path in listed for length in range(1, len(path))}
+    for path in listed:
         node = root
         for step in path:
             node = node.setdefault(step, {})
-        if path[-1].startswith("k:"):
+        if path[-1].startswith("k:") or path in holders:
             node["."] = {}
     return root
 
@@ -95,27 +111,30 @@ def _is_system(path: FieldPath) -> bool:
     return path in _NEVER_OWNED or path[:2] == ("f:metadata", "f:managedFields")
 
 
-def _collect(value: Any, shape: Shape, path: FieldPath, out: dict[FieldPath, Any]) -> None:
+def _collect(value: Any, shape: Shape, path: FieldPath, out: dict[FieldPath, _Place]) -> None:
     if isinstance(value, dict) and value and shape.merges:
+        out[path] = _Place({}, owned=False)
         for name, part in value.items():
             _collect(part, shape.field(name), (*path, f"f:{name}"), out)
     elif isinstance(value, list) and value and shape.keys:
+        out[path] = _Place([], owned=False)
         for item in value:
             _collect_item(item, shape, path, out)
     elif isinstance(value, list) and value and shape.is_set:
+        out[path] = _Place([], owned=False)
         for item in value:
-            out[(*path, "v:" + json.dumps(item))] = item
+            out[(*path, "v:" + json.dumps(item))] = _Place(item)
     else:
-        out[path] = value
+        out[path] = _Place(value)
 
 
-def _collect_item(item: Any, shape: Shape, path: FieldPath, out: dict[FieldPath, Any]) -> None:
+def _collect_item(item: Any, shape: Shape, path: FieldPath, out: dict[FieldPath, _Place]) -> None:
     key = shape.item_key(item)
     if key is None:
-        out[path] = item
+        out[path] = _Place(item)
         return
     here = (*path, item_step(key))
-    out[here] = None  # that the item exists; its fields follow
+    out[here] = _Place({})
     for name, part in item.items():
         _collect(part, shape.item().field(name), (*here, f"f:{name}"), out)
 

@@ -7,10 +7,11 @@ import time
 from typing import Any
 
 from holdpoint.sandbox.clock import seconds_text
-from holdpoint.sandbox.kube import ownership, validation
+from holdpoint.sandbox.kube import ownership, typed, validation
 from holdpoint.sandbox.kube.defaults import defaulted
 from holdpoint.sandbox.kube.kinds import Kind
 from holdpoint.sandbox.kube.ownership import Manager
+from holdpoint.sandbox.kube.schema import shape_of
 from holdpoint.sandbox.kube.status import Refusal, bad_request, conflict
 from holdpoint.sandbox.store import Object, new_uid
 
@@ -76,7 +77,7 @@ def created(kind: Kind, body: Object, managers: list[Manager] | None, writer: Ma
         out["status"] = {"phase": "Active"}
     elif kind.kind in ("Deployment", "ReplicaSet", "Service", "Pod"):
         out["status"] = {"loadBalancer": {}} if kind.kind == "Service" else {}
-    out = defaulted(kind, folded_secret(out))
+    out = _completed(kind, out)
     validation.check(kind, out)
     given = managers if managers is not None else ownership.after_update(None, out, writer)
     return ownership.with_managers(out, given)
@@ -97,13 +98,28 @@ def updated(
     out: Object = {**rest, "metadata": {**own, **kept}}
     if "status" in live:
         out["status"] = live["status"]
-    out = defaulted(kind, folded_secret(out))
+    out = _completed(kind, out)
     validation.check(kind, out, live)
     given = managers if managers is not None else ownership.after_update(live, out, writer)
-    if kind.kind in _GENERATED and out.get("spec") != live.get("spec"):
+    if _counts(kind, live, out):
         out["metadata"]["generation"] = live["metadata"].get("generation", 0) + 1
     out = ownership.with_managers(out, given)
     return live if _same(live, out) else out
+
+
+def _completed(kind: Kind, body: Object) -> Object:
+    """Return the object as it is written: canonical, without what is empty, with what is default."""
+    shape = shape_of(kind.kind)
+    written = typed.without_empties(typed.normalised(folded_secret(body), shape), shape)
+    return defaulted(kind, written)
+
+
+def _counts(kind: Kind, live: Object, out: Object) -> bool:
+    """Tell whether a write raises the generation; in a Deployment, annotations do as well."""
+    if kind.kind not in _GENERATED or out.get("spec") == live.get("spec"):
+        notes = [body["metadata"].get("annotations") or {} for body in (live, out)]
+        return kind.kind == "Deployment" and notes[0] != notes[1]
+    return True
 
 
 def folded_secret(body: Object) -> Object:

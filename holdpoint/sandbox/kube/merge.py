@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from holdpoint.sandbox.kube.fields import FieldPath
-from holdpoint.sandbox.kube.schema import Shape, shape_of
+from holdpoint.sandbox.kube.schema import ItemKey, Shape, shape_of
 
 
 def merged(live: Any, config: Any, shape: Shape) -> Any:
@@ -25,7 +25,7 @@ def merged(live: Any, config: Any, shape: Shape) -> Any:
 
 
 def removed(body: dict[str, Any], paths: Iterable[FieldPath]) -> dict[str, Any]:
-    """Return the object without these fields; maps that become empty by it go as well."""
+    """Return the object without these fields."""
     out = copy.deepcopy(body)
     shape = shape_of(body["kind"])
     gone = set(paths)
@@ -37,19 +37,36 @@ def removed(body: dict[str, Any], paths: Iterable[FieldPath]) -> dict[str, Any]:
 
 
 def _merged_items(live: list[Any], config: list[Any], shape: Shape) -> list[Any]:
-    """Return the items in the manifest's order, those that only `live` has woven in where they stood."""
-    by_key = {shape.item_key(item): item for item in live}
-    wanted = {shape.item_key(item) for item in config}
+    """Return the items in the manifest's order, those that only `live` has woven in where they stood.
+
+    Source: structured-merge-diff's `mergingWalker.visitListItems`, step by step.
+    """
+    ours, theirs = [shape.item_key(item) for item in config], [shape.item_key(item) for item in live]
+    by_key = dict(zip(theirs, live, strict=True))
+    shared = [key for key in ours if key in by_key]
     out: list[Any] = []
-    rest = list(live)
-    for item in config:
-        key = shape.item_key(item)
-        if key in by_key:
-            while rest and (first := rest.pop(0)) is not by_key[key]:
-                if shape.item_key(first) not in wanted:
-                    out.append(copy.deepcopy(first))
-        out.append(merged(by_key.get(key), item, shape.item()))
-    out.extend(copy.deepcopy(item) for item in rest if shape.item_key(item) not in wanted)
+    done: set[ItemKey | None] = set()
+    left, right = 0, 0
+    while left < len(live) or right < len(config):
+        both = left < len(live) and right < len(config)
+        if (
+            both
+            and theirs[left] != ours[right]
+            and theirs[left] in ours
+            and shared[:1] not in ([], [theirs[left]])
+        ):
+            left += 1  # an item of both, but the manifest has another of them first
+        elif left < len(live) and theirs[left] not in ours:
+            out.append(copy.deepcopy(live[left]))
+            left += 1
+        else:
+            if left < len(live) and (theirs[left] in done or (both and theirs[left] == ours[right])):
+                left += 1
+            if right < len(config):
+                out.append(merged(by_key.get(ours[right]), config[right], shape.item()))
+                done.add(ours[right])
+                shared = shared[1:] if shared[:1] == [ours[right]] else shared
+                right += 1
     return out
 
 
@@ -61,8 +78,6 @@ def _remove(node: Any, path: FieldPath, shape: Shape) -> None:
             del node[name]
             return
         _remove(node[name], rest, shape.field(name))
-        if node[name] in ({}, []):
-            del node[name]
     elif kind == "k" and isinstance(node, list):
         _remove_item(node, json.loads(name), rest, shape)
     elif kind == "v" and isinstance(node, list):

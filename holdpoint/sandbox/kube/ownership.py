@@ -34,7 +34,7 @@ class Manager:
         if self.subresource:
             text += f' with subresource "{self.subresource}"'
         if self.operation == "Update":
-            text += f" using {self.api_version}" + (f" at {self.time}" if self.time else "")
+            text += f" using {self.api_version}"
         return text
 
 
@@ -56,7 +56,8 @@ def managers_of(body: dict[str, Any] | None) -> list[Manager]:
 
 def with_managers(body: dict[str, Any], managers: Iterable[Manager]) -> dict[str, Any]:
     """Return the object with these managers, those that own nothing left out."""
-    entries = [_entry(manager) for manager in managers if manager.fields]
+    ordered = sorted(managers, key=lambda m: (m.operation, m.time, m.name, m.subresource))
+    entries = [_entry(manager) for manager in ordered if manager.fields]
     metadata = {key: value for key, value in body["metadata"].items() if key != "managedFields"}
     return {**body, "metadata": {**metadata, **({"managedFields": entries} if entries else {})}}
 

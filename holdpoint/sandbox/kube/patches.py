@@ -48,18 +48,30 @@ def strategic_patch(target: Any, patch: Any, shape: Shape) -> Any:
 
 def _strategic_items(live: list[Any], patch: list[Any], shape: Shape) -> list[Any]:
     first = (shape.keys or ("",))[0]  # a strategic merge knows one merge key only
-    out = list(live)
+    found = {item.get(first): item for item in live}
+    patched = []
     for item in patch:
         if not isinstance(item, dict) or first not in item:
             raise bad_request(f"map: {item} does not contain declared merge key: {first}")
-        place = next((i for i, other in enumerate(out) if other.get(first) == item[first]), None)
-        if item.get("$patch") == "delete":
-            out = [other for other in out if other.get(first) != item[first]]
-        elif place is None:
-            out.append(copy.deepcopy(item))
-        else:
-            out[place] = strategic_patch(out[place], item, shape.item())
-    return out
+        if item.get("$patch") != "delete":
+            patched.append(strategic_patch(found.get(item[first]), item, shape.item()))
+    named = {item[first] for item in patch}
+    kept = [item for item in live if item.get(first) not in named]
+    return _woven(kept, patched, [item.get(first) for item in live], first)
+
+
+def _woven(kept: list[Any], patched: list[Any], order: list[Any], key: str) -> list[Any]:
+    """Return both lists in one: patched items first, unless the live list has a kept one before them.
+
+    Source: `mergeSortedSlice` of apimachinery's strategic merge patch.
+    """
+    out: list[Any] = []
+    kept, patched = list(kept), list(patched)
+    while kept and patched:
+        known = patched[0][key] in order
+        first = known and order.index(kept[0][key]) < order.index(patched[0][key])
+        out.append((kept if first else patched).pop(0))
+    return [*out, *kept, *patched]
 
 
 def json_patch(target: Any, operations: Any) -> Any:

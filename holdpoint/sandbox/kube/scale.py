@@ -5,10 +5,11 @@ from typing import Any
 from holdpoint.sandbox.kube import lifecycle, patches
 from holdpoint.sandbox.kube.call import Call
 from holdpoint.sandbox.kube.kinds import Kind
-from holdpoint.sandbox.kube.ownership import Manager
+from holdpoint.sandbox.kube.ownership import Manager, managers_of
 from holdpoint.sandbox.kube.status import bad_request, invalid, invalid_value, method_not_allowed, not_found
 from holdpoint.sandbox.store import Object, Store
 
+REPLICAS = ("f:spec", "f:replicas")
 SCALE = Kind("autoscaling", "v1", "Scale", "scales")
 
 
@@ -32,7 +33,10 @@ def perform(store: Store, call: Call, writer: Manager) -> tuple[int, Object]:
     preconditions = {key: metadata[key] for key in ("resourceVersion", "uid") if metadata.get(key)}
     body = {**live, "metadata": {**live["metadata"], "resourceVersion": "", **preconditions}}
     body["spec"] = {**live["spec"], "replicas": replicas}
-    changed = lifecycle.updated(call.kind, live, body, None, writer)
+    managers = managers_of(live)
+    tracked = any(REPLICAS in manager.fields for manager in managers)
+    # As an API server: replicas that nobody owned before stay without an owner when they are scaled.
+    changed = lifecycle.updated(call.kind, live, body, None if tracked else managers, writer)
     if not call.dry_run and changed is not live:
         changed = store.put(call.kind, changed)
     return 200, _document(changed)

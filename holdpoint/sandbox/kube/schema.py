@@ -33,6 +33,11 @@ class Shape:
         return found
 
     @property
+    def omits_zero(self) -> bool:
+        """Tell whether a zero, an empty text or false is not written."""
+        return "o" in self.body
+
+    @property
     def is_map(self) -> bool:
         """Tell whether values are structs or maps."""
         return "f" in self.body or "m" in self.body
@@ -75,6 +80,13 @@ class Shape:
         fields = self.item().fields or {}
         found = tuple((key, item.get(key, fields.get(key, {}).get("d"))) for key in self.keys or ())
         return None if any(value is None for _, value in found) else found
+
+    def zero(self) -> dict[str, Any]:
+        """Return an empty object of the type: the structs that are never absent, and empty themselves."""
+        fields = self.fields or {}
+        found = {name: self.field(name).zero() for name, body in fields.items() if body.get("z")}
+        # the one list of the served kinds that is written although it is empty
+        return {**found, "containers": []} if "initContainers" in fields else found
 
 
 UNTYPED = Shape({"s": "untyped"}, atomic=True)

@@ -1,12 +1,13 @@
-"""Makes `schema.json` from Kubernetes' own schema of server-side apply.
+"""Makes `schema.json` from Kubernetes' own schema of server-side apply and its Go types.
 
-The source is the YAML inside `applyconfigurations/internal/internal.go` of the Go module k8s.io/client-go
-v0.36.3: every field of every type, and how it merges. Run `python -m holdpoint.sandbox.kube.schema_source
-FILE > schema.json`.
+The schema is the YAML inside `applyconfigurations/internal/internal.go` of the Go module k8s.io/client-go
+v0.36.3: every field of every type, and how it merges. Which zeros are not written is in the struct tags of
+the Go modules k8s.io/api and k8s.io/apimachinery of the same version. With these three in one folder, run
+`python -m holdpoint.sandbox.kube.schema_source FOLDER > schema.json`.
 
 In the result a type is one of `{"s": scalar}`, `{"f": {field: type}}`, `{"m": type}` (a map), `{"l": type}`
 (a list), `{"t": name}` (another type); `"a"` marks atomic, `"k"` the merge keys of a list, `"u"` a set,
-`"d"` a default.
+`"d"` a default, `"z"` a struct that is never absent, `"o"` a scalar whose zero is not written.
 """
 
 import json
@@ -30,12 +31,17 @@ ROOTS = (
     "io.k8s.api.policy.v1.PodDisruptionBudget",
     "io.k8s.api.networking.v1.Ingress",
 )
+GROUPS = ("core.v1", "apps.v1", "autoscaling.v2", "policy.v1", "networking.v1")
+VERSION = "v0.36.3"
 QUANTITY = "io.k8s.apimachinery.pkg.api.resource.Quantity"
 
 
-def compact(source: str) -> dict[str, Any]:
-    """Return the schema of the served kinds from the text of the Go file."""
-    found = re.search(r"schemaYAML = typed.YAMLObject\(`(.*)`\)", source, re.DOTALL)
+def compact(schema: str, omitted: set[tuple[str, str]]) -> dict[str, Any]:
+    """Return the schema of the served kinds from the text of the Go file.
+
+    `omitted` holds type and field of every scalar whose zero is not written.
+    """
+    found = re.search(r"schemaYAML = typed.YAMLObject\(`(.*)`\)", schema, re.DOTALL)
     if not found:
         raise ValueError("the file holds no schemaYAML")
     known = {entry["name"]: entry for entry in yaml.safe_load(found[1])["types"]}
@@ -45,7 +51,19 @@ def compact(source: str) -> dict[str, Any]:
         name = waiting.pop()
         if name not in types:
             types[name] = _type(known[name], waiting)
+            for field, body in types[name].get("f", {}).items():
+                if "s" in body and (name, field) in omitted:
+                    body["o"] = 1
     return {"roots": {name.rpartition(".")[2]: name for name in ROOTS}, "types": dict(sorted(types.items()))}
+
+
+def omitted_zeros(prefix: str, source: str) -> set[tuple[str, str]]:
+    """Return type and field of every field that is no pointer and is left out when it is zero."""
+    out = set()
+    for name, body in re.findall(r"^type (\w+) struct \{\n(.*?)^\}", source, re.MULTILINE | re.DOTALL):
+        fields = re.findall(r"^\t\w+\s+([^\s`]+)\s+`json:\"(\w+),omitempty", body, re.MULTILINE)
+        out |= {(f"{prefix}.{name}", field) for kind, field in fields if not kind.startswith("*")}
+    return out
 
 
 def _type(entry: dict[str, Any], waiting: list[str]) -> dict[str, Any]:
@@ -76,14 +94,22 @@ def _map(entry: dict[str, Any], waiting: list[str]) -> dict[str, Any]:
         return {"m": _type(entry["elementType"], waiting), **atomic}
     fields = {}
     for field in entry["fields"]:
-        default = {"d": field["default"]} if field.get("default") not in (None, "", {}, 0, False) else {}
-        fields[field["name"]] = {**_type(field["type"], waiting), **default}
+        default = field.get("default")
+        mark = {"z": 1} if default == {} else {"d": default} if default not in (None, "", 0, False) else {}
+        fields[field["name"]] = {**_type(field["type"], waiting), **mark}
     return {"f": fields, **atomic}
 
 
 def main() -> None:
-    """Print the schema made from the file that the command line names."""
-    text = json.dumps(compact(Path(sys.argv[1]).read_text()), separators=(",", ":"))
+    """Print the schema made from the modules in the folder that the command line names."""
+    folder = Path(sys.argv[1])
+    sources = {f"io.k8s.api.{root}": f"api@{VERSION}/{root.replace('.', '/')}/types.go" for root in GROUPS}
+    sources["io.k8s.apimachinery.pkg.apis.meta.v1"] = f"apimachinery@{VERSION}/pkg/apis/meta/v1/types.go"
+    omitted = set()
+    for prefix, path in sources.items():
+        omitted |= omitted_zeros(prefix, (folder / path).read_text())
+    schema = (folder / f"client-go@{VERSION}/applyconfigurations/internal/internal.go").read_text()
+    text = json.dumps(compact(schema, omitted), separators=(",", ":"))
     sys.stdout.write(text.replace('},"io.k8s', '},\n"io.k8s') + "\n")
 
 

@@ -12,7 +12,7 @@ from holdpoint.sandbox.kube.fields import item_step, shown
 from holdpoint.sandbox.kube.kinds import Kind
 from holdpoint.sandbox.kube.quantities import canonical
 from holdpoint.sandbox.kube.schema import Shape, shape_of
-from holdpoint.sandbox.kube.status import Cause, Refusal, bad_request, invalid
+from holdpoint.sandbox.kube.status import Cause, Refusal, bad_request
 
 Body = dict[str, Any]
 
@@ -54,8 +54,11 @@ def decoded(kind: Kind, body: Body, *, strict: bool, patched: bool) -> tuple[Bod
     wrong = [problem for problem in found if problem.sort == "type"]
     handled = f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}'
     if wrong and patched:
-        cause = Cause("patch", f"Invalid value: {wrong[0].plain}: {wrong[0].why}")
-        raise invalid(kind, body["metadata"].get("name", ""), [cause])
+        message = (
+            f"Invalid value: json: cannot unmarshal into Go struct field {wrong[0].plain}: {wrong[0].why}"
+        )
+        details = {"causes": [Cause("patch", message).document()]}
+        raise Refusal(422, "Invalid", f' "" is invalid: patch: {message}', details)
     if wrong:
         raise bad_request(
             f"{handled}: json: cannot unmarshal into Go struct field {wrong[0].plain}: {wrong[0].why}"
@@ -75,6 +78,22 @@ def normalised(value: Any, shape: Shape) -> Any:
     if shape.scalar == "quantity":
         return canonical(value) or value
     return value
+
+
+def without_empties(value: Any, shape: Shape) -> Any:
+    """Return a copy without what is not written: empty lists and maps, some zeros; a struct is."""
+    if isinstance(value, dict):
+        parts = ((name, part, shape.field(name)) for name, part in value.items())
+        return {n: without_empties(part, below) for n, part, below in parts if _written(part, below)}
+    if isinstance(value, list):
+        return [without_empties(item, shape.item()) for item in value]
+    return value
+
+
+def _written(value: Any, shape: Shape) -> bool:
+    if value in ({}, []):
+        return shape.scalar is not None or (value == {} and shape.fields is not None)
+    return not (shape.omits_zero and value in ("", 0, False))
 
 
 def _walk(value: Any, shape: Shape, path: str, plain: str) -> Iterator[Problem]:

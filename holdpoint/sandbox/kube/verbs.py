@@ -156,7 +156,6 @@ def _apply(store: Store, call: Call) -> tuple[int, Object]:
     if config["metadata"].get("managedFields"):
         raise bad_request("metadata.managedFields must be nil")
     typed.refuse_apply(call.kind, config)
-    config = typed.normalised(config, shape_of(call.kind.kind))
     live = store.get(call.kind, call.namespace, call.name)
     force = str(call.query.get("force", "")).lower() in ("1", "true")
     sent = {key: value for key, value in config.items() if key != "status"}
