@@ -25,7 +25,7 @@ setup: .venv/.ready ## make .venv with everything in it, and build OPA into the 
 	  [ -x $(BIN)/uv ] || { echo "Setting up .venv (uv $(UV_VERSION)) ..."; $(PYTHON) -m venv .venv; $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION); }; \
 	  uv=$(BIN)/uv; \
 	fi; \
-	"$$uv" sync --locked --inexact --quiet --python $(PYTHON)
+	"$$uv" sync --locked --inexact --compile-bytecode --quiet --python $(PYTHON)
 	@touch $@
 
 demo: setup ## run the whole life of a ticket in seven scenarios, with live output (KEEP=1 leaves it running)
