@@ -27,10 +27,22 @@ def total(values: Iterable[float]) -> float:
     return sum(listed)
 
 
+def unnamed(labels: Labels) -> Labels:
+    """Return labels without the metric's name."""
+    return _without(labels, ())
+
+
+def unique(vector: Vector) -> Vector:
+    """Return the vector; raises where two series have the same labels, as happens when names are dropped."""
+    if len({frozenset(labels.items()) for labels, _ in vector}) != len(vector):
+        raise ExecutionError("vector cannot contain metrics with the same labelset")
+    return vector
+
+
 def negative(value: float | Vector) -> float | Vector:
     """Return the value with its sign turned, without the metric's name."""
     if isinstance(value, list):
-        return [(_unnamed(labels), -number) for labels, number in value]
+        return unique([(unnamed(labels), -number) for labels, number in value])
     return -value
 
 
@@ -87,45 +99,61 @@ def _power(left: float, right: float) -> float:
 
 def _each(node: Binary, vector: Vector, scalar: float, *, turned: bool) -> Vector:
     """Apply the operator between each element and a scalar; `turned` when the scalar is on the left."""
-    out: Vector = []
-    for labels, value in vector:
-        left, right = (scalar, value) if turned else (value, scalar)
-        if node.operator not in _COMPARE:
-            out.append((_unnamed(labels), calculated(node.operator, left, right)))
-        elif node.as_bool:
-            out.append((_unnamed(labels), float(_COMPARE[node.operator](left, right))))
-        elif _COMPARE[node.operator](left, right):
-            out.append((labels, value))
-    return out
+    pairs = [(labels, value, *((scalar, value) if turned else (value, scalar))) for labels, value in vector]
+    operator = node.operator
+    if operator in _COMPARE and not node.as_bool:
+        return [(labels, value) for labels, value, left, right in pairs if _COMPARE[operator](left, right)]
+    calculate = _COMPARE.get(operator) or (lambda left, right: calculated(operator, left, right))
+    return unique([(unnamed(labels), float(calculate(left, right))) for labels, _, left, right in pairs])
 
 
 def _matched(node: Binary, left: Vector, right: Vector) -> Vector:
-    others = _by_group(node.matching, right, "right")
-    _by_group(node.matching, left, "left")
+    if not left or not right:
+        return []  # as Prometheus: where nothing can match, nothing can match twice
+    others = _by_group(node.matching, right)
     out: Vector = []
+    seen: set[Group] = set()
     for labels, value in left:
         group = _group(node.matching, labels)
         if group not in others:
             continue
-        other = others[group]
-        kept = dict(sorted(group)) if node.matching.on else _without(labels, node.matching.labels)
-        if node.operator not in _COMPARE:
-            out.append((kept, calculated(node.operator, value, other)))
-        elif node.as_bool:
-            out.append((kept, float(_COMPARE[node.operator](value, other))))
-        elif _COMPARE[node.operator](value, other):
-            out.append((kept if node.matching.on else labels, value))
+        number, kept = _result(node, labels, value, others[group])
+        if number is None:
+            continue
+        if group in seen:
+            raise ExecutionError(
+                "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)"
+            )
+        seen.add(group)
+        out.append((kept, number))
     return out
 
 
-def _by_group(matching: Matching, vector: Vector, side: str) -> dict[Group, float]:
+def _result(node: Binary, labels: Labels, value: float, other: float) -> tuple[float | None, Labels]:
+    """Return number and labels of one matched pair; no number where a comparison filters it out."""
+    kept: Labels = _without(labels, node.matching.labels)
+    if node.matching.on:
+        kept = {key: labels[key] for key in node.matching.labels if labels.get(key)}
+    if node.operator not in _COMPARE:
+        return calculated(node.operator, value, other), kept
+    holds = _COMPARE[node.operator](value, other)
+    if node.as_bool:
+        return float(holds), kept
+    return value if holds else None, kept if node.matching.on else _shown(labels, node.matching.labels)
+
+
+def _shown(labels: Labels, gone: tuple[str, ...]) -> Labels:
+    return {key: value for key, value in labels.items() if key not in gone}
+
+
+def _by_group(matching: Matching, vector: Vector) -> dict[Group, float]:
     found: dict[Group, float] = {}
     for labels, value in vector:
         group = _group(matching, labels)
         if group in found:
             shown = ", ".join(f'{key}="{text}"' for key, text in sorted(group))
             raise ExecutionError(
-                f"found duplicate series for the match group {{{shown}}} on the {side} hand-side of the "
+                f"found duplicate series for the match group {{{shown}}} on the right hand-side of the "
                 "operation;many-to-many matching not allowed: matching labels must be unique on one side"
             )
         found[group] = value
@@ -151,7 +179,3 @@ def _group(matching: Matching, labels: Labels) -> Group:
 
 def _without(labels: Labels, gone: tuple[str, ...]) -> dict[str, str]:
     return {key: value for key, value in labels.items() if key not in gone and key != NAME}
-
-
-def _unnamed(labels: Labels) -> Labels:
-    return _without(labels, ())

@@ -1,9 +1,13 @@
 """A place in the tokens of a query, and what every rule of the grammar needs there."""
 
 import math
+from collections.abc import Callable
+from typing import TypeVar
 
 from holdpoint.sandbox.prom.lexer import Token, bad, milliseconds, tokens
 from holdpoint.sandbox.prom.syntax import BadQuery
+
+R = TypeVar("R")
 
 
 class Cursor:
@@ -40,13 +44,28 @@ class Cursor:
         shown = f'"{token.text}"' if token.text else "end of input"
         return bad(self.query, token.position, f"unexpected {shown}{more}")
 
+    def refused(self, token: Token, message: str) -> BadQuery:
+        """Return an error about a token."""
+        return bad(self.query, token.position, message)
+
+    def read(self, token: Token, reader: Callable[[str], R]) -> R:
+        """Return what a literal means to its reader; raises BadQuery where it means nothing."""
+        try:
+            return reader(token.text)
+        except ValueError as error:
+            raise self.refused(token, str(error)) from error
+
     def duration(self) -> int:
         """Take a duration and return its milliseconds; raises BadQuery."""
         token = self.now
         if token.kind not in ("duration", "number"):
             raise self.unexpected(", expected duration")
         self.index += 1
-        return milliseconds(token.text) if token.kind == "duration" else int(number_of(token.text) * 1000)
+        return (
+            milliseconds(token.text)
+            if token.kind == "duration"
+            else round(self.read(token, number_of) * 1000)
+        )
 
     def label_list(self) -> tuple[str, ...]:
         """Take a list of labels in parentheses; raises BadQuery."""
@@ -63,8 +82,11 @@ class Cursor:
 
 
 def number_of(text: str) -> float:
-    """Return the value of a number literal."""
+    """Return the value of a number literal; raises ValueError for one that no float can hold."""
     lowered = text.lower()
     if lowered in ("inf", "nan"):
         return math.inf if lowered == "inf" else math.nan
-    return float(int(text, 16)) if lowered.startswith("0x") else float(text)
+    value = float(int(text, 16)) if lowered.startswith("0x") else float(text)
+    if math.isinf(value):
+        raise ValueError(f"{text} is out of range")
+    return value

@@ -12,7 +12,6 @@ from holdpoint.sandbox.prom.syntax import (
     BadQuery,
     Binary,
     Call,
-    ExecutionError,
     Matcher,
     Negative,
     Node,
@@ -79,20 +78,8 @@ class Evaluator:
         for labels, samples in self.matrix(argument, moment):
             value = _rate(node.function, samples, end - argument.range_ms, end)
             if value is not None:
-                out.append((unnamed(labels), value))
-        return unique(out)
-
-
-def unnamed(labels: Labels) -> Labels:
-    """Return labels without the metric's name."""
-    return {key: value for key, value in labels.items() if key != NAME}
-
-
-def unique(vector: Vector) -> Vector:
-    """Return the vector; raises where two series have the same labels, as happens when names are dropped."""
-    if len({frozenset(labels.items()) for labels, _ in vector}) != len(vector):
-        raise ExecutionError("vector cannot contain metrics with the same labelset")
-    return vector
+                out.append((arithmetic.unnamed(labels), value))
+        return arithmetic.unique(out)
 
 
 def _rate(function: str, samples: list[tuple[int, float]], start: int, end: int) -> float | None:

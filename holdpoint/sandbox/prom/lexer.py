@@ -8,8 +8,8 @@ from holdpoint.sandbox.prom.syntax import BadQuery
 _PATTERN = re.compile(
     r"""
     (?P<space>\s+|\#[^\n]*)
-  | (?P<duration>(?:\d+(?:ms|[smhdwy]))+(?![A-Za-z0-9_:]))
-  | (?P<number>0[xX][0-9a-fA-F]+|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?(?![A-Za-z0-9_]))
+  | (?P<duration>(?:[0-9]+(?:ms|[smhdwy]))+(?![A-Za-z0-9_]))
+  | (?P<number>0[xX][0-9a-fA-F]+|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?(?![A-Za-z0-9_]))
   | (?P<string>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|`[^`]*`)
   | (?P<name>[A-Za-z_:][A-Za-z0-9_:]*)
   | (?P<symbol>==|!=|=~|!~|>=|<=|[-+*/%^(){}\[\],=<>:@])
@@ -25,18 +25,10 @@ _UNITS = {
     "w": 604_800_000,
     "y": 31_536_000_000,
 }
-_ESCAPES = {
-    "n": "\n",
-    "t": "\t",
-    "r": "\r",
-    "\\": "\\",
-    '"': '"',
-    "'": "'",
-    "a": "\a",
-    "b": "\b",
-    "f": "\f",
-    "v": "\v",
-}
+_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\", "a": "\a", "b": "\b", "f": "\f", "v": "\v"}
+_ESCAPED = re.compile(
+    r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-7]{3})|(.))", re.DOTALL
+)
 
 
 @dataclass(frozen=True)
@@ -74,7 +66,19 @@ def milliseconds(text: str) -> int:
 
 
 def unquoted(text: str) -> str:
-    """Return what a string literal says."""
-    if text[0] == "`":
-        return text[1:-1]
-    return re.sub(r"\\(.)", lambda found: _ESCAPES.get(found[1], found[0]), text[1:-1], flags=re.DOTALL)
+    """Return what a string literal says, its escapes being those of Go; raises ValueError for others."""
+    quote, inside = text[0], text[1:-1]
+    if quote == "`":
+        return inside
+
+    def meant(found: re.Match[str]) -> str:
+        hexadecimal = found[1] or found[2] or found[3]
+        if hexadecimal or found[4]:
+            return chr(int(hexadecimal, 16) if hexadecimal else int(found[4], 8))
+        if found[5] == quote:
+            return quote
+        if found[5] not in _ESCAPES:
+            raise ValueError(f"unknown escape sequence \\{found[5]}")
+        return _ESCAPES[found[5]]
+
+    return _ESCAPED.sub(meant, inside)

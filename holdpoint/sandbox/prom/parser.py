@@ -3,7 +3,8 @@
 import re
 
 from holdpoint.sandbox.prom.cursor import Cursor, number_of
-from holdpoint.sandbox.prom.lexer import Token, bad, milliseconds, unquoted
+from holdpoint.sandbox.prom.lexer import Token, milliseconds, unquoted
+from holdpoint.sandbox.prom.series import NAME
 from holdpoint.sandbox.prom.syntax import (
     Aggregate,
     BadQuery,
@@ -18,6 +19,7 @@ from holdpoint.sandbox.prom.syntax import (
 )
 from holdpoint.sandbox.prom.vocabulary import (
     AGGREGATIONS,
+    ARGUMENTS,
     COMPARISONS,
     ELSEWHERE,
     FUNCTIONS,
@@ -65,27 +67,27 @@ class _Parser(Cursor):
 
     def _binary(self, left: Node, precedence: int) -> Node:
         token = self.now
-        operator = token.text.lower()
         self.index += 1
         as_bool = self.take("bool") is not None
-        if as_bool and operator not in COMPARISONS:
-            raise bad(self.query, token.position, "bool modifier can only be used on comparison operators")
+        if as_bool and token.text not in COMPARISONS:
+            raise self.refused(token, "bool modifier can only be used on comparison operators")
         matching = self._matching()
         right = self._expression(precedence + 1)
-        for side in (left, right):
+        return self._checked(token, Binary(token.text.lower(), left, right, as_bool, matching))
+
+    def _checked(self, token: Token, node: Binary) -> Node:
+        """Return a binary expression whose sides fit its operator; raises BadQuery."""
+        for side in (node.left, node.right):
             self._instant(side, token)
-        scalars = is_scalar(left), is_scalar(right)
-        if operator in COMPARISONS and all(scalars) and not as_bool:
-            raise bad(self.query, token.position, "comparisons between scalars must use BOOL modifier")
-        if operator in SETS and any(scalars):
-            raise bad(
-                self.query,
-                token.position,
-                f'set operator "{operator}" not allowed in binary scalar expression',
-            )
-        if matching != Matching() and any(scalars):
-            raise bad(self.query, token.position, "vector matching only allowed between instant vectors")
-        return Binary(operator, left, right, as_bool, matching)
+        scalars = is_scalar(node.left), is_scalar(node.right)
+        if node.operator in COMPARISONS and all(scalars) and not node.as_bool:
+            raise self.refused(token, "comparisons between scalars must use BOOL modifier")
+        if node.operator in SETS and any(scalars):
+            message = f'set operator "{node.operator}" not allowed in binary scalar expression'
+            raise self.refused(token, message)
+        if node.matching != Matching() and any(scalars):
+            raise self.refused(token, "vector matching only allowed between instant vectors")
+        return node
 
     def _matching(self) -> Matching:
         token = self.take("on", "ignoring")
@@ -97,7 +99,7 @@ class _Parser(Cursor):
     def _unary(self) -> Node:
         self._depth += 1
         if self._depth > MAX_DEPTH:
-            raise bad(self.query, self.now.position, "the expression is nested too deeply for the sandbox")
+            raise self.refused(self.now, "the expression is nested too deeply for the sandbox")
         node = self._signed()
         self._depth -= 1
         return node
@@ -109,20 +111,20 @@ class _Parser(Cursor):
             return Negative(argument) if token.text == "-" else argument
         left = self._postfix()
         if token := self.take("^"):
-            return Binary("^", self._instant(left, token), self._instant(self._unary(), token))
+            matching = self._matching()
+            return self._checked(token, Binary("^", left, self._unary(), matching=matching))
         return left
 
     def _postfix(self) -> Node:
         node = self._primary()
         if opening := self.take("["):
             if not isinstance(node, Selector) or node.range_ms is not None:
-                raise bad(self.query, opening.position, "ranges only allowed for vector selectors")
+                raise self.refused(opening, "ranges only allowed for vector selectors")
             node = Selector(node.matchers, self._range(), node.offset_ms)
         if token := self.take("offset"):
             if not isinstance(node, Selector):
-                raise bad(
-                    self.query,
-                    token.position,
+                raise self.refused(
+                    token,
                     "offset modifier must be preceded by an instant vector selector or range vector selector",
                 )
             sign = -1 if self.take("-") else 1
@@ -132,19 +134,20 @@ class _Parser(Cursor):
         return node
 
     def _range(self) -> int:
+        start = self.now
         length = self.duration()
-        if self.now.text == ":":
+        if self.now.text.startswith(":"):
             raise self.unexpected(": subqueries are outside of the sandbox's subset")
         self.expect("]")
         if length <= 0:
-            raise bad(self.query, self.now.position, "duration must be greater than 0")
+            raise self.refused(start, "duration must be greater than 0")
         return length
 
     def _primary(self) -> Node:
         token = self.now
         if token.kind == "number" or (token.kind == "name" and token.text.lower() in ("inf", "nan")):
             self.index += 1
-            return Number(number_of(token.text))
+            return Number(self.read(token, number_of))
         if token.kind == "duration":  # since Prometheus 3 a duration is a number of seconds
             self.index += 1
             return Number(milliseconds(token.text) / 1000)
@@ -173,12 +176,13 @@ class _Parser(Cursor):
         self.index += 1
         grouping = self._grouping()
         self.expect("(")
+        start = self.now
         argument = self._expression(1)
         self.expect(")")
         grouping = grouping or self._grouping() or (False, ())
-        if is_scalar(argument) or is_range(argument):
-            message = f"expected type instant vector in aggregation expression, got {type_of(argument)}"
-            raise bad(self.query, token.position, message)
+        if (found := type_of(argument)) != "instant vector":
+            message = f"expected type instant vector in aggregation expression, got {found}"
+            raise self.refused(start, message)
         return Aggregate(token.text.lower(), argument, grouping[1], grouping[0])
 
     def _grouping(self) -> tuple[bool, tuple[str, ...]] | None:
@@ -187,43 +191,42 @@ class _Parser(Cursor):
 
     def _call(self, name: Token) -> Node:
         if name.text not in FUNCTIONS:
-            known = (
-                "unknown function"
-                if name.text not in ELSEWHERE
-                else "function outside of the sandbox's subset"
-            )
-            raise bad(self.query, name.position, f'{known} with name "{name.text}"')
+            outside = name.text in ELSEWHERE
+            known = "function outside of the sandbox's subset" if outside else "unknown function"
+            raise self.refused(name, f'{known} with name "{name.text}"')
         self.expect("(")
-        arguments: list[Node] = []
+        arguments: list[tuple[Token, Node]] = []
         while not self.take(")"):
-            arguments.append(self._expression(1))
+            arguments.append((self.now, self._expression(1)))
             if not self.take(",") and self.now.text != ")":
                 raise self.unexpected(' in function call, expected "," or ")"')
         self._check_arguments(name, arguments)
-        return Call(name.text, tuple(arguments))
+        return Call(name.text, tuple(argument for _, argument in arguments))
 
-    def _check_arguments(self, name: Token, arguments: list[Node]) -> None:
-        expected = {"histogram_quantile": ["scalar", "instant vector"], "vector": ["scalar"]}.get(
-            name.text, ["range vector"]
-        )
+    def _check_arguments(self, name: Token, arguments: list[tuple[Token, Node]]) -> None:
+        expected = ARGUMENTS[name.text]
         if len(arguments) != len(expected):
             message = f'expected {len(expected)} argument(s) in call to "{name.text}", got {len(arguments)}'
-            raise bad(self.query, name.position, message)
-        for argument, wanted in zip(arguments, expected, strict=True):
-            if type_of(argument) != wanted:
-                message = f'expected type {wanted} in call to function "{name.text}", got {type_of(argument)}'
-                raise bad(self.query, name.position, message)
+            raise self.refused(name, message)
+        for (start, argument), wanted in zip(arguments, expected, strict=True):
+            if (found := type_of(argument)) != wanted:
+                message = f'expected type {wanted} in call to function "{name.text}", got {found}'
+                raise self.refused(start, message)
 
     def _selector(self, name: str) -> Selector:
-        start = self.now.position
-        matchers = [Matcher("__name__", "=", name)] if name else []
+        start = self.now
+        matchers = [Matcher(NAME, "=", name)] if name else []
         if self.take("{"):
             while not self.take("}"):
                 matchers.append(self._matcher())
                 if not self.take(",") and self.now.text != "}":
                     raise self.unexpected(' in label matching, expected "," or "}"')
+        if sum(matcher.label == NAME for matcher in matchers) > 1 and name:
+            raise self.refused(
+                start, f'metric name must not be set twice: "{name}" or "{matchers[-1].value}"'
+            )
         if not any(_demands(matcher) for matcher in matchers):
-            raise bad(self.query, start, "vector selector must contain at least one non-empty matcher")
+            raise self.refused(start, "vector selector must contain at least one non-empty matcher")
         return Selector(tuple(matchers))
 
     def _matcher(self) -> Matcher:
@@ -238,27 +241,26 @@ class _Parser(Cursor):
         if value.kind != "string":
             raise self.unexpected(" in label matching, expected string")
         self.index += 1
-        text = unquoted(value.text)
+        text = self.read(value, unquoted)
         if operator.text in ("=~", "!~"):
-            self._check_pattern(text, value)
+            self.read(value, lambda _: _check_pattern(text))
         return Matcher(label.text, operator.text, text)
-
-    def _check_pattern(self, pattern: str, token: Token) -> None:
-        try:
-            re.compile(pattern)
-        except re.error as error:
-            raise bad(self.query, token.position, f"error parsing regexp: {error}") from error
-        if re.search(r"\(\?(=|!|<=|<!|P=|\()|\\[1-9]", pattern):
-            raise bad(self.query, token.position, "error parsing regexp: not of RE2's syntax")
 
     def _instant(self, node: Node, token: Token) -> Node:
         if is_range(node):
-            raise bad(
-                self.query,
-                token.position,
-                "binary expression must contain only scalar and instant vector types",
-            )
+            message = "binary expression must contain only scalar and instant vector types"
+            raise self.refused(token, message)
         return node
+
+
+def _check_pattern(pattern: str) -> None:
+    """Raise ValueError for what is no regular expression, or none of RE2, which Prometheus uses."""
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"error parsing regexp: {error}") from error
+    if re.search(r"\(\?(=|!|<=|<!|P=|\()|\\[1-9]", pattern):
+        raise ValueError("error parsing regexp: not of RE2's syntax")
 
 
 def _demands(matcher: Matcher) -> bool:

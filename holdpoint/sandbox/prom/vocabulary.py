@@ -3,8 +3,16 @@
 from holdpoint.sandbox.prom.syntax import Binary, Negative, Node, Number, Selector
 
 AGGREGATIONS = ("sum", "avg", "max", "min", "count")
-RANGE_FUNCTIONS = ("rate", "increase", "irate")
-FUNCTIONS = (*RANGE_FUNCTIONS, "histogram_quantile", "vector")
+ARGUMENTS = {
+    "rate": ("range vector",),
+    "increase": ("range vector",),
+    "irate": ("range vector",),
+    "histogram_quantile": ("scalar", "instant vector"),
+    "vector": ("scalar",),
+}
+"""The functions of the subset, with the types of what they take."""
+
+FUNCTIONS = tuple(ARGUMENTS)
 COMPARISONS = ("==", "!=", ">", "<", ">=", "<=")
 SETS = ("and", "or", "unless")
 PRECEDENCE = {
@@ -21,6 +29,7 @@ PRECEDENCE = {
 
 ELSEWHERE = frozenset(
     """
+    bottomk count_values group limitk limit_ratio quantile stddev stdvar topk
     abs absent absent_over_time avg_over_time ceil changes clamp clamp_max clamp_min count_over_time
     day_of_month day_of_week delta deriv exp floor histogram_avg histogram_count histogram_fraction
     histogram_sum hour idelta label_join label_replace last_over_time ln log10 log2 max_over_time
