@@ -1,8 +1,9 @@
 """Explain why a ticket does not move, or how it ended: each cause with who can lift it and how."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from holdpoint.ledger import entries
+from holdpoint.ledger.clock import now
 from holdpoint.ledger.store import Ledger
 from holdpoint.models.base import Instant, Model
 from holdpoint.models.phases import Phase
@@ -10,6 +11,11 @@ from holdpoint.models.record import Entry
 from holdpoint.models.ticket import Hold, HoldCode, StepStatus, TicketView
 from holdpoint.service.read import known_ticket
 
+SUBMITTED = "ticket.submitted"
+"""The door's own entry: a ticket that has no other has not been taken up by its workflow."""
+STARTS_WITHIN = timedelta(seconds=5)
+"""A start and a first decision take well under a second; a workflow that moves from a dead worker a little
+more."""
 ITSELF = "nobody: it goes on by itself"
 CONTROLLERS = "an sre, a commander, or ci if it submitted the ticket"
 LIFTERS: dict[HoldCode, str] = {
@@ -78,6 +84,9 @@ async def explain(ledger: Ledger, ticket: str) -> Explanation:
     """Return the explanation. Raises NotFound."""
     view = await known_ticket(ledger, ticket)
     history = await ledger.read(entries.entries_of, ticket)
+    late = await ledger.read(now) - view.created_at > STARTS_WITHIN
+    if late and not view.phase.terminal and all(entry.kind == SUBMITTED for entry in history):
+        return _of_unstarted(view)
     return explained(view, since=phase_began(view, history))
 
 
@@ -94,6 +103,12 @@ def explained(view: TicketView, *, since: datetime) -> Explanation:
     if view.hold is not None:
         words.append(f"It is on hold: {view.hold.message}")
     return Explanation(id=view.id, phase=view.phase, summary=" ".join(words), causes=causes)
+
+
+def _of_unstarted(view: TicketView) -> Explanation:
+    message = "Nobody has taken it up: Temporal or the worker is away. It starts when both are there."
+    cause = Cause(code="not_started", message=message, since=view.created_at, who=ITSELF, command=_end(view))
+    return Explanation(id=view.id, phase=view.phase, summary=message, causes=[cause])
 
 
 def phase_began(view: TicketView, history: list[Entry]) -> datetime:

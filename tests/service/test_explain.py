@@ -136,6 +136,18 @@ def test_a_failed_rollback_asks_for_a_person() -> None:
     assert told.closed.differences == ["Deployment/podinfo: x"]
 
 
+async def test_a_ticket_that_nobody_has_taken_up_says_so(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("holdpoint.service.explain.STARTS_WITHIN", timedelta(0))
+    ticket = await world.a_ticket()
+
+    [cause] = (await explain(world.ledger, ticket.id)).causes
+
+    assert cause.code == "not_started"
+    assert cause.since == ticket.created_at
+
+
 async def test_since_is_when_the_phase_began(world: World) -> None:
     ticket = await world.a_ticket(phase=Phase.PRECHECKING)
 
