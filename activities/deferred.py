@@ -3,6 +3,7 @@
 Their IDs are computed, so that the API server's audit log names them all the same.
 """
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,6 +14,9 @@ from holdpoint.models.record import EntryDraft, Intent, IntentRequest, Opened, O
 
 ATTEMPTS_APART = 1000
 """Deferred attempts are numbered from here on, so that none has the number of one that the ledger knows."""
+
+PATIENCE = 4.0
+"""Seconds for the ledger to answer an undo: production waits meanwhile, the record can follow."""
 
 
 class DeferringDoor:
@@ -33,8 +37,9 @@ class DeferringDoor:
         """Open an intent in the ledger, or mint one."""
         if not self.down:
             try:
-                return await self._door.open(request)
-            except UpstreamUnavailable:
+                async with asyncio.timeout(PATIENCE):
+                    return await self._door.open(request)
+            except (UpstreamUnavailable, TimeoutError):
                 self.down = True
         number = ATTEMPTS_APART * attempt() + len(self._drafts)
         now = datetime.now(UTC)
@@ -54,8 +59,9 @@ class DeferringDoor:
         """Open a new attempt."""
         if not self.down:
             try:
-                return await self._door.retry(intent, request)
-            except UpstreamUnavailable:
+                async with asyncio.timeout(PATIENCE):
+                    return await self._door.retry(intent, request)
+            except (UpstreamUnavailable, TimeoutError):
                 self.down = True
         return await self.open(request)
 
@@ -63,8 +69,9 @@ class DeferringDoor:
         """Record the answer; an intent of the ledger whose answer it cannot take is deferred as a whole."""
         if not self.down and not intent.deferred:
             try:
-                return await self._door.close(intent, status, result)
-            except UpstreamUnavailable:
+                async with asyncio.timeout(PATIENCE):
+                    return await self._door.close(intent, status, result)
+            except (UpstreamUnavailable, TimeoutError):
                 self.down = True
         self._keep(intent.model_copy(update={"status": status, "result": result, "deferred": True}), None)
         return None
@@ -73,8 +80,9 @@ class DeferringDoor:
         """Record that the world is as wanted; what the ledger has open it will be asked about again."""
         if not self.down:
             try:
-                await self._door.observed(request, result)
-            except UpstreamUnavailable:
+                async with asyncio.timeout(PATIENCE):
+                    await self._door.observed(request, result)
+            except (UpstreamUnavailable, TimeoutError):
                 self.down = True
 
     def _keep(self, intent: Intent, at: datetime | None) -> None:

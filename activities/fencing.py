@@ -13,8 +13,9 @@ from activities.doors import Door
 from holdpoint.clients.cluster import Cluster
 from holdpoint.ledger import intents
 from holdpoint.models.contracts import RolloutCall
-from holdpoint.models.errors import NotFound, UpstreamUnavailable
+from holdpoint.models.errors import NotFound, PermanentError, UpstreamUnavailable
 from holdpoint.models.record import AlreadyClosed, Intent, IntentRequest, LeftOpen, ObjectRef, Refused
+from holdpoint.models.redact import redact
 
 LOOKS = 120
 """Half seconds for which a create that is in doubt is waited for; its budget is a quarter of that."""
@@ -82,7 +83,12 @@ class Fence:
             return
         if isinstance(outcome, LeftOpen | Refused):
             raise UpstreamUnavailable(f"The ledger did not let {ref} be fenced; asking again.")
-        receipt = await self.cluster.fence(ref, intent=outcome.intent)
+        try:
+            receipt = await self.cluster.fence(ref, intent=outcome.intent)
+        except PermanentError as refusal:
+            answer = {"code": refusal.code, "message": redact(refusal.message)}
+            await asyncio.shield(self.door.close(outcome.intent, "refused", answer))
+            raise
         result = receipt.model_dump(mode="json", exclude={"object"})
         await asyncio.shield(self.door.close(outcome.intent, "done", result))
 

@@ -141,10 +141,14 @@ class RolloutActivities:
     @activity.defn(name=contracts.COMPARE.name)
     async def compare(self, call: CompareCall) -> Compared:
         """Compare the cluster with the snapshot; when it is as it was, the target is clean and given back."""
-        compared = await compare(self._clusters.undo(_cluster(call)), await self._snapshot(call.snapshot))
-        if compared.result is RollbackResult.RESTORED:
-            await self._release(call, clean=True)
-        return compared
+        async with beating():
+            # What is in doubt is over before anything is compared: a late write must not follow a `restored`.
+            await self._settle(call)
+            cluster = self._clusters.undo(_cluster(call))
+            compared = await compare(cluster, await self._snapshot(call.snapshot))
+            if compared.result is RollbackResult.RESTORED:
+                await self._ledger.write(targets.release_target, target=call.target, run=call.run, clean=True)
+            return compared
 
     @activity.defn(name=contracts.FINISH.name)
     async def finish_rollout(self, call: FinishCall) -> Done:
@@ -153,14 +157,19 @@ class RolloutActivities:
         What nobody wrote to is clean without success, too.
         """
         row = await self._ledger.read(targets.get_target, call.target)
-        await self._release(call, clean=call.succeeded or (row is not None and not row.dirty))
+        clean = call.succeeded or (row is not None and not row.dirty)
+        if clean:
+            await self._settle(call)
+        await self._ledger.write(targets.release_target, target=call.target, run=call.run, clean=clean)
         return Done()
 
-    async def _release(self, call: RolloutCall, *, clean: bool) -> None:
-        if clean:
-            fence = self._fence(call)
-            await fence.outwait(await fence.close(await self._in_doubt(call)))
-        await self._ledger.write(targets.release_target, target=call.target, run=call.run, clean=clean)
+    async def _settle(self, call: RolloutCall) -> None:
+        """Fence what this run left in doubt, and wait until its creates can no longer land."""
+        row = await self._ledger.read(targets.get_target, call.target)
+        if row is None or row.holder_run != call.run:
+            return
+        fence = self._fence(call)
+        await fence.outwait(await fence.close(await self._in_doubt(call)))
 
     async def _stage(self, call: StepCall) -> Stage:
         stored = await self._stored(call)

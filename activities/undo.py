@@ -97,8 +97,12 @@ async def undo_all(
 async def _fence_untouched(undo: Undo, fence: Fence, snapshot: Snapshot) -> None:
     """Fence every object that the undo did not write: without the ledger, what is in doubt is not known."""
     for before in snapshot.objects:
-        if before.ref not in undo.written and await undo.cluster.read(before.ref) is not None:
+        if before.ref in undo.written or await undo.cluster.read(before.ref) is None:
+            continue
+        try:
             await fence.move(before.ref, key=f"fence/{before.ref.kind}/{before.ref.name}")
+        except PermanentError as refusal:
+            undo.problems.append(f"{before.ref.kind}/{before.ref.name} is not fenced: {refusal.message}")
 
 
 async def compare(cluster: Cluster, snapshot: Snapshot) -> Compared:

@@ -8,7 +8,6 @@ from temporalio.testing import ActivityEnvironment
 
 from activities import intents as room
 from holdpoint.ledger import intents
-from holdpoint.ledger.store import Ledger
 from tests.activities.world import BETTER, GOOD, World, deployment, service, until
 
 PROBE = {"httpGet": {"path": "/healthz", "port": 8080}, "initialDelaySeconds": 5}
@@ -129,14 +128,9 @@ async def test_undo_while_the_ledger_is_down_is_recorded_later(world: World) -> 
     await world.submit("chg-2", service(port=81), service("extra"), steps=[{"apply": {}}])
     await world.begin()
     await world.finish_step()
-    whole = world.ledger
-    world.ledger = Ledger("sqlite:////nowhere/ledger.db")
-    world.activities = world.again()
 
-    undone = await world.undo()
-    world.ledger.close()
-    world.ledger = whole
-    world.activities = world.again()
+    async with world.without_ledger():
+        undone = await world.undo()
     world.ledger.write_now(intents.append_deferred, undone.deferred)
     compared = await world.compare()
 
@@ -180,15 +174,11 @@ async def test_deferred_intents_of_an_attempt_that_died_are_not_lost(world: Worl
     await world.submit("chg-2", service(port=81), steps=[{"apply": {}}])
     await world.begin()
     await world.finish_step()
-    whole, beats = world.ledger, []
-    world.ledger = Ledger("sqlite:////nowhere/ledger.db")
-    world.activities = world.again()
+    beats: list[tuple[object, ...]] = []
     first = ActivityEnvironment()
     first.on_heartbeat = lambda *details: beats.append(details)
-    await first.run(world.undo)
-    world.ledger.close()
-    world.ledger = whole
-    world.activities = world.again()
+    async with world.without_ledger():
+        await first.run(world.undo)
     second = ActivityEnvironment()
     second.info = dataclasses.replace(second.info, heartbeat_details=beats[-1], attempt=2)
 
@@ -199,3 +189,27 @@ async def test_deferred_intents_of_an_attempt_that_died_are_not_lost(world: Worl
     assert set(recorded.values()) == {"done"}
     sent = {line["auditID"].partition(".")[0] for line in world.writes()[-len(recorded) :]}
     assert sent <= set(recorded)
+
+
+async def test_create_that_lands_after_an_undo_without_ledger_is_found_by_the_comparison(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "BUDGET", 4.0)
+    await world.submit("chg-1", service(), steps=[{"apply": {}}])
+    await world.begin()
+    world.sandbox.slow(2, seconds=2)
+    writing = asyncio.create_task(world.finish_step())
+    await until(lambda: world.open_forward())
+    writing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await writing
+    async with world.without_ledger():
+        await world.undo()
+
+    first = await world.compare()
+    await world.undo()
+    second = await world.compare()
+
+    assert first.result == "partial"
+    assert second.result == "restored"
+    assert await world.read(kind="Service") is None

@@ -5,8 +5,8 @@ import json
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -196,6 +196,16 @@ class World:
         return RolloutActivities(
             ledger=self.ledger, blobs=self.blobs, repositories=self.files, clusters=self.clusters
         )
+
+    @asynccontextmanager
+    async def without_ledger(self) -> AsyncIterator[None]:
+        """Have the activities meet a ledger that is down."""
+        whole, self.ledger = self.ledger, Ledger("sqlite:////nowhere/ledger.db")
+        self.activities = self.again()
+        yield
+        self.ledger.close()
+        self.ledger = whole
+        self.activities = self.again()
 
     async def close(self) -> None:
         await self.clusters.close()
