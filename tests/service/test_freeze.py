@@ -165,6 +165,22 @@ async def test_a_fence_without_an_answer_is_sent_again_as_a_new_attempt(world: W
     assert audit_id.endswith(".2")
 
 
+async def test_a_freeze_whose_process_died_is_acknowledged_by_the_next(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(freeze, "STILL_ANSWERING", timedelta(0))
+    ticket = await world.a_ticket(phase=Phase.EXECUTING)
+    intent = await world.an_open_intent(ticket.id)
+    declared = await world.ledger.write(
+        freezes.create_freeze, scope=ALL, reason="INC-7", by="commander", until=None, except_types=[]
+    )
+
+    await finish_acknowledging(declared, ledger=world.ledger, clusters=world.clusters)
+
+    assert await status(world, intent) == "fenced"
+    assert (await world.ledger.read(freezes.get_freeze, declared.id)).acknowledged_at is not None
+
+
 async def test_a_rolling_update_that_goes_on_is_named(world: World) -> None:
     ticket = await world.a_ticket(phase=Phase.EXECUTING)
     intent = await world.an_open_intent(ticket.id)
