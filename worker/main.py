@@ -16,7 +16,7 @@ from worker import logs
 from worker.assembly import assemble
 from worker.executions import Executions
 from worker.reconciler import Reconciler
-from worker.takeover import take_over
+from worker.takeover import adopt_open_workflows, make_current
 from worker.temporal import build_worker, connect
 from worker.versioning import build_id
 from workflows.closing import CloseAbandoned
@@ -56,7 +56,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     if client is None:
         return
     if settings.embedded:
-        await take_over(client)
+        await make_current(client)
     async with assemble(settings, client) as parts:
         worker = build_worker(
             client, workflows=WORKFLOWS, activities=parts.activities, interceptors=parts.interceptors
@@ -69,10 +69,20 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         )
         async with worker:
             log.info("worker.started", build_id=build_id(), namespace=settings.temporal_namespace)
+            if settings.embedded:
+                await _adopt(client)
             await reconciler.run(stop)
             log.info("worker.draining")
         await asyncio.sleep(AFTER_THE_WORKER)
     log.info("worker.stopped")
+
+
+async def _adopt(client: Client) -> None:
+    """Take over what older code began; a workflow that cannot be moved keeps nobody else waiting."""
+    try:
+        await adopt_open_workflows(client)
+    except (UpstreamUnavailable, TimeoutError) as error:
+        log.warning("workflow.not_moved", error=str(error))
 
 
 async def _reach_temporal(settings: Settings, stop: asyncio.Event) -> Client | None:

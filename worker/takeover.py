@@ -5,6 +5,7 @@ run. Here the old code is gone as soon as Holdpoint was upgraded, so a ticket th
 for ever.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
@@ -28,41 +29,65 @@ from worker.versioning import build_id
 log = structlog.get_logger()
 
 RPC_TIMEOUT = timedelta(seconds=10)
+SEEN_WITHIN, SEEN_POLL = 30.0, 0.1
+"""Seconds until Temporal has seen our first poll at the latest, and between two tries; it takes about 0.3."""
 OURS = (CHANGE_TICKET.name, ROLLOUT.name, CLOSE_ABANDONED.name)
 
 
-async def take_over(client: Client) -> None:
-    """Make this code's version the current one and move open workflows to it. Raises UpstreamUnavailable."""
+async def make_current(client: Client) -> None:
+    """Let this code's version take new tickets. Raises UpstreamUnavailable."""
+    request = SetWorkerDeploymentCurrentVersionRequest(
+        namespace=client.namespace,
+        deployment_name=DEPLOYMENT,
+        build_id=build_id(),
+        ignore_missing_task_queues=True,
+        allow_no_pollers=True,  # we begin to poll right after it
+    )
     try:
-        await _make_current(client)
-        async for found in _elsewhere(client):
-            await _move(client, found)
-            log.warning("workflow.moved", workflow=found.id, build_id=build_id())
+        await client.workflow_service.set_worker_deployment_current_version(
+            request, retry=True, timeout=RPC_TIMEOUT
+        )
     except RPCError as error:
         raise UpstreamUnavailable(f"Temporal refused our worker's version: {error}") from error
 
 
-async def _make_current(client: Client) -> None:
-    await client.workflow_service.set_worker_deployment_current_version(
-        SetWorkerDeploymentCurrentVersionRequest(
-            namespace=client.namespace,
-            deployment_name=DEPLOYMENT,
-            build_id=build_id(),
-            ignore_missing_task_queues=True,
-            allow_no_pollers=True,  # we begin to poll right after it
-        ),
-        retry=True,
-        timeout=RPC_TIMEOUT,
-    )
+async def adopt_open_workflows(client: Client) -> list[str]:
+    """Move what is open on other code to ours, which must poll by now; return the workflow IDs.
+
+    Raises UpstreamUnavailable, and TimeoutError when Temporal does not see us poll.
+    """
+    try:
+        return [found.id async for found in _elsewhere(client) if await _move_when_seen(client, found)]
+    except RPCError as error:
+        raise UpstreamUnavailable(f"Temporal did not move a workflow to our version: {error}") from error
 
 
 async def _elsewhere(client: Client) -> AsyncIterator[Listed]:
     """Yield the open workflows that are pinned to other code; one that nobody has run yet is not pinned."""
     kinds = ", ".join(f"'{name}'" for name in OURS)
-    async for found in client.list_workflows(f"ExecutionStatus = 'Running' AND WorkflowType IN ({kinds})"):
-        pinned = found.raw_info.versioning_info.deployment_version.build_id
-        if pinned and pinned != build_id():
-            yield found
+    query = (
+        f"ExecutionStatus = 'Running' AND WorkflowType IN ({kinds}) "
+        f"AND TemporalWorkerDeploymentVersion != '{DEPLOYMENT}:{build_id()}'"
+    )
+    async for found in client.list_workflows(query):
+        yield found
+
+
+async def _move_when_seen(client: Client, found: Listed) -> bool:
+    """Move one workflow; Temporal refuses until it has seen a worker of our version poll."""
+    async with asyncio.timeout(SEEN_WITHIN):
+        while True:
+            try:
+                await _move(client, found)
+            except RPCError as error:
+                if error.status == RPCStatusCode.NOT_FOUND:
+                    return False  # it ended while we looked
+                if error.status != RPCStatusCode.FAILED_PRECONDITION:
+                    raise
+            else:
+                log.warning("workflow.moved", workflow=found.id, build_id=build_id())
+                return True
+            await asyncio.sleep(SEEN_POLL)
 
 
 async def _move(client: Client, found: Listed) -> None:
@@ -70,19 +95,12 @@ async def _move(client: Client, found: Listed) -> None:
     pinned = VersioningOverride.PinnedOverride(
         behavior=VersioningOverride.PINNED_OVERRIDE_BEHAVIOR_PINNED, version=version
     )
-    try:
-        await client.workflow_service.update_workflow_execution_options(
-            UpdateWorkflowExecutionOptionsRequest(
-                namespace=client.namespace,
-                workflow_execution=WorkflowExecution(workflow_id=found.id, run_id=found.run_id),
-                workflow_execution_options=WorkflowExecutionOptions(
-                    versioning_override=VersioningOverride(pinned=pinned)
-                ),
-                update_mask=FieldMask(paths=["versioning_override"]),
-            ),
-            retry=True,
-            timeout=RPC_TIMEOUT,
-        )
-    except RPCError as error:
-        if error.status != RPCStatusCode.NOT_FOUND:  # it ended while we looked
-            raise
+    request = UpdateWorkflowExecutionOptionsRequest(
+        namespace=client.namespace,
+        workflow_execution=WorkflowExecution(workflow_id=found.id, run_id=found.run_id),
+        workflow_execution_options=WorkflowExecutionOptions(
+            versioning_override=VersioningOverride(pinned=pinned)
+        ),
+        update_mask=FieldMask(paths=["versioning_override"]),
+    )
+    await client.workflow_service.update_workflow_execution_options(request, timeout=RPC_TIMEOUT)

@@ -1,11 +1,14 @@
 """A real ledger with a few tickets in it, for the reconciler's tests."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from temporalio.client import Client
+from temporalio.testing import WorkflowEnvironment
 
+from holdpoint.embedded.temporal_server import find
 from holdpoint.ledger import entries, targets, tickets
 from holdpoint.ledger.store import Ledger
 from holdpoint.ledger.tickets import StoredChange
@@ -27,6 +30,13 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
     made.migrate()
     yield made
     made.close()
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[Client]:
+    """A client of a real Temporal, in memory."""
+    async with await WorkflowEnvironment.start_local(dev_server_existing_path=find()) as environment:
+        yield environment.client
 
 
 @pytest.fixture
