@@ -4,11 +4,14 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from holdpoint.ledger import schema, tickets
+from holdpoint.ledger import intent_rows, schema, tickets
 from holdpoint.ledger.canonical import exact, parse
 from holdpoint.ledger.writer import append_once
-from holdpoint.models.record import Entry, EntryDraft, Record
+from holdpoint.models.record import Entry, EntryDraft, Intent, Record
 from holdpoint.models.redact import redact
+
+DEFERRED = "intent.deferred"
+"""An undo's intent that was minted while the ledger was down travels as an entry; its row is made with it."""
 
 _E = schema.entries
 
@@ -22,6 +25,8 @@ def append(db: Connection, record: Record) -> list[int]:
     for draft in record.entries:
         seq, fresh = append_once(db, draft, record.ticket)
         numbers.append(seq)
+        if fresh and draft.kind == DEFERRED:
+            intent_rows.keep_deferred(db, Intent.model_validate(draft.body), seq)
     if fresh and record.patch:
         tickets.patch_ticket(db, record.ticket, redact(exact(record.patch)))
     return numbers

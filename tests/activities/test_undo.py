@@ -7,7 +7,8 @@ import pytest
 from temporalio.testing import ActivityEnvironment
 
 from activities import intents as room
-from holdpoint.ledger import intents
+from holdpoint.ledger import entries
+from holdpoint.models.record import Record
 from tests.activities.world import BETTER, GOOD, World, deployment, service, until
 
 PROBE = {"httpGet": {"path": "/healthz", "port": 8080}, "initialDelaySeconds": 5}
@@ -131,7 +132,7 @@ async def test_undo_while_the_ledger_is_down_is_recorded_later(world: World) -> 
 
     async with world.without_ledger():
         undone = await world.undo()
-    world.ledger.write_now(intents.append_deferred, undone.deferred)
+    world.ledger.write_now(entries.append, Record(ticket=world.ticket, entries=undone.deferred))
     compared = await world.compare()
 
     assert undone.complete, undone.message
