@@ -432,8 +432,8 @@ def test_a_delete_with_a_failed_precondition_is_a_conflict(server: ApiServer, pr
 
     assert (answer.status_code, answer.json()["reason"]) == (409, "Conflict")
     field = {"uid": "UID", "resourceVersion": "ResourceVersion"}[precondition]
-    text = f'on ConfigMap "settings": the {field} in the precondition (other) does not match the {field} in record'
-    assert text in answer.json()["message"]
+    text = f"the {field} in the precondition (other) does not match the {field} in record"
+    assert f'on ConfigMap "settings": {text}' in answer.json()["message"]
     server.get("configmaps", "settings")
 
 

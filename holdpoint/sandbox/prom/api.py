@@ -43,7 +43,7 @@ class QueryApi:
             return {"resultType": "matrix", "result": _matrix(self.evaluator.matrix(node, moment))}
         value = self.evaluator.value(node, moment)
         if isinstance(value, float):
-            return {"resultType": "scalar", "result": _point(moment, value)}
+            return {"resultType": "scalar", "result": [_seconds(moment), plain_text(value)]}
         result = [
             {"metric": dict(sorted(labels.items())), "value": _point(moment, number)}
             for labels, number in value
@@ -82,19 +82,28 @@ def failure(code: int, kind: str, message: str) -> Answer:
 
 
 def number_text(value: float) -> str:
-    """Return a float as Go's `FormatFloat(v, 'f', -1, 64)`: the shortest digits, never an exponent."""
+    """Return a sample's value as Prometheus writes it: the shortest digits, an exponent only far from one."""
+    if value != 0 and math.isfinite(value) and not 1e-6 <= abs(value) < 1e21:
+        return repr(value)
+    return plain_text(value)
+
+
+def plain_text(value: float) -> str:
+    """Return a float as Go's `FormatFloat(v, 'f', -1, 64)`, as a scalar is written: never an exponent."""
     if math.isnan(value):
         return "NaN"
     if math.isinf(value):
         return "+Inf" if value > 0 else "-Inf"
-    if value == int(value) and abs(value) < 1e15:
-        return "-0" if value == 0 and math.copysign(1, value) < 0 else str(int(value))
-    return format(Decimal(repr(value)), "f")
+    text = format(Decimal(repr(value)), "f")
+    return text.removesuffix(".0")
 
 
 def _point(moment: int, value: float) -> list[Any]:
-    seconds: float | int = moment // 1000 if moment % 1000 == 0 else moment / 1000
-    return [seconds, number_text(value)]
+    return [_seconds(moment), number_text(value)]
+
+
+def _seconds(moment: int) -> int | float:
+    return moment // 1000 if moment % 1000 == 0 else moment / 1000
 
 
 def _matrix(matrix: Matrix) -> list[dict[str, Any]]:

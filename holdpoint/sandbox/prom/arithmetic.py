@@ -63,6 +63,12 @@ def binary(node: Binary, left: float | Vector, right: float | Vector) -> float |
     )
 
 
+def _number(operator: str, left: float, right: float) -> float:
+    if operator in _COMPARE:
+        return float(_COMPARE[operator](left, right))
+    return calculated(operator, left, right)
+
+
 def calculated(operator: str, left: float, right: float) -> float:
     """Return the result of an arithmetic operator."""
     match operator:
@@ -103,8 +109,7 @@ def _each(node: Binary, vector: Vector, scalar: float, *, turned: bool) -> Vecto
     operator = node.operator
     if operator in _COMPARE and not node.as_bool:
         return [(labels, value) for labels, value, left, right in pairs if _COMPARE[operator](left, right)]
-    calculate = _COMPARE.get(operator) or (lambda left, right: calculated(operator, left, right))
-    return unique([(unnamed(labels), float(calculate(left, right))) for labels, _, left, right in pairs])
+    return unique([(unnamed(labels), _number(operator, left, right)) for labels, _, left, right in pairs])
 
 
 def _matched(node: Binary, left: Vector, right: Vector) -> Vector:
@@ -117,15 +122,14 @@ def _matched(node: Binary, left: Vector, right: Vector) -> Vector:
         group = _group(node.matching, labels)
         if group not in others:
             continue
-        number, kept = _result(node, labels, value, others[group])
-        if number is None:
-            continue
         if group in seen:
             raise ExecutionError(
                 "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)"
             )
         seen.add(group)
-        out.append((kept, number))
+        number, kept = _result(node, labels, value, others[group])
+        if number is not None:
+            out.append((kept, number))
     return out
 
 
