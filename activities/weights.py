@@ -8,6 +8,9 @@ from math import floor
 
 from holdpoint.models.contracts import WeightPlan
 
+TOLERANCE = 0.1
+"""Part of the weight asked for that the weight reached may be away from it without a warning."""
+
 
 def plan_weights(asked: list[int], *, stated: int | None, live: int | None) -> list[WeightPlan]:
     """Return what each weight comes to.
@@ -42,11 +45,11 @@ def share(canary: int, stable: int) -> float:
 
 
 def warnings(weights: list[WeightPlan]) -> list[str]:
-    """Return one sentence for each weight that the replicas cannot give, within two points."""
+    """Return one sentence for each weight that the replicas cannot give, within a tenth of what was asked."""
     return [
         f"Weight {plan.asked} % is really {plan.reached:g} %: {plan.canary} of {_pods(plan)} pods."
         for plan in weights
-        if abs(plan.asked - plan.reached) > 2
+        if abs(plan.asked - plan.reached) > plan.asked * TOLERANCE
     ]
 
 
