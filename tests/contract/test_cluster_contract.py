@@ -290,6 +290,25 @@ def test_a_value_of_a_wrong_type_refuses_an_apply(server: ApiServer) -> None:
     assert ".spec.replicas: expected numeric (int or float), got string" in answer.json()["message"]
 
 
+@pytest.mark.parametrize(("field", "value"), [("replicas", 1.5), ("memory", "much")])
+def test_a_value_that_a_field_cannot_have_is_no_bad_patch_but_no_object(
+    server: ApiServer, field: str, value: object
+) -> None:
+    body = deployment(server)
+    if field == "replicas":
+        body["spec"]["replicas"] = value
+    else:
+        container(body)["resources"] = {"limits": {field: value}}
+
+    applied, posted = server.apply("deployments", body), server.send("POST", server.path("deployments"), body)
+
+    assert applied.status_code == 500
+    assert applied.json()["message"].startswith(
+        f"failed to convert new object ({server.namespace}/web; apps/v1"
+    )
+    assert (posted.status_code, posted.json()["reason"]) == (400, "BadRequest")
+
+
 def test_an_undeclared_field_of_a_create_is_dropped_with_a_warning(server: ApiServer) -> None:
     answer = server.send(
         "POST", server.path("deployments"), deployment(server, replica=3), fieldValidation="Warn"
@@ -559,6 +578,52 @@ def test_the_selector_must_match_the_template(server: ApiServer) -> None:
     assert causes(answer) == {"spec.template.metadata.labels": "FieldValueInvalid"}
     text = 'Invalid value: {"app":"web"}: `selector` does not match template `labels`'
     assert answer.json()["details"]["causes"][0]["message"] == text
+
+
+INVALID: list[tuple[str, Body, dict[str, str]]] = [
+    ("empty selector", {"selector": {}}, {"spec.selector": "FieldValueInvalid"}),
+    ("unknown strategy", {"strategy": {"type": "Slow"}}, {"spec.strategy": "FieldValueNotSupported"}),
+    (
+        "no movement",
+        {"strategy": {"rollingUpdate": {"maxSurge": 0, "maxUnavailable": 0}}},
+        {"spec.strategy.rollingUpdate.maxUnavailable": "FieldValueInvalid"},
+    ),
+    (
+        "short deadline",
+        {"minReadySeconds": 600},
+        {"spec.progressDeadlineSeconds": "FieldValueInvalid"},
+    ),
+    ("negative history", {"revisionHistoryLimit": -1}, {"spec.revisionHistoryLimit": "FieldValueInvalid"}),
+]
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"), [case[1:] for case in INVALID], ids=[case[0] for case in INVALID]
+)
+def test_an_invalid_spec_is_refused(server: ApiServer, spec: Body, expected: dict[str, str]) -> None:
+    assert causes(server.apply("deployments", deployment(server, **spec))) == expected
+
+
+INVALID_CONTAINERS: list[tuple[str, Body, str]] = [
+    ("port", {"ports": [{"containerPort": 70000}]}, "ports[0].containerPort"),
+    ("protocol", {"ports": [{"containerPort": 80, "protocol": "FOO"}]}, "ports[0].protocol"),
+    ("pull policy", {"imagePullPolicy": "Sometimes"}, "imagePullPolicy"),
+    ("probe", {"livenessProbe": {}}, "livenessProbe"),
+    ("request", {"resources": {"limits": {"cpu": "1"}, "requests": {"cpu": "2"}}}, "resources.requests"),
+    ("name", {"name": "Main_"}, "name"),
+]
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [case[1:] for case in INVALID_CONTAINERS],
+    ids=[case[0] for case in INVALID_CONTAINERS],
+)
+def test_an_invalid_container_is_refused(server: ApiServer, fields: Body, field: str) -> None:
+    body = deployment(server)
+    container(body).update(fields)
+
+    assert list(causes(server.apply("deployments", body))) == [f"spec.template.spec.containers[0].{field}"]
 
 
 def test_a_mount_without_its_volume_is_invalid(server: ApiServer) -> None:

@@ -142,8 +142,8 @@ def _ready(address: str) -> bool:
 
 # A counter that rises by 10 a second and is sampled each second: over (50, 60] there are ten samples, 510 to
 # 600, nine seconds apart, and one second is missing at the start: 90 * 10/9 = 100. Over 5.5 s there are six
-# (55 to 60), half a second is missing at the start: 50 * 5.5/5 = 55. At T the counter was zero and cannot have
-# been less: nothing is added before it.
+# (55 to 60), half a second is missing at the start: 50 * 5.5/5 = 55. At T the counter was zero and cannot
+# have been less: nothing is added before it.
 BY_HAND = [
     ("requests_total{pod='a',status='200'}", 60, {"pod=a,status=200": "600"}),
     ("requests_total{pod='a',status='200'}", 30.7, {"pod=a,status=200": "300"}),

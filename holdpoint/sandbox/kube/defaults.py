@@ -111,6 +111,12 @@ def _service(body: Body) -> None:
     _fill(spec, type="ClusterIP", sessionAffinity="None", internalTrafficPolicy="Cluster")
     for port in _maps(spec.get("ports")):
         _fill(port, protocol="TCP", targetPort=port.get("port"))
+    if spec["sessionAffinity"] == "ClientIP":
+        _fill(spec, sessionAffinityConfig={"clientIP": {"timeoutSeconds": 10800}})
+    if spec["type"] in ("NodePort", "LoadBalancer"):
+        _fill(spec, externalTrafficPolicy="Cluster")
+        for port in _maps(spec.get("ports")):
+            _fill(port, nodePort=30000 + _number(body, str(port.get("port"))) % 2768)
     if spec["type"] != "ExternalName":
         _fill(spec, clusterIP=_address(body))
         _fill(spec, clusterIPs=[spec["clusterIP"]], ipFamilies=["IPv4"], ipFamilyPolicy="SingleStack")
@@ -118,13 +124,22 @@ def _service(body: Body) -> None:
 
 def _address(body: Body) -> str:
     """Return an address in 10.96.0.0/16 that only depends on the name, so that a dry run shows what comes."""
+    number = _number(body, "")
+    return f"10.96.{number >> 8 & 255}.{number & 255 or 1}"
+
+
+def _number(body: Body, more: str) -> int:
     metadata = body["metadata"]
-    digest = hashlib.sha256(f"{metadata.get('namespace')}/{metadata.get('name')}".encode()).digest()
-    return f"10.96.{digest[0]}.{digest[1] or 1}"
+    text = f"{metadata.get('namespace')}/{metadata.get('name')}/{more}"
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4])
 
 
 def _autoscaler(body: Body) -> None:
-    _fill(body.setdefault("spec", {}), minReplicas=1)
+    spec = body.setdefault("spec", {})
+    _fill(spec, minReplicas=1)
+    target = {"type": "Utilization", "averageUtilization": 80}
+    if not spec.get("metrics"):
+        spec["metrics"] = [{"type": "Resource", "resource": {"name": "cpu", "target": target}}]
 
 
 def _secret(body: Body) -> None:

@@ -7,12 +7,13 @@ import time
 from typing import Any
 
 from holdpoint.sandbox.clock import seconds_text
-from holdpoint.sandbox.kube import ownership, typed, validation
+from holdpoint.sandbox.kube import ownership, typed
 from holdpoint.sandbox.kube.defaults import defaulted
 from holdpoint.sandbox.kube.kinds import Kind
 from holdpoint.sandbox.kube.ownership import Manager
 from holdpoint.sandbox.kube.schema import shape_of
 from holdpoint.sandbox.kube.status import Refusal, bad_request, conflict
+from holdpoint.sandbox.kube.validation.kinds import check
 from holdpoint.sandbox.store import Object, new_uid
 
 _GENERATED = ("Deployment", "ReplicaSet", "PodDisruptionBudget", "Ingress")
@@ -78,7 +79,7 @@ def created(kind: Kind, body: Object, managers: list[Manager] | None, writer: Ma
     elif kind.kind in ("Deployment", "ReplicaSet", "Service", "Pod"):
         out["status"] = {"loadBalancer": {}} if kind.kind == "Service" else {}
     out = _completed(kind, out)
-    validation.check(kind, out)
+    check(kind, out)
     given = managers if managers is not None else ownership.after_update(None, out, writer)
     return ownership.with_managers(out, given)
 
@@ -99,7 +100,7 @@ def updated(
     if "status" in live:
         out["status"] = live["status"]
     out = _completed(kind, out)
-    validation.check(kind, out, live)
+    check(kind, out, live)
     given = managers if managers is not None else ownership.after_update(live, out, writer)
     if _counts(kind, live, out):
         out["metadata"]["generation"] = live["metadata"].get("generation", 0) + 1

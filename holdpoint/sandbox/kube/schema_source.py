@@ -95,7 +95,7 @@ def _map(entry: dict[str, Any], waiting: list[str]) -> dict[str, Any]:
     fields = {}
     for field in entry["fields"]:
         default = field.get("default")
-        mark = {"z": 1} if default == {} else {"d": default} if default not in (None, "", 0, False) else {}
+        mark = {"z": 1} if default == {} else {"d": default} if default is not None else {}
         fields[field["name"]] = {**_type(field["type"], waiting), **mark}
     return {"f": fields, **atomic}
 

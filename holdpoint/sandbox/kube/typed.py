@@ -16,18 +16,22 @@ from holdpoint.sandbox.kube.status import Cause, Refusal, bad_request
 
 Body = dict[str, Any]
 
+QUANTITY = "^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$"
+"""As API servers print it; what is taken for a quantity is stricter, there and here."""
+
 
 @dataclass(frozen=True)
 class Problem:
     """One place that does not fit: where (for an apply and for other writes), why, and who minds.
 
-    Only an apply minds what keeps items from being merged (`merge`).
+    Only an apply minds what keeps items from being merged (`merge`); a `value` is of the right type, but none
+    that the field can have.
     """
 
     path: str
     plain: str
     why: str
-    sort: Literal["type", "undeclared", "merge"] = "type"
+    sort: Literal["type", "value", "undeclared", "merge"] = "type"
 
 
 def problems(kind: Kind, body: Body) -> list[Problem]:
@@ -40,29 +44,32 @@ def refuse_apply(kind: Kind, body: Body) -> None:
     found = problems(kind, body)
     if not found:
         return
-    texts = [f"{problem.path}: {problem.why}" for problem in found]
-    listed = texts[0] if len(texts) == 1 else "errors:\n" + "\n".join(f"  {text}" for text in texts)
     metadata = body["metadata"]
     address = "/".join(filter(None, (metadata.get("namespace"), metadata.get("name"))))
-    described = f"{address}; {kind.api_version}, Kind={kind.kind}"
-    raise Refusal(500, "", f"failed to create typed patch object ({described}): {listed}")
+    kind_text = f"{kind.group}/{kind.version}, Kind={kind.kind}"
+    texts = [f"{problem.path}: {problem.why}" for problem in found if problem.sort != "value"]
+    if not texts:
+        converting = f"failed to convert new object ({address}; {kind_text}) to proper version"
+        raise Refusal(
+            500, "", f"{converting}: unable to convert unstructured object to {kind_text}: {found[0].why}"
+        )
+    listed = texts[0] if len(texts) == 1 else "errors:\n" + "\n".join(f"  {text}" for text in texts)
+    raise Refusal(500, "", f"failed to create typed patch object ({address}; {kind_text}): {listed}")
 
 
 def decoded(kind: Kind, body: Body, *, strict: bool, patched: bool) -> tuple[Body, list[str]]:
     """Return the object without what is undeclared, and a warning for each such field; raises 400 or 422."""
     found = problems(kind, body)
-    wrong = [problem for problem in found if problem.sort == "type"]
+    wrong = [problem for problem in found if problem.sort in ("type", "value")]
     handled = f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}'
-    if wrong and patched:
-        message = (
-            f"Invalid value: json: cannot unmarshal into Go struct field {wrong[0].plain}: {wrong[0].why}"
-        )
-        details = {"causes": [Cause("patch", message).document()]}
-        raise Refusal(422, "Invalid", f' "" is invalid: patch: {message}', details)
     if wrong:
-        raise bad_request(
-            f"{handled}: json: cannot unmarshal into Go struct field {wrong[0].plain}: {wrong[0].why}"
-        )
+        why = wrong[0].why
+        if wrong[0].sort == "type":
+            why = f"json: cannot unmarshal into Go struct field {wrong[0].plain}: {why}"
+        if not patched:
+            raise bad_request(f"{handled}: {why}")
+        details = {"causes": [Cause("patch", f"Invalid value: {why}").document()]}
+        raise Refusal(422, "Invalid", f' "" is invalid: patch: Invalid value: {why}', details)
     unknown = [f'unknown field "{problem.plain}"' for problem in found if problem.sort == "undeclared"]
     if unknown and strict:
         raise bad_request(f"{handled}: strict decoding error: {', '.join(unknown)}")
@@ -101,6 +108,8 @@ def _walk(value: Any, shape: Shape, path: str, plain: str) -> Iterator[Problem]:
         return
     if why := _mismatch(value, shape):
         yield Problem(path, plain, why)
+    elif why := _unusable(value, shape):
+        yield Problem(path, plain, why, "value")
     elif isinstance(value, dict):
         for name, part in value.items():
             below, simple = f"{path}.{name}", f"{plain}.{name}" if plain else name
@@ -145,19 +154,19 @@ def _mismatch(value: Any, shape: Shape) -> str:
         case "numeric":
             return "" if found == "number" else f"expected numeric (int or float), got {found}"
         case "boolean":
-            return "" if found == "boolean" else f"expected boolean, got {found}"
-        case "quantity":
-            return (
-                ""
-                if canonical(value) is not None
-                else f"quantities must match the regular expression: {value!r}"
-            )
+            return "" if found == "bool" else f"expected boolean, got &{{{value}}}"
     return ""
+
+
+def _unusable(value: Any, shape: Shape) -> str:
+    if shape.scalar == "quantity" and canonical(value) is None:
+        return f"quantities must match the regular expression '{QUANTITY}'"
+    return "cannot convert float64 to int32" if shape.scalar == "numeric" and value != int(value) else ""
 
 
 def _name(value: Any) -> str:
     if isinstance(value, bool):
-        return "boolean"
+        return "bool"
     if isinstance(value, int | float):
         return "number"
     names = ((dict, "map"), (list, "list"), (str, "string"))
