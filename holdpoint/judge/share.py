@@ -21,6 +21,9 @@ MIN_BAD = 5
 MIN_REQUESTS = 50
 """Fewer requests than this never pass one: silence is not health."""
 
+ALL = 1 - 1e-9
+"""A share beyond this allows everything; a float cannot tell a worse one from it."""
+
 GROWTH = (1.25, 1.75, 2.5, 4.0, 8.0, 24.0)
 PRIOR = (0.15, 0.25, 0.25, 0.2, 0.1, 0.05)
 """How many times worse than allowed a bad version is thought to be, and how likely.
@@ -86,7 +89,7 @@ def judge(share: Share, *, baked: bool, metrics: int = 1) -> Judged:
 
 def evidence(bad: float, requests: float, allowed: float) -> float:
     """Return E for `bad` of `requests`; infinity where the logarithm leaves the range of a float."""
-    if allowed >= 1:
+    if allowed > ALL:
         return 1.0
     if allowed <= 0:
         return inf if bad > 0 else 1.0

@@ -1,0 +1,74 @@
+"""Ready means what `kubectl rollout status` means; what never will be is said at once."""
+
+from typing import Any
+
+import pytest
+
+from activities.readiness import patience_of, readiness
+
+DONE = {
+    "observedGeneration": 2,
+    "replicas": 2,
+    "updatedReplicas": 2,
+    "readyReplicas": 2,
+    "availableReplicas": 2,
+}
+TIMED_OUT = [{"type": "Progressing", "reason": "ProgressDeadlineExceeded", "message": "has timed out"}]
+REVISION = {"updateRevision": "b", "currentRevision": "b"}
+SCHEDULED = {"desiredNumberScheduled": 3, "updatedNumberScheduled": 3, "numberAvailable": 3}
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "ready", "failed"),
+    [
+        pytest.param("Deployment", DONE, True, False, id="all there"),
+        pytest.param("Deployment", {}, False, False, id="no status yet"),
+        pytest.param(
+            "Deployment", {**DONE, "observedGeneration": 1}, False, False, id="status of the version before"
+        ),
+        pytest.param("Deployment", {**DONE, "replicas": 3}, False, False, id="old pods are left"),
+        pytest.param("Deployment", {**DONE, "updatedReplicas": 1}, False, False, id="half updated"),
+        pytest.param(
+            "Deployment", {**DONE, "availableReplicas": 1}, False, False, id="one not yet available"
+        ),
+        pytest.param(
+            "Deployment", {**DONE, "conditions": TIMED_OUT}, False, True, id="given up by its controller"
+        ),
+        pytest.param("StatefulSet", {**DONE, **REVISION}, True, False, id="stateful and all there"),
+        pytest.param(
+            "StatefulSet",
+            {**DONE, "updateRevision": "c", "updatedReplicas": 1},
+            False,
+            False,
+            id="stateful, half",
+        ),
+        pytest.param("DaemonSet", {**DONE, **SCHEDULED}, True, False, id="on every node"),
+        pytest.param(
+            "DaemonSet", {**DONE, **SCHEDULED, "numberAvailable": 2}, False, False, id="on some nodes"
+        ),
+        pytest.param(
+            "Job", {"conditions": [{"type": "Complete", "status": "True"}]}, True, False, id="job done"
+        ),
+        pytest.param(
+            "Job", {"conditions": [{"type": "Failed", "status": "True"}]}, False, True, id="job failed"
+        ),
+        pytest.param("Job", {"active": 1}, False, False, id="job at work"),
+        pytest.param("ConfigMap", {}, True, False, id="no workload"),
+    ],
+)
+def test_readiness(kind: str, status: dict[str, Any], ready: bool, failed: bool) -> None:
+    body = {
+        "kind": kind,
+        "metadata": {"name": "x", "generation": 2},
+        "spec": {"replicas": 2},
+        "status": status,
+    }
+
+    found = readiness(body)
+
+    assert (found.ready, found.failed) == (ready, failed)
+
+
+def test_manifest_may_state_its_own_patience() -> None:
+    assert patience_of({"spec": {"progressDeadlineSeconds": 7}}) == 7
+    assert patience_of({"spec": {}}) == 120
