@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from activities.steps.canary_objects import canary_manifest, stable_manifest
@@ -34,6 +34,7 @@ def test_weights_by_replicas(
     assert (plan.canary, plan.stable, plan.reached) == (canary, stable, reached)
 
 
+@settings(deadline=None)
 @given(asked=st.integers(1, 99), stated=st.none() | st.integers(1, 500), live=st.integers(1, 500))
 def test_both_versions_always_run_below_100(asked: int, stated: int | None, live: int) -> None:
     plan = plan_weight(asked, stated=stated, live=live)

@@ -4,7 +4,7 @@ import math
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from holdpoint.judge.share import ALPHA, MIN_BAD, MIN_REQUESTS, Finding, Share, evidence, judge
@@ -53,6 +53,7 @@ def test_nothing_is_too_bad_when_everything_is_allowed() -> None:
     assert judge(share(100, 100, allowed=1.0), baked=True).finding is Finding.PASS
 
 
+@settings(deadline=None)
 @given(requests=st.integers(0, 10**9), part=st.floats(0, 1), allowed=st.floats(1e-6, 1))
 def test_evidence_is_never_negative_and_never_not_a_number(
     requests: int, part: float, allowed: float
@@ -62,6 +63,7 @@ def test_evidence_is_never_negative_and_never_not_a_number(
     assert value >= 0
 
 
+@settings(deadline=None)
 @given(requests=st.integers(1, 10**6), bad=st.integers(0, 10**6), allowed=st.floats(1e-4, 0.5))
 def test_one_more_bad_request_is_never_evidence_of_health(requests: int, bad: int, allowed: float) -> None:
     bad = min(bad, requests - 1)
@@ -69,6 +71,7 @@ def test_one_more_bad_request_is_never_evidence_of_health(requests: int, bad: in
     assert evidence(bad + 1, requests, allowed) >= evidence(bad, requests, allowed)
 
 
+@settings(deadline=None)
 @given(allowed=st.floats(1e-3, 0.9))
 def test_evidence_is_expected_to_stay_at_one_when_just_what_is_allowed_happens(allowed: float) -> None:
     n = 20
