@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from holdpoint.embedded.stack import up
+from holdpoint.embedded.stack import leave_failure, up
 from holdpoint.models.errors import HoldpointError
 
 
@@ -12,10 +12,11 @@ def main() -> int:
     """Run the stack until it is stopped; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m holdpoint.embedded", description="Supervise a stack.")
     parser.add_argument("--data", type=Path, required=True)
+    data = parser.parse_args().data
     try:
-        up(parser.parse_args().data, detach=False, report=_say)
+        up(data, detach=False, report=_say)
     except HoldpointError as error:
-        _say(error.message)
+        leave_failure(data, error)
         return error.exit_code
     return 0
 

@@ -1,6 +1,7 @@
 """The data folder of the embedded stack: where everything lies, and that nobody else can read it."""
 
 import os
+import shlex
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,5 +94,5 @@ def _refuse_open(path: Path, what: str, wanted: int) -> None:
     if stat.S_IMODE(found.st_mode) & 0o077:
         raise SettingsError(
             f"{path} ({what}) can be read by others: its mode is {stat.S_IMODE(found.st_mode):04o}. "
-            f"Close it: chmod {wanted:04o} {path}"
+            f"Close it: chmod {wanted:04o} {shlex.quote(str(path))}"
         )

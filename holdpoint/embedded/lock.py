@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import shlex
 import signal
 import subprocess
 import time
@@ -33,7 +34,7 @@ class StackLock:
                 data = self._path.parent.parent
                 raise Conflict(
                     f"A stack is up already on {data} (process {self.holder()}). "
-                    f"Stop it: holdpoint down --data {data}"
+                    f"Stop it: holdpoint down --data {shlex.quote(str(data))}"
                 )
             time.sleep(0.02)
         os.ftruncate(descriptor, 0)

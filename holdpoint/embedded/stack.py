@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shlex
 import signal
 import subprocess
 import time
@@ -14,7 +15,7 @@ from holdpoint.embedded.folder import DataFolder, open_folder, replace
 from holdpoint.embedded.lock import StackLock, command_line, end_leftovers
 from holdpoint.embedded.server import clean_environment, python
 from holdpoint.models.base import Model
-from holdpoint.models.errors import Conflict, SettingsError, UpstreamUnavailable
+from holdpoint.models.errors import Conflict, HoldpointError, PolicyBundle, SettingsError, UpstreamUnavailable
 
 Report = Callable[[str], None]
 
@@ -115,9 +116,10 @@ def _detached(folder: DataFolder, report: Report) -> Addresses:
     if holder is not None:
         raise Conflict(
             f"A stack is up already on {folder.root} (process {holder}). "
-            f"Stop it: holdpoint down --data {folder.root}"
+            f"Stop it: holdpoint down --data {shlex.quote(str(folder.root))}"
         )
-    (folder.run / "addresses.json").unlink(missing_ok=True)
+    for stale in ("addresses.json", "failure.json"):
+        (folder.run / stale).unlink(missing_ok=True)
     log = folder.logs / "up.log"
     with log.open("wb") as output:
         process = subprocess.Popen(  # noqa: S603 - our own module
@@ -155,15 +157,23 @@ def _await_ready(
             if found is not None and found.pid == process.pid and not ended:
                 return found
             if ended:
-                raise _failure(process.returncode, log)
+                raise _failure(folder, log)
             time.sleep(POLL_SECONDS)
     raise UpstreamUnavailable(f"The stack is not ready after {DETACH_SECONDS:.0f} s. See {log}.")
 
 
-def _failure(code: int, log: Path) -> Exception:
-    last = log.read_text(errors="replace").strip().splitlines()[-20:]
-    message = "\n".join(["The stack did not start.", *last])
-    return SettingsError(message) if code == SettingsError.exit_code else UpstreamUnavailable(message)
+def leave_failure(data: Path, error: HoldpointError) -> None:
+    """Tell the command that started us detached why the stack did not start."""
+    told = {"code": error.code, "message": error.message}
+    replace(DataFolder(data).run / "failure.json", json.dumps(told).encode())
+
+
+def _failure(folder: DataFolder, log: Path) -> HoldpointError:
+    """Return the error that ended the supervisor, as it left it."""
+    told = _json(folder.run / "failure.json") or {}
+    kinds = {kind.code: kind for kind in (SettingsError, Conflict, PolicyBundle)}
+    message = told.get("message") or f"The stack did not start. See {log}."
+    return kinds.get(told.get("code", ""), UpstreamUnavailable)(message)
 
 
 def _stop(lock: StackLock, holder: int) -> None:
