@@ -171,6 +171,33 @@ def test_a_paused_deployment_does_not_roll(sandbox: Sandbox) -> None:
     sandbox.deployed(path)
 
 
+def test_a_paused_deployment_is_scaled(sandbox: Sandbox) -> None:
+    body = a_deployment("held", replicas=1)
+    sandbox.apply(body)
+    sandbox.deployed(path_of(body))
+
+    sandbox.apply(a_deployment("held", replicas=3, paused=True))
+
+    sandbox.deployed(path_of(body))
+
+
+def test_the_current_replica_set_takes_the_annotations(sandbox: Sandbox) -> None:
+    body = a_deployment("noted", replicas=4)
+    body["metadata"]["annotations"] = {"team": "web"}
+    sandbox.apply(body)
+    sandbox.deployed(path_of(body))
+
+    params = {"labelSelector": "app=noted"}
+    answer = sandbox.send("GET", "/apis/apps/v1/namespaces/default/replicasets", params=params)
+    (current,) = answer.json()["items"]
+    assert current["metadata"]["annotations"] == {
+        "team": "web",
+        "deployment.kubernetes.io/desired-replicas": "4",
+        "deployment.kubernetes.io/max-replicas": "5",
+        "deployment.kubernetes.io/revision": "1",
+    }
+
+
 def test_a_deleted_namespace_takes_everything_with_it(sandbox: Sandbox) -> None:
     sandbox.send("POST", "/api/v1/namespaces", body={"metadata": {"name": "brief"}})
     body = a_deployment("web")

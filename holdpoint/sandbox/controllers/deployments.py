@@ -16,6 +16,7 @@ from holdpoint.sandbox.store import Object, Store, new_uid
 
 HASH_LABEL = "pod-template-hash"
 REVISION = "deployment.kubernetes.io/revision"
+_NOT_COPIED = (REVISION, "kubectl.kubernetes.io/last-applied-configuration")
 _LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 
 
@@ -52,36 +53,34 @@ class Deployments:
         return due
 
     def _number(self, body: Object, sets: list[Object], new: Object) -> tuple[list[Object], Object, Object]:
-        """Give the current ReplicaSet the highest revision, and the Deployment the same."""
+        """Give the current ReplicaSet revision and annotations, and the Deployment the revision."""
         others = [revision_of(s) for s in sets if s is not new]
-        wanted = max([revision_of(new), *(number + 1 for number in others)])
-        wanted = max(wanted, 1)
-        if revision_of(new) != wanted:
-            numbered = self._store.put(REPLICA_SETS, _annotated(new, wanted))
-            sets = [*(s for s in sets if s is not new), numbered]
-            new = numbered
+        wanted = max([1, revision_of(new), *(number + 1 for number in others)])
+        noted = _annotated(new, {**_copied(body), REVISION: str(wanted)})
+        if noted != new:
+            noted = self._store.put(REPLICA_SETS, noted)
         if revision_of(body) != wanted:
-            body = self._store.put(DEPLOYMENTS, _owned(body, _annotated(body, wanted)))
-        return sets, new, body
+            body = self._store.put(DEPLOYMENTS, _owned(body, _annotated(body, {REVISION: str(wanted)})))
+        return [*(s for s in sets if s is not new), noted], noted, body
 
     def _resize(self, body: Object, sets: list[Object], new: Object) -> list[Object]:
+        """Give each ReplicaSet its next size; a paused Deployment is scaled, but does not roll."""
         old = [s for s in sets if s is not new]
         sizes = rollout.next_sizes(body["spec"], _numbers(new), [_numbers(s) for s in old])
         if body["spec"].get("paused"):
-            return sets
-        out = []
-        for current in sets:
-            size = sizes.get(current["metadata"]["name"])
-            ready = body["spec"].get("minReadySeconds", 0)
-            spec = {**current["spec"], "minReadySeconds": ready} if ready else current["spec"]
-            if size is not None and size != spec["replicas"]:
-                spec = {**spec, "replicas": size}
-            out.append(
-                current
-                if spec == current["spec"]
-                else self._store.put(REPLICA_SETS, _respecified(current, spec))
-            )
-        return out
+            active = [s for s in sets if s["spec"]["replicas"]] or [new]
+            sizes = {active[0]["metadata"]["name"]: body["spec"]["replicas"]} if len(active) == 1 else {}
+        return [self._resized(s, sizes.get(s["metadata"]["name"]), body["spec"]) for s in sets]
+
+    def _resized(self, current: Object, size: int | None, wanted: dict[str, Any]) -> Object:
+        spec = {key: value for key, value in current["spec"].items() if key != "minReadySeconds"}
+        if wanted.get("minReadySeconds"):
+            spec["minReadySeconds"] = wanted["minReadySeconds"]
+        if size is not None:
+            spec["replicas"] = size
+        if spec == current["spec"]:
+            return current
+        return self._store.put(REPLICA_SETS, _respecified(current, spec))
 
     def _tidy(self, body: Object, sets: list[Object], new: Object) -> None:
         """Remove the oldest empty ReplicaSets beyond the history limit, once the rollout is complete."""
@@ -126,9 +125,21 @@ def _numbers(replica_set: Object) -> Generation:
     return Generation(replica_set["metadata"]["name"], replica_set["spec"]["replicas"], available)
 
 
-def _annotated(body: Object, revision: int) -> Object:
-    annotations = {**(body["metadata"].get("annotations") or {}), REVISION: str(revision)}
+def _annotated(body: Object, notes: dict[str, str]) -> Object:
+    annotations = {**(body["metadata"].get("annotations") or {}), **notes}
     return {**body, "metadata": {**body["metadata"], "annotations": annotations}}
+
+
+def _copied(body: Object) -> dict[str, str]:
+    """Return the annotations that a ReplicaSet takes from its Deployment, and its bounds."""
+    given = body["metadata"].get("annotations") or {}
+    spec = body["spec"]
+    surge = rollout.bounds(spec)[0] if spec["strategy"]["type"] == "RollingUpdate" else 0
+    return {
+        **{key: value for key, value in given.items() if key not in _NOT_COPIED},
+        "deployment.kubernetes.io/desired-replicas": str(spec["replicas"]),
+        "deployment.kubernetes.io/max-replicas": str(spec["replicas"] + surge),
+    }
 
 
 def _owned(before: Object, after: Object) -> Object:
