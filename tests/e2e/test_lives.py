@@ -14,8 +14,6 @@ pytestmark = pytest.mark.e2e
 
 
 def test_a_healthy_change_succeeds_and_its_evidence_verifies(stack: Stack, tmp_path: Path) -> None:
-    stack.first("web")
-
     done = stack.run("submit", stack.change("web"), "--wait", by="ci")
 
     assert done.document["phase"] == "Succeeded"
@@ -32,7 +30,6 @@ def test_a_healthy_change_succeeds_and_its_evidence_verifies(stack: Stack, tmp_p
 
 
 def test_a_normal_production_change_needs_somebody_elses_approval(stack: Stack) -> None:
-    stack.first("payments")
     ticket = stack.submit("payments", by="approver", environment="production", type="normal")
     stack.until(ticket, lambda view: view["phase"] == "AwaitingApproval")
 
@@ -46,7 +43,6 @@ def test_a_normal_production_change_needs_somebody_elses_approval(stack: Stack) 
 
 
 def test_a_breaching_canary_leaves_the_cluster_as_it_was(stack: Stack) -> None:
-    stack.first("search")
     bad = shop.image("search", shop.NEXT)
     stack.run("sandbox", "behave", "--image", bad, "--error-rate", "0.4")
 
@@ -58,7 +54,6 @@ def test_a_breaching_canary_leaves_the_cluster_as_it_was(stack: Stack) -> None:
 
 
 def test_a_freeze_holds_a_canary_and_does_not_keep_it_from_being_rolled_back(stack: Stack) -> None:
-    stack.first("orders")
     ticket = stack.submit("orders", bake="20s")
     stack.until(ticket, in_canary)
 
@@ -76,7 +71,8 @@ def test_a_freeze_holds_a_canary_and_does_not_keep_it_from_being_rolled_back(sta
 
 
 def test_fifty_submits_of_one_key_at_once_open_one_ticket(stack: Stack) -> None:
-    body = {"change": (stack.folder / stack.change("cart", bake=None)).read_text(), "base": str(stack.folder)}
+    file = stack.folder / stack.change("cart", revision=shop.FIRST, bake=None)
+    body = {"change": file.read_text(), "base": str(stack.folder)}
     headers = {"Authorization": f"Bearer {stack.tokens['ci']}", "Idempotency-Key": "release-7"}
 
     with httpx.Client(base_url=stack.addresses["api"], trust_env=False, timeout=60) as api:

@@ -25,7 +25,6 @@ async def _terminate(stack: Stack, workflow: str) -> None:
 
 
 def test_a_killed_worker_is_replaced_and_nothing_is_applied_twice(stack: Stack, tmp_path: Path) -> None:
-    stack.first("stock")
     ticket = stack.submit("stock")
     stack.until(ticket, in_canary)
     worker = stack.run("status").document["servers"]["worker"]
@@ -42,7 +41,6 @@ def test_a_killed_worker_is_replaced_and_nothing_is_applied_twice(stack: Stack, 
 
 
 def test_a_terminated_ticket_is_undone_closed_and_archived(stack: Stack) -> None:
-    stack.first("mail")
     ticket = stack.submit("mail", bake="30s")
     stack.until(ticket, in_canary)
 
@@ -55,7 +53,6 @@ def test_a_terminated_ticket_is_undone_closed_and_archived(stack: Stack) -> None
 
 
 def test_a_terminated_rollout_is_undone_and_its_ticket_closed(stack: Stack) -> None:
-    stack.first("cart")
     ticket = stack.submit("cart", bake="30s")
     view = stack.until(ticket, in_canary)
 
@@ -66,7 +63,7 @@ def test_a_terminated_rollout_is_undone_and_its_ticket_closed(stack: Stack) -> N
 
 
 def test_an_open_ticket_survives_down_and_up(stack: Stack) -> None:
-    ticket = stack.submit("web", revision=shop.FIRST, environment="production", type="normal")
+    ticket = stack.submit("payments", bake=None, environment="production", type="normal")
     stack.until(ticket, lambda view: view["phase"] == "AwaitingApproval")
     before = dict(stack.addresses)
 
