@@ -16,7 +16,7 @@ help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | while IFS=$$'\t' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
 
 setup: .venv/.ready ## make .venv with everything in it, and build OPA into the cache (about 3 minutes once)
-	@$(BIN)/python -m holdpoint.embedded.opa
+	@$(BIN)/python -m holdpoint.embedded.build
 
 .venv/.ready: pyproject.toml uv.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Holdpoint needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V). Say which one to use: make PYTHON=/path/to/python3" >&2; exit 2; }
