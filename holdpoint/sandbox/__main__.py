@@ -1,12 +1,14 @@
 """Runs the sandbox: `python -m holdpoint.sandbox --data DIR --port N`."""
 
 import argparse
+import os
+import sys
 from pathlib import Path
 
 import uvicorn
 
 from holdpoint.sandbox.app import create_app
-from holdpoint.sandbox.cluster import Cluster
+from holdpoint.sandbox.cluster import Cluster, Occupied
 from holdpoint.sandbox.connections import CuttableProtocol
 
 
@@ -20,8 +22,13 @@ def main() -> None:
     )
     parser.add_argument("--port", type=int, required=True, help="the port on 127.0.0.1")
     given = parser.parse_args()
+    os.umask(0o077)  # what is stored may be Secrets
+    try:
+        cluster = Cluster(given.data / "sandbox")
+    except Occupied as error:
+        sys.exit(str(error))
     uvicorn.run(
-        create_app(Cluster(given.data / "sandbox")),
+        create_app(cluster),
         host="127.0.0.1",
         port=given.port,
         http=CuttableProtocol,

@@ -1,6 +1,8 @@
 """Everything that the sandbox is made of, put together: state, controllers, traffic."""
 
 import asyncio
+import fcntl
+import os
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -22,11 +24,20 @@ LONGEST_GAP = 5.0
 """Seconds of traffic that one sample may stand for: a stopped process makes up no hour's requests at once."""
 
 
+LOCK_SECONDS = 5.0
+"""How long a killed predecessor may take to be gone."""
+
+
+class Occupied(Exception):
+    """Another sandbox runs on the folder: each would overlook what the other stores."""
+
+
 class Cluster:
     """A cluster and its metrics in one folder."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._lock = _locked(folder / "lock")
         self.tokens = load_tokens(folder / "tokens")
         self.store = Store(folder / "state.db")
         self.audit = AuditLog(folder / "audit.jsonl", self.store.last_event())
@@ -53,6 +64,7 @@ class Cluster:
                 await task
         self.store.close()
         self.audit.close()
+        os.close(self._lock)
 
     async def _sample(self) -> None:
         before = time.monotonic()
@@ -78,3 +90,21 @@ class Cluster:
             "spec": {"finalizers": ["kubernetes"]},
         }
         self.store.put(NAMESPACES, {**body, "status": {"phase": "Active"}})
+
+
+def _locked(path: Path) -> int:
+    """Return a descriptor that holds the folder's lock; raises Occupied when another process keeps it."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    end = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > end:
+                os.close(handle)
+                raise Occupied(
+                    f"Another sandbox runs on {path.parent}. Stop it, or use another data folder."
+                ) from None
+            time.sleep(0.05)
+        else:
+            return handle

@@ -1,5 +1,7 @@
 """What was answered is still there after a SIGKILL, and the request log tells all of it."""
 
+import subprocess
+import sys
 import threading
 
 import httpx
@@ -118,3 +120,13 @@ def test_a_torn_line_and_a_missing_one_are_mended_at_the_start(own_sandbox: Sand
     own_sandbox.start()
 
     assert [line["auditID"] for line in own_sandbox.audit() if line["verb"] == "patch"] == ["intent-1.1"]
+
+
+def test_a_second_sandbox_on_the_folder_refuses(own_sandbox: Sandbox) -> None:
+    command = [sys.executable, "-m", "holdpoint.sandbox", "--data", str(own_sandbox.data), "--port", "0"]
+
+    second = subprocess.run(command, capture_output=True, text=True, timeout=30)
+
+    assert second.returncode == 1
+    assert "Another sandbox runs on" in second.stderr
+    assert own_sandbox.apply(a_config("still")).status_code == 201

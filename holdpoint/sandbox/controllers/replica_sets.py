@@ -13,6 +13,9 @@ from holdpoint.sandbox.store import Object, Store, new_uid
 _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 """The letters of Kubernetes' generated names: none that spell words."""
 
+MOST_PODS = 1000
+"""The capacity of the cluster; what is asked beyond it is not there, as in a cluster that is full."""
+
 
 class ReplicaSets:
     """Creates and deletes pods and keeps each ReplicaSet's status."""
@@ -20,10 +23,13 @@ class ReplicaSets:
     def __init__(self, store: Store, kubelet: Kubelet) -> None:
         self._store = store
         self._kubelet = kubelet
+        self._room = MOST_PODS
 
     def reconcile(self) -> float | None:
         """Bring every ReplicaSet to its number; return when a pod becomes available (Unix seconds)."""
-        owned = owned_by_uid(self._store.all(PODS))
+        pods = self._store.all(PODS)
+        self._room = MOST_PODS - len(pods)
+        owned = owned_by_uid(pods)
         due = [
             self._one(body, owned.get(body["metadata"]["uid"], [])) for body in self._store.all(REPLICA_SETS)
         ]
@@ -33,8 +39,9 @@ class ReplicaSets:
         active = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
         if "deletionTimestamp" not in body["metadata"]:
             missing = body["spec"]["replicas"] - len(active)
-            for _ in range(missing):
+            for _ in range(min(missing, self._room)):
                 self._store.put(PODS, _pod(body))
+                self._room -= 1
             for pod in sorted(active, key=_least_wanted)[: max(0, -missing)]:
                 self._end(pod)
         return self._observe(body, active)

@@ -37,7 +37,7 @@ class Call:
     @property
     def dry_run(self) -> bool:
         """Tell whether nothing may be stored."""
-        return bool(self.option("dryRun") == "All")
+        return self.option("dryRun") in ("All", ["All"])
 
     @property
     def mutates(self) -> bool:
@@ -52,8 +52,7 @@ class Call:
     def option(self, name: str) -> Any:
         """Return an option of a delete (its body wins) or of another write (the query)."""
         if self.verb == "delete" and isinstance(self.body, dict) and name in self.body:
-            value = self.body[name]
-            return value[0] if name == "dryRun" and value else value
+            return self.body[name]
         return self.query.get(name)
 
     def object_ref(self) -> dict[str, str]:

@@ -6,8 +6,11 @@ from typing import Any
 from holdpoint.sandbox.clock import seconds_text
 from holdpoint.sandbox.kube.call import Call
 from holdpoint.sandbox.kube.kinds import Kind
-from holdpoint.sandbox.kube.status import conflict, not_found
+from holdpoint.sandbox.kube.status import bad_request, conflict, not_found
 from holdpoint.sandbox.store import Object, Store
+
+DEFAULT_GRACE = 30
+"""Seconds that a pod is given to end."""
 
 FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
 _FINALIZER = {"Foreground": FOREGROUND, "Orphan": ORPHAN}
@@ -15,11 +18,12 @@ _FINALIZER = {"Foreground": FOREGROUND, "Orphan": ORPHAN}
 
 def delete(store: Store, call: Call) -> tuple[int, Object]:
     """Delete one object, now or once its finalizers are gone; raises 404, or 409 for a precondition."""
+    grace, wanted = _grace(call), _wanted(call)
     live = store.get(call.kind, call.namespace, call.name)
     if live is None:
         raise not_found(call.kind, call.name)
-    _check_preconditions(call.kind, live, call.option("preconditions") or {})
-    marked = _marked(call, live)
+    _check_preconditions(call.kind, live, wanted)
+    marked = _marked(call, live, grace)
     if not _waits(call.kind, marked):
         if not call.dry_run:
             store.remove(call.kind, call.namespace, call.name)
@@ -44,10 +48,27 @@ def _check_preconditions(kind: Kind, live: Object, wanted: dict[str, Any]) -> No
             raise conflict(named, metadata["name"], f"{why} ({metadata[field]}). {after}")
 
 
-def _marked(call: Call, live: Object) -> Object:
+def _grace(call: Call) -> int:
+    """Return the seconds that the object is given to end; raises 400."""
+    given = call.option("gracePeriodSeconds")
+    if given is None:
+        return DEFAULT_GRACE if call.kind.kind == "Pod" else 0
+    text = str(given)
+    if isinstance(given, bool) or not text.isdecimal() or len(text) > 9:
+        raise bad_request(f"invalid gracePeriodSeconds: {text[:40]!r} is no number of seconds")
+    return int(text)
+
+
+def _wanted(call: Call) -> dict[str, Any]:
+    """Return the preconditions; raises 400."""
+    wanted = call.option("preconditions") or {}
+    if not isinstance(wanted, dict) or not all(isinstance(value, str | None) for value in wanted.values()):
+        raise bad_request("invalid preconditions: uid and resourceVersion are texts")
+    return wanted
+
+
+def _marked(call: Call, live: Object, seconds: int) -> Object:
     metadata = dict(live["metadata"])
-    grace = call.option("gracePeriodSeconds")
-    seconds = int(grace) if grace is not None else 30 if call.kind.kind == "Pod" else 0
     if "deletionTimestamp" not in metadata:
         metadata["deletionTimestamp"] = seconds_text(time.time() + seconds)
         metadata["deletionGracePeriodSeconds"] = seconds

@@ -24,6 +24,9 @@ log = logging.getLogger("holdpoint.sandbox.kubernetes")
 _AUDIT_ID = re.compile(r"^[\x21-\x7e]{1,64}$")
 """What an API server keeps of a client's Audit-ID; a longer one is cut by none, it is replaced."""
 
+MAX_WARNINGS = 50
+"""So many headers at most: clients refuse answers with too many."""
+
 DEFAULT_TIMEOUT = 60.0
 """Seconds; an API server's `--request-timeout`."""
 
@@ -140,8 +143,9 @@ class KubernetesEndpoint:
 
 def _answered(code: int, body: dict[str, Any], audit_id: str, warnings: list[str]) -> Response:
     answer = JSONResponse(body, code, headers={"Audit-Id": audit_id})
-    for warning in warnings:
-        answer.headers.append("Warning", '299 - "' + warning.replace('"', '\\"') + '"')
+    for warning in warnings[:MAX_WARNINGS]:
+        text = "".join(letter if " " <= letter <= "~" else "?" for letter in warning)
+        answer.headers.append("Warning", '299 - "' + text.replace('"', '\\"') + '"')
     return answer
 
 

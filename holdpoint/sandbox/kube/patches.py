@@ -51,7 +51,7 @@ def _strategic_items(live: list[Any], patch: list[Any], shape: Shape) -> list[An
     found = {item.get(first): item for item in live}
     patched = []
     for item in patch:
-        if not isinstance(item, dict) or first not in item:
+        if not isinstance(item, dict) or not isinstance(item.get(first), str | int):
             raise bad_request(f"map: {item} does not contain declared merge key: {first}")
         if item.get("$patch") != "delete":
             patched.append(strategic_patch(found.get(item[first]), item, shape.item()))

@@ -7,6 +7,7 @@ from holdpoint.sandbox.kube.call import Call
 from holdpoint.sandbox.kube.kinds import Kind
 from holdpoint.sandbox.kube.ownership import Manager, managers_of
 from holdpoint.sandbox.kube.status import bad_request, invalid, invalid_value, method_not_allowed, not_found
+from holdpoint.sandbox.kube.validation import texts
 from holdpoint.sandbox.store import Object, Store
 
 REPLICAS = ("f:spec", "f:replicas")
@@ -23,12 +24,13 @@ def perform(store: Store, call: Call, writer: Manager) -> tuple[int, Object]:
     if call.verb not in ("update", "patch"):
         raise method_not_allowed()
     wanted = call.body if call.verb == "update" else _patched(call, _document(live))
-    if not isinstance(wanted, dict) or not isinstance(wanted.get("spec", {}), dict):
+    parts = wanted if isinstance(wanted, dict) else {"spec": wanted}
+    metadata, spec = parts.get("metadata") or {}, parts.get("spec") or {}
+    if not isinstance(metadata, dict) or not isinstance(spec, dict):
         raise bad_request("the body of the request is not a Scale")
-    metadata = wanted.get("metadata") or {}
-    replicas = (wanted.get("spec") or {}).get("replicas", 0)
-    if not isinstance(replicas, int) or replicas < 0:
-        cause = invalid_value("spec.replicas", str(replicas), "must be greater than or equal to 0")
+    replicas = spec.get("replicas", 0)
+    if not texts.is_count(replicas):
+        cause = invalid_value("spec.replicas", str(replicas), texts.NEGATIVE)
         raise invalid(SCALE, call.name, [cause])
     preconditions = {key: metadata[key] for key in ("resourceVersion", "uid") if metadata.get(key)}
     body = {**live, "metadata": {**live["metadata"], "resourceVersion": "", **preconditions}}

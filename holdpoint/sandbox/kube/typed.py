@@ -16,6 +16,9 @@ from holdpoint.sandbox.kube.status import Cause, Refusal, bad_request
 
 Body = dict[str, Any]
 
+LARGEST = 2**31 - 1
+"""The largest number that a count can be."""
+
 QUANTITY = "^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$"
 """As API servers print it; what is taken for a quantity is stricter, there and here."""
 
@@ -84,7 +87,7 @@ def normalised(value: Any, shape: Shape) -> Any:
         return [normalised(item, shape.item()) for item in value]
     if shape.scalar == "quantity":
         return canonical(value) or value
-    return value
+    return int(value) if shape.scalar == "numeric" and isinstance(value, float) else value
 
 
 def without_empties(value: Any, shape: Shape) -> Any:
@@ -125,18 +128,20 @@ def _items(value: list[Any], shape: Shape, path: str, plain: str) -> Iterator[Pr
     seen = set()
     for index, item in enumerate(value):
         step = f"[{index}]"
-        if shape.keys:
+        if shape.keys and isinstance(item, dict):
             key = shape.item_key(item)
             if key is None:
-                missing = next(k for k in shape.keys if not isinstance(item, dict) or item.get(k) is None)
+                missing = next(key for key in shape.keys if item.get(key) is None)
                 why = f'associative list with keys has an element that omits key field "{missing}"'
                 text = f"element {index}: {why} (and doesn't have default value)"
                 yield Problem(path, f"{plain}[{index}]", text, "merge")
-                continue
-            step = shown((item_step(key),))
-            if step in seen:
-                yield Problem(path, f"{plain}[{index}]", f"duplicate entries for key {step}", "merge")
-            seen.add(step)
+            else:
+                step = shown((item_step(key),))
+                if step in seen:
+                    yield Problem(path, f"{plain}[{index}]", f"duplicate entries for key {step}", "merge")
+                seen.add(step)
+        elif item is None:
+            yield Problem(path + step, f"{plain}[{index}]", "an item cannot be null")
         yield from _walk(item, shape.item(), path + step, f"{plain}[{index}]")
 
 
@@ -161,7 +166,9 @@ def _mismatch(value: Any, shape: Shape) -> str:
 def _unusable(value: Any, shape: Shape) -> str:
     if shape.scalar == "quantity" and canonical(value) is None:
         return f"quantities must match the regular expression '{QUANTITY}'"
-    return "cannot convert float64 to int32" if shape.scalar == "numeric" and value != int(value) else ""
+    if shape.scalar == "numeric" and (value != int(value) or abs(value) > LARGEST):
+        return "cannot convert float64 to int32"
+    return ""
 
 
 def _name(value: Any) -> str:

@@ -56,7 +56,7 @@ def writer_of(call: Call) -> Manager:
 
 def _check_options(call: Call) -> None:
     dry_run = call.option("dryRun")
-    if call.mutates and dry_run not in (None, "", [], "All"):
+    if call.mutates and dry_run not in (None, "", [], "All", ["All"]):
         raise bad_request(f'invalid dryRun: Unsupported value: "{dry_run}": supported values: "All"')
     if call.verb == "watch":
         raise bad_request("watch is outside of the sandbox's subset: list again instead")

@@ -45,8 +45,8 @@ def printed(value: Any) -> str:
 
 
 def is_count(value: Any) -> bool:
-    """Tell whether a value is a whole number that is not negative."""
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    """Tell whether a value is a whole number that is not negative and fits 32 bits."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31
 
 
 def counts(spec: Body, *names: str) -> list[Cause]:
