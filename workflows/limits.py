@@ -5,7 +5,7 @@ workflow shows a hold and begins another one later (see `record_keeping.py`); ho
 bound below.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -61,13 +61,11 @@ class Limit:
 
     def over(self, seconds: float) -> "Limit":
         """Return this limit for an activity that is asked to watch for so many seconds on top."""
-        return Limit(
-            attempt=self.attempt + timedelta(seconds=seconds),
-            retry=self.retry,
-            heartbeat=self.heartbeat,
-            round=self.round,
-            cancellation=self.cancellation,
-        )
+        return replace(self, attempt=self.attempt + timedelta(seconds=seconds))
+
+    def once(self) -> "Limit":
+        """Return this limit for a round of one attempt: quick ones have been seen not to help."""
+        return replace(self, retry=ONCE)
 
 
 # An activity that writes is waited for after its cancellation, so that nothing of it lands after what

@@ -147,16 +147,20 @@ class Clerk:
         summary: str,
         bound: timedelta,
         idle: Callable[[timedelta], Awaitable[None]] | None = None,
+        limit: Limit | None = None,
+        stoppable: bool = True,
         **options: Any,
     ) -> R:
         """Return an activity's result, however many rounds it takes; an outage is shown as a hold meanwhile.
 
         Raises Overdue when the outage has lasted for `bound`, else as `carry_out`.
         """
-        pause = FIRST_PAUSE
+        pause, limit = FIRST_PAUSE, limit or LIMITS[named.name]
         while True:
             try:
-                result = await self.carry_out(named, call, summary=summary, **options)
+                result = await self.carry_out(
+                    named, call, summary=summary, limit=limit, stoppable=stoppable, **options
+                )
             except Outage as outage:
                 self.place_outage(outage, bound)
             else:
@@ -164,9 +168,8 @@ class Clerk:
                 return result
             if (overdue := self.holds.overdue(workflow.now())) is not None:
                 raise Overdue(overdue)
-            stoppable = options.get("stoppable", True)
             await (idle or self._idle(stoppable))(pause)
-            pause = min(pause * 2, LONGEST_PAUSE)
+            pause, limit = min(pause * 2, LONGEST_PAUSE), limit.once()
 
     async def flush(self, *, limit: Limit | None = None, stoppable: bool = False) -> bool:
         """Have what waits recorded now, because no activity follows soon; return whether all of it is.

@@ -1,0 +1,214 @@
+"""Scheduled and Prechecking: what a ticket waits for, what wakes it, and how long."""
+
+from datetime import timedelta
+
+import pytest
+
+from holdpoint.models import contracts
+from holdpoint.models.contracts import Check, CheckReport, Scheduled
+from holdpoint.models.phases import Phase
+from holdpoint.models.ticket import HoldCode
+from tests.workflows.builders import a_control, a_hold, an_evaluation, broken, down
+from tests.workflows.world import World
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+WAITS = Scheduled(granted=False, holds=[a_hold(HoldCode.LANE, ref="chg-0")])
+GRANTED = Scheduled(granted=True)
+
+
+async def waiting(world: World, answer: Scheduled = WAITS) -> None:
+    """Bring a ticket to where it waits for its target."""
+    world.answers["schedule"] = answer
+    await world.submit()
+    await world.is_held(answer.holds[0].code.value if answer.holds else "lane")
+
+
+async def test_a_wake_up_makes_the_ticket_ask_again_at_once(world: World) -> None:
+    await waiting(world)
+
+    world.answers["schedule"] = GRANTED
+    await world.wake()
+    await world.asked(contracts.PRECHECK)
+
+    assert await world.ends() is Phase.SUCCEEDED
+    assert [body["code"] for body in world.bodies("hold.lifted")] == ["lane"]
+
+
+async def test_a_wake_up_during_the_question_is_not_lost(world: World) -> None:
+    async def grants_only_after_a_wake_up(call: contracts.ScheduleCall) -> Scheduled:
+        if len(world.calls_of(contracts.SCHEDULE)) > 1:
+            return GRANTED
+        await world.of_ticket.signal(contracts.SIGNAL_WAKE, contracts.Wake(cause="lane"))
+        return WAITS
+
+    world.answers["schedule"] = grants_only_after_a_wake_up
+    await world.submit()
+
+    await world.asked(contracts.PRECHECK)  # without any time passing
+
+
+async def test_without_a_wake_up_it_looks_again_within_17_minutes(world: World) -> None:
+    await waiting(world)
+
+    await world.pass_time(minutes=17)
+
+    await world.asked(contracts.SCHEDULE, times=2)
+
+
+async def test_it_looks_again_when_the_schedule_says_so(world: World) -> None:
+    now = await world.env.get_current_time()
+    opening = a_hold(HoldCode.WINDOW, until=now + timedelta(minutes=2))
+    await waiting(world, Scheduled(granted=False, holds=[opening], look_again=opening.until))
+
+    world.answers["schedule"] = GRANTED
+    await world.pass_time(minutes=3)
+
+    await world.asked(contracts.PRECHECK)
+
+
+async def test_the_same_hold_is_recorded_once_with_the_since_it_began_with(world: World) -> None:
+    await waiting(world)
+    since = world.view["holds"][0]["since"]
+
+    for times in (2, 3):
+        await world.wake()
+        await world.asked(contracts.SCHEDULE, times)
+    await world.pass_time(seconds=1)
+
+    assert world.kinds.count("hold.placed") == 1
+    assert world.view["holds"][0]["since"] == since
+
+
+async def test_every_hold_of_the_schedule_has_an_end_and_there_the_ticket_expires(world: World) -> None:
+    world.answers["evaluate"] = an_evaluation(obligations={"schedule_bound": 7200})
+    await waiting(world)
+
+    assert world.view["holds"][0]["until"] is not None
+    assert await world.ends() is Phase.EXPIRED
+    assert world.view["reason"]["code"] == "hold_expired"
+    assert contracts.LEAVE.name in world.names
+
+
+async def test_a_paused_ticket_gives_its_place_to_others(world: World) -> None:
+    await waiting(world)
+
+    await world.tell(contracts.PAUSE, a_control("pause"))
+    await world.asked(contracts.LEAVE)
+    asked = len(world.calls_of(contracts.SCHEDULE))
+    await world.wake()
+    await world.pass_time(hours=1)
+
+    assert world.held_by() == {"paused"}
+    assert len(world.calls_of(contracts.SCHEDULE)) == asked
+    world.answers["schedule"] = GRANTED
+    await world.tell(contracts.RESUME, a_control("resume"))
+    assert await world.ends() is Phase.SUCCEEDED
+
+
+async def test_a_pause_that_nobody_lifts_expires(world: World) -> None:
+    world.answers["evaluate"] = an_evaluation(obligations={"pause_bound": 3600})
+    await waiting(world)
+
+    await world.tell(contracts.PAUSE, a_control("pause"))
+
+    assert await world.ends() is Phase.EXPIRED
+    assert "paused" in world.view["reason"]["message"]
+
+
+async def test_abort_while_scheduled_leaves_the_lane(world: World) -> None:
+    await waiting(world)
+
+    await world.tell(contracts.ABORT, a_control("abort"))
+
+    assert await world.ends() is Phase.ABORTED
+    assert world.names[-2:] == [contracts.LEAVE.name, contracts.ARCHIVE.name]
+    assert world.view["holds"] == []
+
+
+async def test_a_ledger_that_is_down_holds_and_does_not_expire_the_ticket(world: World) -> None:
+    await waiting(world)
+
+    world.ledger_is_down = True
+    await world.wake()
+    await world.pass_time(hours=2)
+    view = await world.state()
+    world.ledger_is_down, world.answers["schedule"] = False, GRANTED
+
+    assert {hold.code.value for hold in view.holds} == {"lane", "ledger_down"}
+    assert await world.ends() is Phase.SUCCEEDED
+
+
+async def test_a_failed_precheck_fails_the_ticket_and_names_the_check(world: World) -> None:
+    checks = [
+        Check(name="health", passed=True, message="ready"),
+        Check(name="drift", passed=False, message="edited by hand", attempts=3),
+    ]
+    world.answers["precheck"] = CheckReport(passed=False, checks=checks)
+
+    await world.submit()
+
+    assert await world.ends() is Phase.FAILED
+    assert world.view["reason"] == {"code": "precheck_failed", "message": "drift: edited by hand"}
+    assert world.bodies("precheck.finished")[0]["checks"][1]["attempts"] == 3
+    assert contracts.BEGIN.name not in world.names
+    assert contracts.LEAVE.name in world.names
+
+
+async def test_a_pause_during_the_prechecks_takes_the_ticket_back_to_scheduled(world: World) -> None:
+    async def paused_meanwhile(call: contracts.PrecheckCall) -> CheckReport:
+        if len(world.calls_of(contracts.PRECHECK)) == 1:
+            await world.tell(contracts.PAUSE, a_control("pause"))
+        return CheckReport(passed=True, checks=[])
+
+    world.answers["precheck"] = paused_meanwhile
+    await world.submit()
+    await world.asked(contracts.LEAVE)
+    await world.pass_time(minutes=1)
+
+    assert world.phases[-1] == "Scheduled"
+    await world.tell(contracts.RESUME, a_control("resume"))
+    assert await world.ends() is Phase.SUCCEEDED
+    assert world.phases.count("Prechecking") == 2
+
+
+async def test_abort_during_the_prechecks_ends_in_aborted_at_once(world: World) -> None:
+    world.answers["precheck"] = world.hang
+    await world.submit()
+    await world.asked(contracts.PRECHECK)
+
+    await world.tell(contracts.ABORT, a_control("abort"))
+
+    assert await world.ends() is Phase.ABORTED
+    assert contracts.LEAVE.name in world.names
+
+
+async def test_a_broken_precheck_ends_in_errored(world: World) -> None:
+    world.answers["precheck"] = broken("not_found", "The cluster is not known.")
+
+    await world.submit()
+
+    assert await world.ends() is Phase.ERRORED
+    assert world.view["reason"]["code"] == "not_found"
+
+
+async def test_a_cluster_that_stays_away_during_the_prechecks_fails_the_ticket(world: World) -> None:
+    world.answers["evaluate"] = an_evaluation(obligations={"hold_bound": 600})
+    world.answers["precheck"] = down("The cluster")
+
+    await world.submit()
+
+    assert await world.ends() is Phase.FAILED
+    assert world.view["reason"]["code"] == "hold_expired"
+
+
+async def test_an_emergency_opens_a_review_when_it_begins(world: World) -> None:
+    world.answers["evaluate"] = an_evaluation(obligations={"review_within": 86400})
+
+    await world.submit(type="emergency")
+
+    assert await world.ends() is Phase.SUCCEEDED
+    opened = next(entry for entry in world.entries.values() if entry.kind == "review.opened")
+    assert world.view["review"]["state"] == "open"
+    assert world.view["review"]["due_at"] == (opened.at + timedelta(days=1)).isoformat()
+    assert world.calls_of(contracts.SCHEDULE)[0].priority == contracts.EMERGENCY
