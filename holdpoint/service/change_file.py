@@ -46,6 +46,7 @@ def read_change(
     ):
         if known is not None:
             mistakes.extend(_unknown_name(root, value, loc, kind, known))
+    mistakes.extend(_foreign_paths(root, value))
     if change is None or mistakes:
         raise _invalid(mistakes)
     return change
@@ -111,6 +112,29 @@ def _get(value: Any, *names: str) -> Any:
     for name in names:
         value = value.get(name) if isinstance(value, dict) else None
     return value
+
+
+def _foreign_paths(root: yaml.Node, value: Any) -> Iterator[Mistake]:
+    """Yield the paths of `apply` steps that are not among `source.paths`."""
+    known, steps = _get(value, "spec", "source", "paths"), _get(value, "spec", "plan", "steps")
+    if not isinstance(known, list) or not isinstance(steps, list):
+        return
+    allowed = ", ".join(str(path) for path in known)
+    for index, step in enumerate(steps):
+        paths = _get(step, "apply", "paths")
+        for at, path in enumerate(paths if isinstance(paths, list) else []):
+            if not isinstance(path, str) or path in known:
+                continue
+            loc: Loc = ("spec", "plan", "steps", index, "apply", "paths", at)
+            place, name = locate(root, loc), field_name(loc)
+            yield Mistake.at(
+                place.mark,
+                field=name,
+                found=kind_of(place.node),
+                allowed=f"one of spec.source.paths: {allowed}",
+                message=f"Unknown path: {name} is {kind_of(place.node)}. "
+                f"Use one of spec.source.paths: {allowed}.",
+            )
 
 
 def _unknown_name(root: yaml.Node, value: Any, loc: Loc, kind: str, known: list[str]) -> Iterator[Mistake]:

@@ -378,3 +378,18 @@ def test_any_value_in_any_place_of_a_right_file_is_a_change_or_its_mistakes(
     at[path[-1]] = value
 
     _read_or_refuse(yaml.safe_dump(tree, allow_unicode=True))
+
+
+def test_an_apply_step_names_only_paths_of_the_source() -> None:
+    text = EXAMPLE.replace(
+        "      - canary:",
+        "      - apply: {paths: [kustomize/service.yaml, kustomize/hpa.yaml]}\n      - canary:",
+    )
+
+    with pytest.raises(InvalidChange) as caught:
+        read_change(text)
+
+    (mistake,) = caught.value.detail["mistakes"]
+    assert mistake["field"] == "spec.plan.steps[0].apply.paths[1]"
+    assert text.splitlines()[mistake["line"] - 1].lstrip().startswith("- apply")
+    assert "kustomize/deployment.yaml, kustomize/service.yaml" in mistake["allowed"]
