@@ -219,6 +219,33 @@ def test_items_merge_by_their_keys(server: ApiServer) -> None:
     assert {item["name"]: item["value"] for item in container(merged)["env"]} == {"B": "2", "C": "1"}
 
 
+def test_an_item_goes_with_its_owner_although_another_changed_a_field_of_it(server: ApiServer) -> None:
+    body = deployment(server)
+    container(body)["env"] = [{"name": "A", "value": "1"}]
+    server.apply("deployments", body, manager="ours")
+    change = {
+        "spec": {
+            "template": {"spec": {"containers": [{"name": "main", "env": [{"name": "A", "value": "2"}]}]}}
+        }
+    }
+    server.send("PATCH", server.path("deployments", "web"), change, media=STRATEGIC, fieldManager="person")
+
+    left = server.apply("deployments", deployment(server), manager="ours")
+
+    assert left.status_code == 200
+    assert "env" not in container(left.json())
+
+
+def test_a_struct_goes_with_its_defaults(server: ApiServer) -> None:
+    body = deployment(server)
+    container(body)["livenessProbe"] = {"httpGet": {"port": 80}}
+    server.apply("deployments", body)
+
+    left = server.apply("deployments", deployment(server)).json()
+
+    assert "livenessProbe" not in container(left)
+
+
 def test_a_port_without_protocol_is_the_same_port(server: ApiServer) -> None:
     body = deployment(server)
     container(body)["ports"] = [{"containerPort": 80}]

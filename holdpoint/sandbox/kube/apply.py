@@ -5,6 +5,7 @@ unless somebody else owns it; a field of another manager that would change is a 
 then its owner loses it.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -40,7 +41,7 @@ def apply(
 def _dropped(former: Fields, owned: Fields, others: list[Manager]) -> set[FieldPath]:
     """Return what the manager applied before and not now, unless another manager or the manifest keeps it."""
     kept = set(owned).union(*(m.fields for m in others))
-    prefixes = {path[:length] for path in kept for length in range(1, len(path) + 1)}
+    prefixes = {prefix for path in kept for prefix in _protected(path, kept)}
     # As structured-merge-diff's EnsureNamedFieldsAreMembers: a field that nobody states anything of
     # goes whole, with the defaults that were filled in below it.
     return {
@@ -48,6 +49,15 @@ def _dropped(former: Fields, owned: Fields, others: list[Manager]) -> set[FieldP
         for path in former - owned
         if path not in prefixes
     }
+
+
+def _protected(path: FieldPath, kept: set[FieldPath]) -> Iterator[FieldPath]:
+    """Yield what must stay for an owned field's sake; not the item of a list that nobody owns as such."""
+    for length in range(1, len(path) + 1):
+        prefix = path[:length]
+        if not prefix[-1].startswith("f:") and prefix not in kept:
+            return
+        yield prefix
 
 
 def _rank(path: FieldPath) -> list[tuple[bool, str]]:

@@ -30,9 +30,14 @@ _CHANGES: dict[str, Callable[[Body, Body], list[Cause]]] = {
 def check(kind: Kind, body: Body, before: Body | None = None) -> None:
     """Raise 422 with every cause when the object, or the change from `before`, is not allowed."""
     causes = texts.metadata(body["metadata"], label=kind.kind in ("Service", "Namespace"))
-    if before is not None and (changes := _CHANGES.get(kind.kind)):
-        causes += changes(before, body)
-    if demands := _OBJECTS.get(kind.kind):
-        causes += demands(body)
+    demands = _OBJECTS.get(kind.kind, _nothing)(body)
+    changes = _CHANGES.get(kind.kind, _nothing)(before, body) if before is not None else []
+    causes += (
+        [*demands, *changes] if kind.group else [*changes, *demands]
+    )  # the core group looks at changes first
     if causes:
         raise invalid(kind, body["metadata"].get("name", ""), causes)
+
+
+def _nothing(*_: Body) -> list[Cause]:
+    return []
