@@ -10,7 +10,7 @@ from temporalio.client import Client, WorkflowFailureError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.history import cut_after, fetch_history
-from holdpoint.ledger import entries, intents, targets, tickets
+from holdpoint.ledger import checkpoint, entries, intents, targets, tickets
 from holdpoint.ledger.canonical import canonical, digest_of
 from holdpoint.ledger.export import build_evidence
 from holdpoint.ledger.signing import Signer
@@ -49,6 +49,8 @@ class ArchiveActivities:
             body={"digest": digest, "size": len(evidence)},
         )
         await self._ledger.write(entries.append_entry, draft, call.ticket)
+        # Whoever keeps a copy of the signed checkpoint can show later that the record was rewritten.
+        await self._ledger.write(checkpoint.publish, self._signer)
         return Archived(digest=digest)
 
     @activity.defn(name=contracts.INSPECT.name)

@@ -13,7 +13,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import ActivityEnvironment
 
 from activities.archive import ArchiveActivities
-from holdpoint.ledger import entries, intents, targets, tickets
+from holdpoint.ledger import checkpoint, entries, intents, targets, tickets
 from holdpoint.ledger.signing import Signer
 from holdpoint.ledger.store import Ledger
 from holdpoint.ledger.tickets import StoredChange
@@ -157,6 +157,17 @@ async def test_archived_evidence_verifies_and_its_digest_is_recorded(world: Worl
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     last = world.ledger.read_now(entries.entries_of, TICKET)[-1]
     assert (last.kind, last.body["digest"]) == ("ticket.archived", archived.digest)
+
+
+async def test_each_archive_publishes_a_checkpoint_that_covers_it(world: World) -> None:
+    world.temporal.histories[WORKFLOW] = _history(_started({"ticket": TICKET}))
+
+    await world.archived()
+
+    (note,) = world.ledger.read_now(checkpoint.published)
+    last = world.ledger.read_now(entries.entries_of, TICKET)[-1]
+    signed = checkpoint.open_note(note, Signer.load_or_create(world.key.parent).public)
+    assert (last.kind, last.seq) == ("ticket.archived", signed.size)
 
 
 async def test_a_repeated_archive_is_recorded_once(world: World) -> None:
