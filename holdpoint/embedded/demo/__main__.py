@@ -6,8 +6,12 @@ import os
 import sys
 from pathlib import Path
 
+from holdpoint.embedded.demo.command_line import Failed
 from holdpoint.embedded.demo.narrator import Narrator
 from holdpoint.embedded.demo.play import Demo
+
+INTERRUPTED = 130
+"""The exit code of a command that Ctrl-C has ended."""
 
 
 def main() -> int:
@@ -21,7 +25,13 @@ def main() -> int:
     asked = parser.parse_args()
     narrator = Narrator()
     keep = asked.keep or os.environ.get("KEEP", "") not in ("", "0")
-    good = asyncio.run(Demo(asked.folder.absolute(), narrator).run(keep=keep))
+    try:
+        good = asyncio.run(Demo(asked.folder.absolute(), narrator).run(keep=keep))
+    except Failed as error:
+        narrator.say(str(error))
+        return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
     narrator.say("all as expected" if good else "NOT all as expected")
     return 0 if good else 1
 
