@@ -1,5 +1,6 @@
 """The manifests of a change, read from Git at the recorded commit and held to the target's namespace."""
 
+import base64
 import json
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -143,7 +144,22 @@ def _checked(path: str, item: Any, namespace: str) -> dict[str, Any]:
             f"Foreign namespace: {path} puts {kind} {name} into {meta['namespace']!r}, "
             f"but spec.target.namespace is {namespace!r}."
         )
-    return {**item, "metadata": {**meta, "namespace": namespace}}
+    return _with_data({**item, "metadata": {**meta, "namespace": namespace}})
+
+
+def _with_data(item: dict[str, Any]) -> dict[str, Any]:
+    """Return a Secret with its `stringData` as `data`, which is how the API server keeps it.
+
+    An applied `stringData` owns nothing of `data`: no undo could name what it wrote, nor take back a key.
+    """
+    text, data = item.get("stringData"), item.get("data") or {}
+    if item["kind"] != "Secret" or not isinstance(text, dict) or not isinstance(data, dict):
+        return item
+    if not all(isinstance(value, str) for value in text.values()):
+        return item  # the API server tells what is wrong with it
+    plain = {name: base64.b64encode(value.encode()).decode() for name, value in text.items()}
+    rest = {name: value for name, value in item.items() if name != "stringData"}
+    return {**rest, "data": {**data, **plain}}
 
 
 def _check_set(found: list[Manifest]) -> None:

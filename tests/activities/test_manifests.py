@@ -51,6 +51,25 @@ async def test_what_looks_like_a_date_stays_text() -> None:
     assert found[0]["data"]["built"] == "2026-01-01"
 
 
+async def test_string_data_of_a_secret_is_sent_as_data() -> None:
+    secret = (
+        SERVICE.replace("Service", "Secret")
+        + "data: {a: b2xk, kept: b25l}\nstringData: {a: new, umlaut: \u00fc}\n"
+    )
+
+    found = await load(files(secret), stored())
+
+    assert found[0]["data"] == {"a": "bmV3", "kept": "b25l", "umlaut": "w7w="}
+    assert "stringData" not in found[0]
+
+
+@pytest.mark.parametrize("wrong", ["stringData: [a]", "stringData: {a: 1}", "stringData: {a: b}\ndata: 1"])
+async def test_malformed_secret_is_left_for_the_api_server_to_refuse(wrong: str) -> None:
+    found = await load(files(SERVICE.replace("Service", "Secret") + wrong), stored())
+
+    assert "stringData" in found[0]
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

@@ -9,7 +9,7 @@ from temporalio.testing import ActivityEnvironment
 from activities import intents as room
 from holdpoint.ledger import entries
 from holdpoint.models.record import Record
-from tests.activities.world import BETTER, GOOD, World, deployment, service, until
+from tests.activities.world import BETTER, GOOD, World, deployment, secret, service, until
 
 PROBE = {"httpGet": {"path": "/healthz", "port": 8080}, "initialDelaySeconds": 5}
 
@@ -34,6 +34,20 @@ async def test_undo_restores_changed_added_and_removed_fields(world: World) -> N
     after = await world.live(), await world.live(kind="Service")
     assert [body["spec"] for body in after] == [body["spec"] for body in before]
     assert after[0]["spec"]["template"]["spec"]["containers"][0]["image"] == GOOD
+
+
+async def test_undo_restores_a_secret_that_was_stated_as_string_data(world: World) -> None:
+    await world.deploy("chg-1", secret(password="old", gone="1"))
+    before = await world.live(kind="Secret")
+    await world.submit("chg-2", secret(password="new", extra="1"), steps=[{"apply": {}}])
+    await world.begin()
+    assert (await world.finish_step()).status == "done"
+
+    await world.undo()
+    compared = await world.compare()
+
+    assert (compared.result, compared.differences) == ("restored", [])
+    assert (await world.live(kind="Secret"))["data"] == before["data"]
 
 
 async def test_undo_in_mid_canary_restores_replicas_and_removes_the_canary(world: World) -> None:

@@ -69,6 +69,10 @@ def service(name: str = "shop", port: int = 80) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": spec}
 
 
+def secret(name: str = "shop", **values: str) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": values}
+
+
 class Files:
     """A repository in memory: the commit is the only name of a state."""
 
