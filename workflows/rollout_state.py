@@ -1,7 +1,7 @@
 """The state of one rollout, what every part of it uses, and how it waits."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from temporalio import workflow
@@ -52,6 +52,7 @@ class RolloutWork:
         self.undoing = False
         self.stop: Reason | None = None
         self.live: Watch | None = None
+        self.judged_since: datetime | None = None
         self.looked = 0
         self.clerk = Clerk(start.ticket, stop=self.stopping)
         self.clerk.take_over(start.record)
@@ -138,14 +139,15 @@ class RolloutWork:
             changes: dict[str, Any] = {"status": status} | ({} if weight is None else {"weight": weight})
             self.steps[self.current] = self.steps[self.current].model_copy(update=changes)
 
-    def judged(self, verdict: Verdict) -> None:
-        """Show a verdict and have it recorded."""
+    def judged(self, verdict: Verdict, *, since: datetime) -> None:
+        """Record a verdict, and show it; in one watch, what says the same as the last is shown once."""
         at = self.current if self.current is not None else len(self.steps) - 1
         if self.steps:
             verdicts = list(self.steps[at].verdicts)
             last = verdicts[-1] if verdicts else None
-            if last and (last.verdict, last.weight) == (verdict.verdict, verdict.weight):
+            if last and last.verdict is verdict.verdict and self.judged_since == since:
                 verdicts.pop()
+            self.judged_since = since
             verdicts = [*verdicts, verdict][-VERDICTS_KEPT:]
             self.steps[at] = self.steps[at].model_copy(update={"verdicts": verdicts})
         body = {"step": at, **verdict.model_dump(mode="json")}

@@ -124,7 +124,7 @@ class Watch:
 
     def _settle(self, verdict: Verdict) -> None:
         """Act on a verdict: `fail` ends the rollout; without a verdict that decides it is held."""
-        self.work.judged(verdict)
+        self.work.judged(verdict, since=self.since)
         if verdict.verdict is VerdictCode.FAIL:
             raise Fallen(Reason(code="analysis_failed", message=verdict.message))
         code = HELD_BY.get(verdict.verdict)

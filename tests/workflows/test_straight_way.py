@@ -35,6 +35,16 @@ async def test_each_weight_is_baked_before_the_next(world: World) -> None:
     assert (finished.at - reached[1].at).total_seconds() >= 30
 
 
+async def test_two_weights_that_come_to_the_same_share_each_show_their_verdict(world: World) -> None:
+    world.answers["apply_step"] = contracts.StepOutcome(status="done", reached=50.0, mutated=True)
+
+    await world.submit()
+    await world.ends()
+
+    # One for each of the two weights, and one of verifying.
+    assert [verdict["verdict"] for verdict in world.view["steps"][0]["verdicts"]] == ["pass"] * 3
+
+
 async def test_a_weight_of_100_is_promoted_without_a_bake_of_its_own(world: World) -> None:
     world.answers["evaluate"] = an_evaluation(plan=[a_canary(weights=(50, 100))])
 
