@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from holdpoint.service.change_file import read_change
+from holdpoint.service.change_reference import EXAMPLE
+
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 DECISIONS = sorted(ROOT.glob("docs/decisions/[0-9]*.md"))
@@ -37,3 +40,12 @@ def test_decisions_are_numbered_without_gaps() -> None:
     numbers = [int(record.name[:4]) for record in DECISIONS]
 
     assert numbers == list(range(len(numbers)))
+
+
+def test_the_example_of_readme_and_examples_is_the_one_that_the_reference_shows() -> None:
+    example = (ROOT / "examples" / "change.yaml").read_text()
+    in_readme = re.search(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+
+    assert read_change(example) == read_change(EXAMPLE)
+    assert in_readme is not None
+    assert read_change(in_readme[1]) == read_change(EXAMPLE)
