@@ -9,6 +9,7 @@ from temporalio import activity
 from temporalio.client import Client, WorkflowFailureError
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.beat import beating
 from activities.history import cut_after, fetch_history
 from holdpoint.ledger import checkpoint, entries, intents, targets, tickets
 from holdpoint.ledger.canonical import canonical, digest_of
@@ -35,23 +36,26 @@ class ArchiveActivities:
     @activity.defn(name=contracts.ARCHIVE.name)
     async def archive(self, call: ArchiveCall) -> Archived:
         """Write `<archive>/<ticket>.json`: entries, redacted history and the statement that binds them."""
-        info = activity.info()
-        executions = await fetch_history(self._temporal, call.ticket, call.workflow, call.run)
-        history = canonical(cut_after(executions, call.run, info.activity_id))
-        evidence = await self._ledger.read(build_evidence, call.ticket, signer=self._signer, history=history)
-        await asyncio.to_thread(_write, self._archive / f"{call.ticket}.json", evidence)
-        digest = digest_of(evidence)
-        draft = EntryDraft(
-            key=f"archived/{call.run}",
-            kind="ticket.archived",
-            actor=ACTOR,
-            at=info.started_time,
-            body={"digest": digest, "size": len(evidence)},
-        )
-        await self._ledger.write(entries.append_entry, draft, call.ticket)
-        # Whoever keeps a copy of the signed checkpoint can show later that the record was rewritten.
-        await self._ledger.write(checkpoint.publish, self._signer)
-        return Archived(digest=digest)
+        async with beating():
+            info = activity.info()
+            executions = await fetch_history(self._temporal, call.ticket, call.workflow, call.run)
+            history = canonical(cut_after(executions, call.run, info.activity_id))
+            evidence = await self._ledger.read(
+                build_evidence, call.ticket, signer=self._signer, history=history
+            )
+            await asyncio.to_thread(_write, self._archive / f"{call.ticket}.json", evidence)
+            digest = digest_of(evidence)
+            draft = EntryDraft(
+                key=f"archived/{call.run}",
+                kind="ticket.archived",
+                actor=ACTOR,
+                at=info.started_time,
+                body={"digest": digest, "size": len(evidence)},
+            )
+            await self._ledger.write(entries.append_entry, draft, call.ticket)
+            # Whoever keeps a copy of the signed checkpoint can show later that the record was rewritten.
+            await self._ledger.write(checkpoint.publish, self._signer)
+            return Archived(digest=digest)
 
     @activity.defn(name=contracts.INSPECT.name)
     async def inspect_abandoned(self, call: Call) -> Abandoned:

@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 from temporalio import activity
 
 from activities import schedule as lanes
+from activities.beat import beating
 from activities.evaluation import Gathered, Sources, binding_digest, gather, target_of
 from activities.prechecks import World, passed, run_checks
 from activities.quorum import count_quorum
@@ -58,12 +59,13 @@ class TicketActivities:
     @activity.defn(name=contracts.EVALUATE.name)
     async def evaluate(self, call: EvaluateCall) -> Evaluation:
         """Ask the policy, count the approvals in the ledger, and record the decision with its input."""
-        stored = await self._ledger.read(tickets.change_of, call.ticket)
-        now = await self._ledger.read(self._now)
-        gathered, decision = await self._decide(call, stored, now)
-        evaluation = await self._counted(stored, gathered, decision)
-        await self._ledger.write(entries.append, _evaluated(call, gathered, evaluation, now))
-        return evaluation
+        async with beating():
+            stored = await self._ledger.read(tickets.change_of, call.ticket)
+            now = await self._ledger.read(self._now)
+            gathered, decision = await self._decide(call, stored, now)
+            evaluation = await self._counted(stored, gathered, decision)
+            await self._ledger.write(entries.append, _evaluated(call, gathered, evaluation, now))
+            return evaluation
 
     @activity.defn(name=contracts.RECORD.name)
     async def record(self, call: Call) -> Done:
@@ -87,25 +89,26 @@ class TicketActivities:
     @activity.defn(name=contracts.PRECHECK.name)
     async def precheck(self, call: PrecheckCall) -> CheckReport:
         """Run every check once more before anything is written."""
-        stored = await self._ledger.read(tickets.change_of, call.ticket)
-        metadata = stored.change.metadata
-        covering = await self._ledger.read(
-            freezes.covering,
-            service=metadata.service,
-            environment=metadata.environment,
-            change_type=metadata.type,
-        )
-        world = World(
-            cluster=self._sources.clusters.forward(stored.change.spec.target.cluster),
-            repositories=self._sources.repositories,
-            stored=stored,
-            last=await self._ledger.read(tickets.last_succeeded, target_of(stored)),
-            plan=call.plan,
-            freezes=covering,
-            demanded=call.checks,
-        )
-        checks = await run_checks(world)
-        return CheckReport(passed=passed(checks), checks=checks)
+        async with beating():
+            stored = await self._ledger.read(tickets.change_of, call.ticket)
+            metadata = stored.change.metadata
+            covering = await self._ledger.read(
+                freezes.covering,
+                service=metadata.service,
+                environment=metadata.environment,
+                change_type=metadata.type,
+            )
+            world = World(
+                cluster=self._sources.clusters.forward(stored.change.spec.target.cluster),
+                repositories=self._sources.repositories,
+                stored=stored,
+                last=await self._ledger.read(tickets.last_succeeded, target_of(stored)),
+                plan=call.plan,
+                freezes=covering,
+                demanded=call.checks,
+            )
+            checks = await run_checks(world)
+            return CheckReport(passed=passed(checks), checks=checks)
 
     async def _decide(
         self, call: EvaluateCall, stored: StoredChange, now: datetime

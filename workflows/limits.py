@@ -77,7 +77,7 @@ _LEDGER = Limit(attempt=timedelta(seconds=20), cancellation=_AWAITED)
 
 LIMITS: dict[str, Limit] = {
     # A first fetch of a large repository, the dry run of every object, one policy decision.
-    contracts.EVALUATE.name: Limit(attempt=timedelta(seconds=120)),
+    contracts.EVALUATE.name: Limit(attempt=timedelta(seconds=120), heartbeat=HEARTBEAT),
     contracts.RECORD.name: _LEDGER,
     contracts.SCHEDULE.name: _LEDGER,
     contracts.LEAVE.name: _LEDGER,
@@ -85,7 +85,7 @@ LIMITS: dict[str, Limit] = {
     contracts.FINISH.name: _LEDGER,
     contracts.INSPECT.name: _LEDGER,
     # Flaky checks have their own bounded attempts inside, seconds apart.
-    contracts.PRECHECK.name: Limit(attempt=timedelta(minutes=5)),
+    contracts.PRECHECK.name: Limit(attempt=timedelta(minutes=5), heartbeat=HEARTBEAT),
     # Reads every object that will be touched; in undo mode it also fences what is in doubt.
     contracts.BEGIN.name: Limit(attempt=timedelta(minutes=3), heartbeat=HEARTBEAT, cancellation=_AWAITED),
     # Waits until the objects are ready: an `apply` step may ask for hours, so the attempt is bounded by the
@@ -98,9 +98,9 @@ LIMITS: dict[str, Limit] = {
     contracts.UNDO.name: Limit(
         attempt=timedelta(minutes=30), retry=UNDO_ROUND, heartbeat=HEARTBEAT, cancellation=_AWAITED
     ),
-    contracts.COMPARE.name: Limit(attempt=timedelta(minutes=3), retry=UNDO_ROUND),
+    contracts.COMPARE.name: Limit(attempt=timedelta(minutes=3), retry=UNDO_ROUND, heartbeat=HEARTBEAT),
     # Exports, redacts and signs a whole history.
-    contracts.ARCHIVE.name: Limit(attempt=timedelta(minutes=2)),
+    contracts.ARCHIVE.name: Limit(attempt=timedelta(minutes=2), heartbeat=HEARTBEAT),
 }
 
 FLUSH_BEFORE_UNDO = Limit(

@@ -170,6 +170,18 @@ async def test_each_archive_publishes_a_checkpoint_that_covers_it(world: World) 
     assert (last.kind, last.seq) == ("ticket.archived", signed.size)
 
 
+async def test_archive_beats_so_that_a_dead_worker_is_noticed(world: World) -> None:
+    beats: list[tuple[Any, ...]] = []
+    environment = ActivityEnvironment()
+    environment.on_heartbeat = lambda *details: beats.append(details)
+
+    await environment.run(
+        world.activities.archive, ArchiveCall(ticket=TICKET, workflow=WORKFLOW, run="own-run")
+    )
+
+    assert beats
+
+
 async def test_a_repeated_archive_is_recorded_once(world: World) -> None:
     world.temporal.histories[WORKFLOW] = _history(_started({"ticket": TICKET}))
 
