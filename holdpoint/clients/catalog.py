@@ -67,7 +67,7 @@ class Services(Protocol):
 
 
 class Catalog:
-    """The catalog in one YAML file; `docs/policies.md` describes it and `holdpoint/embedded/catalog.yaml` shows it."""
+    """The catalog in one YAML file: docs/policies.md describes it, holdpoint/embedded/catalog.yaml is one."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
