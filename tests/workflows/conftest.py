@@ -1,24 +1,38 @@
 """One time-skipping server and one worker for the session; a world for each test."""
 
+import asyncio
 import sys
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest_asyncio
+from temporalio.api.workflowservice.v1 import SetWorkerDeploymentCurrentVersionRequest
 from temporalio.client import Client
+from temporalio.common import SearchAttributeKey
 from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
-from temporalio.worker import Worker
+from temporalio.worker import Worker, WorkerDeploymentConfig, WorkerDeploymentVersion
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
-from tests.workflows.world import QUEUE, World, fakes
+from holdpoint.models import contracts
+from tests.workflows.world import PATIENCE, QUEUE, World, fakes
 from workflows.closing import CloseAbandoned
 from workflows.rollout import Rollout
 from workflows.ticket import ChangeTicket
 
 BIN = Path(sys.executable).parent
 WORKFLOWS = [ChangeTicket, Rollout, CloseAbandoned]
+SEARCHED = (contracts.SEARCH_SERVICE, contracts.SEARCH_ENVIRONMENT, contracts.SEARCH_PHASE)
+FAST = (
+    'history.timerProcessorMaxTimeShift="1ms"',
+    "history.transferProcessorMaxPollRPS=10000",
+    "history.timerProcessorMaxPollRPS=10000",
+    "history.visibilityProcessorMaxPollRPS=10000",
+)
+"""Without these each timer takes a second, and each workflow task 40 ms."""
+VERSION = WorkerDeploymentVersion(deployment_name="tests", build_id="1")
 BEAT = timedelta(milliseconds=50)
 """A cancelled activity learns of it with its next heartbeat; tests do not wait for the usual one."""
 
@@ -32,9 +46,15 @@ def sandboxed() -> SandboxedWorkflowRunner:
 
 
 def a_worker(
-    client: Client, *, queue: str = QUEUE, workflows: list[type] | None = None, cached: int = 200
+    client: Client,
+    *,
+    queue: str = QUEUE,
+    workflows: list[type] | None = None,
+    cached: int = 200,
+    version: WorkerDeploymentVersion | None = None,
 ) -> Worker:
     """Return a worker with the real workflows and fake activities."""
+    versioned = WorkerDeploymentConfig(version=version, use_worker_versioning=True) if version else None
     return Worker(
         client,
         task_queue=queue,
@@ -42,6 +62,7 @@ def a_worker(
         activities=fakes(),
         workflow_runner=sandboxed(),
         max_cached_workflows=cached,
+        deployment_config=versioned,
         default_heartbeat_throttle_interval=BEAT,
         max_heartbeat_throttle_interval=BEAT,
     )
@@ -70,3 +91,52 @@ async def world(env: WorkflowEnvironment, worker: Worker) -> AsyncIterator[World
     world = World(env)
     yield world
     await world.close()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def live_env() -> AsyncIterator[WorkflowEnvironment]:
+    """A real server in real time: the skipping one loses cancels that meet the end of an activity."""
+    async with await WorkflowEnvironment.start_local(
+        data_converter=pydantic_data_converter,
+        dev_server_existing_path=str(BIN / "temporal"),
+        dev_server_extra_args=[arg for setting in FAST for arg in ("--dynamic-config-value", setting)],
+        search_attributes=[SearchAttributeKey.for_keyword(name) for name in SEARCHED],
+    ) as env:
+        yield env
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def live_worker(live_env: WorkflowEnvironment) -> AsyncIterator[Worker]:
+    """The worker of the real server."""
+    async with a_worker(live_env.client, version=VERSION) as worker:
+        await _make_current(live_env.client)
+        yield worker
+    await asyncio.sleep(
+        0.3
+    )  # open workflows at a worker's end have crashed the interpreter; see worker/main.py
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def live(live_env: WorkflowEnvironment, live_worker: Worker) -> AsyncIterator[World]:
+    """A ticket's world on the real server."""
+    world = World(live_env)
+    yield world
+    await world.end_at_once()
+
+
+async def _make_current(client: Client) -> None:
+    """Make the tests' version current: nothing is handed out before. It exists from its first poll on."""
+    request = SetWorkerDeploymentCurrentVersionRequest(
+        namespace=client.namespace,
+        deployment_name=VERSION.deployment_name,
+        build_id=VERSION.build_id,
+        ignore_missing_task_queues=True,
+    )
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            try:
+                await client.workflow_service.set_worker_deployment_current_version(request)
+            except RPCError:
+                await asyncio.sleep(0.05)
+            else:
+                return

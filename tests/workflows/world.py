@@ -62,7 +62,7 @@ class World:
         self.view: dict[str, Any] = {}
         self.ledger_is_down = False
         self.answers: dict[str, Any] = {}
-        self.hanging = 0
+        self.hanging, self._released = 0, False
         self._changed = asyncio.Event()
         self._handles: list[WorkflowHandle[Any, Any]] = []
         WORLDS[self.ticket] = self
@@ -96,11 +96,16 @@ class World:
         """Be busy until cancelled, as an activity that waits for something outside; each beat may tell it."""
         self.hanging += 1
         try:
-            while True:
+            while not self._released:
                 activity.heartbeat()
                 await asyncio.sleep(0.02)
+            return _usual(activity.info().activity_type, call)
         finally:
             self.hanging -= 1
+
+    def release(self) -> None:
+        """Let what hangs go on, and end well."""
+        self._released = True
 
     async def judging_for_as_long_as_asked(self, call: contracts.JudgeCall) -> contracts.Judgement:
         """Judge as the real activity does: it watches for its whole window, in real time."""
@@ -237,14 +242,22 @@ class World:
             phase: Phase = await self._handles[0].result()
         return phase
 
+    async def end_at_once(self) -> None:
+        """Leave nothing behind on a real server."""
+        self.release()
+        for handle in (self.of_ticket, self.of_rollout, *self._handles):
+            with suppress(RPCError):
+                await handle.terminate("the test is over")
+
     async def close(self) -> None:
         """Let everything go well until the end, so that nothing goes on in the next test.
 
-        Nothing is stopped: the test server never skips again after a terminate with an activity in flight, and it
+        Nothing is stopped: the server never skips again after a terminate with an activity in flight, and
         loses a workflow task that cancels an activity which ends in the same moment.
         """
         self.answers.clear()
         self.ledger_is_down = False
+        self.release()
         async with asyncio.timeout(PATIENCE):
             for handle in self._handles:
                 with suppress(WorkflowFailureError):

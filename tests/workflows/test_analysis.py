@@ -1,0 +1,292 @@
+"""Judging a canary: bake, holds without a verdict, and what ends them."""
+
+import pytest
+
+from holdpoint.models import contracts
+from holdpoint.models.contracts import Control, Gate, JudgeCall, Judgement
+from holdpoint.models.phases import Phase
+from holdpoint.models.ticket import VerdictCode
+from tests.workflows.builders import a_canary, a_control, a_hold, a_verdict, an_evaluation, down
+from tests.workflows.world import World
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+WITHOUT_A_VERDICT = ["no_data", "low_sample", "inconclusive", "provider_down"]
+
+
+def baking(world: World, bake: float = 30.0, **obligations: float) -> None:
+    """Have a ticket with one weight."""
+    plan = [a_canary(weights=(10,), bake=bake)]
+    world.answers["evaluate"] = an_evaluation(plan=plan, obligations=obligations)
+
+
+async def test_a_fail_rolls_back_with_the_sentence_of_the_verdict(world: World) -> None:
+    baking(world)
+    world.answers["judge"] = a_verdict("fail", "5 % of 1000 requests failed, 1 % is allowed.")
+
+    await world.submit()
+
+    assert await world.ends() is Phase.ROLLED_BACK
+    assert world.view["reason"] == {
+        "code": "analysis_failed",
+        "message": "5 % of 1000 requests failed, 1 % is allowed.",
+    }
+    assert world.phases[-3:] == ["Executing", "RollingBack", "RolledBack"]
+    assert world.view["rollback"]["result"] == "restored"
+    assert world.view["steps"][0]["status"] == "undone"
+
+
+@pytest.mark.parametrize("code", WITHOUT_A_VERDICT)
+async def test_no_verdict_is_never_a_pass_and_holds_until_the_bound_rolls_back(
+    world: World, code: str
+) -> None:
+    baking(world, hold_bound=600)
+    world.answers["judge"] = a_verdict(code, f"It is {code}.")
+
+    await world.submit()
+
+    assert await world.ends() is Phase.ROLLED_BACK
+    placed = world.bodies("hold.placed")
+    assert [(hold["code"], hold["message"]) for hold in placed] == [(code, f"It is {code}.")]
+    assert world.view["reason"]["code"] == "hold_expired"
+    assert [call.stage for call in world.calls_of(contracts.APPLY_STEP)] == ["weight"]
+
+
+@pytest.mark.parametrize("code", WITHOUT_A_VERDICT)
+async def test_a_hold_without_a_verdict_ends_with_a_pass(world: World, code: str) -> None:
+    baking(world, bake=5)
+    world.answers["judge"] = [*[a_verdict(code)] * 4, a_verdict("pass")]
+
+    await world.submit()
+
+    assert await world.ends() is Phase.SUCCEEDED
+    assert [hold["code"] for hold in world.bodies("hold.lifted")] == [code]
+
+
+@pytest.mark.parametrize("code", ["no_data", "low_sample", "inconclusive"])
+async def test_before_the_bake_is_over_no_verdict_holds_nothing(world: World, code: str) -> None:
+    baking(world, bake=60)
+    world.answers["judge"] = [a_verdict(code), a_verdict(code), a_verdict("pass")]
+
+    await world.submit()
+
+    assert await world.ends() is Phase.SUCCEEDED
+    assert "hold.placed" not in world.kinds
+
+
+async def test_a_provider_that_is_down_holds_at_once_and_that_time_is_not_bake(world: World) -> None:
+    baking(world, bake=60)
+    world.answers["judge"] = [*[a_verdict("provider_down")] * 6, a_verdict("pass")]
+
+    await world.submit()
+
+    assert await world.ends() is Phase.SUCCEEDED
+    at = {entry.kind: entry.at for entry in world.entries.values()}
+    held = (at["hold.lifted"] - at["hold.placed"]).total_seconds()
+    assert (at["hold.placed"] - at["weight.reached"]).total_seconds() < 2
+    assert held > 5
+    assert (at["step.finished"] - at["weight.reached"]).total_seconds() >= 60 + held
+
+
+async def test_a_judge_that_cannot_be_asked_holds_and_never_passes(world: World) -> None:
+    baking(world, hold_bound=300)
+    world.answers["judge"] = down("Prometheus")
+
+    await world.submit()
+
+    assert await world.ends() is Phase.ROLLED_BACK
+    assert [hold["code"] for hold in world.bodies("hold.placed")] == ["provider_down"]
+    assert world.view["reason"]["code"] == "hold_expired"
+
+
+async def test_changing_words_do_not_give_a_hold_more_time(world: World) -> None:
+    baking(world, bake=5, hold_bound=300)
+    verdicts = [a_verdict("no_data"), a_verdict("low_sample"), a_verdict("inconclusive")]
+    world.answers["judge"] = lambda call: verdicts[len(world.calls_of(contracts.JUDGE)) % 3]
+
+    await world.submit()
+
+    assert await world.ends() is Phase.ROLLED_BACK
+    placed = [entry for entry in world.entries.values() if entry.kind == "hold.placed"]
+    rolled = [entry.at for entry in world.entries.values() if entry.body.get("phase") == "RollingBack"]
+    assert (rolled[0] - placed[0].at).total_seconds() == pytest.approx(300, abs=20)
+
+
+async def test_a_paused_canary_is_still_judged_and_a_fail_rolls_it_back(world: World) -> None:
+    baking(world, bake=600)
+    await world.submit()
+    await world.asked(contracts.JUDGE)
+    await world.tell(contracts.PAUSE, a_control("pause"))
+    await world.is_held("paused")
+
+    world.answers["judge"] = a_verdict("fail", "It fails.")
+
+    assert await world.ends() is Phase.ROLLED_BACK
+    assert world.view["reason"]["code"] == "analysis_failed"
+
+
+async def test_paused_time_is_not_bake(world: World) -> None:
+    baking(world, bake=60)
+    await world.submit()
+    await world.asked(contracts.JUDGE)
+    await world.tell(contracts.PAUSE, a_control("pause"))
+    await world.is_held("paused")
+    await world.pass_time(minutes=30)
+    assert world.view["steps"][0]["status"] == "held"
+    assert [call.stage for call in world.calls_of(contracts.APPLY_STEP)] == ["weight"]
+
+    await world.tell(contracts.RESUME, a_control("resume"))
+
+    assert await world.ends() is Phase.SUCCEEDED
+    at = {entry.kind: entry.at for entry in world.entries.values()}
+    held = (at["hold.lifted"] - at["hold.placed"]).total_seconds()
+    baked = (at["step.finished"] - at["weight.reached"]).total_seconds() - held
+    assert held >= 1800
+    assert 60 <= baked < 90
+    assert next(e for e in world.entries.values() if e.kind == "hold.lifted").actor == "sre"
+
+
+async def test_a_pause_that_nobody_lifts_rolls_back_at_its_bound(world: World) -> None:
+    baking(world, bake=30, pause_bound=3600)
+    await world.submit()
+    await world.asked(contracts.JUDGE)
+
+    await world.tell(contracts.PAUSE, a_control("pause"))
+
+    assert await world.ends() is Phase.ROLLED_BACK
+    assert world.view["reason"]["code"] == "hold_expired"
+    assert len(world.calls_of(contracts.JUDGE)) < 60
+
+
+async def test_a_freeze_in_mid_bake_holds_and_its_lift_goes_on(world: World) -> None:
+    baking(world, bake=60)
+    await world.submit()
+    await world.asked(contracts.JUDGE)
+    world.answers["gate"] = Gate(holds=[a_hold()])
+    await world.wake()
+    await world.is_held("frozen")
+    await world.pass_time(minutes=5)
+    assert [call.stage for call in world.calls_of(contracts.APPLY_STEP)] == ["weight"]
+
+    world.answers["gate"] = Gate()
+    await world.wake()
+    await world.is_free()
+
+    assert await world.ends() is Phase.SUCCEEDED
+    at = {entry.kind: entry.at for entry in world.entries.values()}
+    held = (at["hold.lifted"] - at["hold.placed"]).total_seconds()
+    assert held >= 300
+    assert (at["step.finished"] - at["weight.reached"]).total_seconds() >= 60 + held
+
+
+async def test_lifting_one_of_two_freezes_leaves_the_other(world: World) -> None:
+    baking(world, bake=60)
+    await world.submit()
+    await world.asked(contracts.JUDGE)
+    world.answers["gate"] = Gate(holds=[a_hold(ref="frz-1"), a_hold(ref="frz-2")])
+    await world.wake()
+    await world.until(lambda: len(world.view.get("holds", [])) == 2)
+
+    world.answers["gate"] = Gate(holds=[a_hold(ref="frz-2")])
+    await world.wake()
+    await world.until(lambda: len(world.view["holds"]) == 1)
+
+    assert world.view["holds"][0]["ref"] == "frz-2"
+
+
+async def test_a_judge_in_flight_is_let_go_when_the_holds_are_lifted(world: World) -> None:
+    baking(world, bake=60)
+
+    async def watch(call: JudgeCall) -> Judgement:
+        if world.held_by() == {"paused"}:
+            await world.hang(call)
+        return a_verdict("pass")
+
+    world.answers["judge"] = watch
+    await world.submit()
+    await world.asked(contracts.JUDGE)
+    await world.tell(contracts.PAUSE, a_control("pause"))
+    await world.is_held("paused")
+    await world.pass_time(seconds=120)
+    await world.until(lambda: world.hanging == 1)
+
+    await world.tell(contracts.RESUME, a_control("resume"))
+    await world.until(lambda: world.hanging == 0)
+
+    assert await world.ends() is Phase.SUCCEEDED
+
+
+async def test_verifying_goes_on_under_a_freeze(world: World) -> None:
+    baking(world, bake=5)
+    await world.submit(verify=600.0)
+    await world.pass_time(seconds=60)
+    await world.enters(Phase.VERIFYING)
+
+    world.answers["gate"] = Gate(holds=[a_hold()])
+    await world.wake()
+
+    assert await world.ends() is Phase.SUCCEEDED
+    assert "hold.placed" not in world.kinds
+
+
+async def test_a_regression_while_verifying_still_rolls_back(world: World) -> None:
+    baking(world, bake=5)
+    world.answers["judge"] = lambda call: a_verdict("pass" if call.step else "fail", weight=call.weight)
+
+    await world.submit()
+
+    assert await world.ends() is Phase.ROLLED_BACK
+    assert world.phases[-3:] == ["Verifying", "RollingBack", "RolledBack"]
+
+
+async def test_a_service_without_traffic_is_held_while_verifying(world: World) -> None:
+    baking(world, bake=5, hold_bound=900)
+    world.answers["judge"] = lambda call: a_verdict("pass" if call.step else "no_data", weight=call.weight)
+
+    await world.submit()
+
+    assert await world.ends() is Phase.ROLLED_BACK
+    assert world.view["reason"]["code"] == "hold_expired"
+
+
+async def test_every_verdict_is_recorded_and_repeated_ones_are_shown_once(world: World) -> None:
+    baking(world, bake=60)
+    await world.submit()
+    await world.ends()
+
+    shown = world.view["steps"][0]["verdicts"]
+    assert [verdict["verdict"] for verdict in shown] == ["pass", "pass"]  # at 10 %, and verifying at 100 %
+    assert len(world.bodies("analysis.judged")) == len(world.calls_of(contracts.JUDGE))
+
+
+async def test_a_day_of_bake_stays_within_the_history(world: World) -> None:
+    baking(world, bake=86400)
+
+    await world.submit()
+
+    assert await world.ends() is Phase.SUCCEEDED
+    assert len(world.calls_of(contracts.JUDGE)) < 150
+
+
+async def test_two_causes_lie_on_a_canary_and_each_is_lifted_by_itself(world: World) -> None:
+    baking(world, bake=5)
+    world.answers["judge"] = a_verdict("no_data")
+    await world.submit()
+    await world.pass_time(seconds=30)
+    await world.is_held("no_data")
+
+    await world.tell(contracts.PAUSE, a_control("pause"))
+    await world.is_held("paused")
+    state = await world.rollout_state()
+    assert [hold.code.value for hold in state.holds] == ["paused", "no_data"]
+
+    world.answers["judge"] = a_verdict("pass")
+    await world.pass_time(seconds=60)
+    await world.until(lambda: world.held_by() == {"paused"})
+    await world.tell(contracts.RESUME, Control(verb="resume", by="sre"))
+
+    assert await world.ends() is Phase.SUCCEEDED
+    assert {VerdictCode(body["verdict"]) for body in world.bodies("analysis.judged")} == {
+        VerdictCode.NO_DATA,
+        VerdictCode.PASS,
+    }

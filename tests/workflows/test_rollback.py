@@ -1,0 +1,206 @@
+"""What breaks in a rollout, and how it is undone."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from holdpoint.models import contracts
+from holdpoint.models.contracts import Compared, Gate, StepCall, StepOutcome, Undone
+from holdpoint.models.phases import Phase
+from holdpoint.models.record import EntryDraft
+from holdpoint.models.ticket import Reason, RollbackResult
+from tests.workflows.builders import (
+    a_hold,
+    a_verdict,
+    an_evaluation,
+    broken,
+    down,
+    held,
+)
+from tests.workflows.world import World, applied
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def test_a_failed_step_rolls_back_with_its_reason(world: World) -> None:
+    def fails_at_50(call: StepCall) -> StepOutcome:
+        reason = Reason(code="not_ready", message="Deployment/shop-canary was not ready in time.")
+        return (
+            applied(call) if call.weight == 0 else StepOutcome(status="failed", mutated=True, reason=reason)
+        )
+
+    world.answers["apply_step"] = fails_at_50
+
+    await world.submit()
+
+    assert await world.ends() is Phase.ROLLED_BACK
+    assert world.view["reason"]["code"] == "not_ready"
+
+
+async def test_a_step_that_fails_before_it_wrote_anything_fails_the_ticket(world: World) -> None:
+    world.answers["apply_step"] = StepOutcome(status="failed", mutated=False)
+
+    await world.submit()
+
+    assert await world.ends() is Phase.FAILED
+    assert world.view["reason"]["code"] == "step_failed"
+    assert contracts.UNDO.name not in world.names
+
+
+async def test_a_rollout_that_lost_its_target_stops_and_does_not_undo(world: World) -> None:
+    def lost_at_50(call: StepCall) -> StepOutcome:
+        return applied(call) if call.weight == 0 else StepOutcome(status="lost", mutated=True)
+
+    world.answers["apply_step"] = lost_at_50
+
+    await world.submit()
+
+    assert await world.ends() is Phase.ROLLBACK_FAILED
+    assert world.view["reason"]["code"] == "lost"
+    assert contracts.UNDO.name not in world.names
+    assert contracts.FINISH.name not in world.names
+
+
+async def test_an_exception_in_a_step_rolls_back(world: World) -> None:
+    world.answers["apply_step"] = broken("step_config", "No such Deployment.")
+
+    await world.submit()
+
+    assert await world.ends() is Phase.ROLLED_BACK
+    assert world.view["reason"]["code"] == "step_config"
+
+
+async def test_a_target_that_cannot_be_taken_ends_in_errored(world: World) -> None:
+    world.answers["begin_rollout"] = broken("conflict", "The target is dirty.")
+
+    await world.submit()
+
+    assert await world.ends() is Phase.ERRORED
+    assert world.view["reason"]["code"] == "conflict"
+
+
+async def test_a_freeze_before_the_first_write_holds_and_its_lift_goes_on(world: World) -> None:
+    world.answers["apply_step"] = [held(), held(), applied]
+    world.answers["gate"] = Gate(holds=[a_hold()])
+    await world.submit()
+    await world.is_held("frozen")
+
+    world.answers["gate"] = Gate()
+    world.answers["apply_step"] = applied
+    await world.wake()
+
+    assert await world.ends() is Phase.SUCCEEDED
+
+
+async def test_a_freeze_that_nobody_lifts_ends_before_the_first_write_in_failed(world: World) -> None:
+    world.answers["evaluate"] = an_evaluation(obligations={"pause_bound": 7200})
+    world.answers["apply_step"] = held()
+    world.answers["gate"] = Gate(holds=[a_hold()])
+
+    await world.submit()
+
+    assert await world.ends() is Phase.FAILED
+    assert world.view["reason"]["code"] == "hold_expired"
+
+
+async def test_a_lift_in_the_moment_of_the_refusal_is_not_lost(world: World) -> None:
+    async def lifted_meanwhile(call: StepCall) -> StepOutcome:
+        if len(world.calls_of(contracts.APPLY_STEP)) > 1:
+            return applied(call)
+        await world.wake()
+        return held()
+
+    world.answers["apply_step"] = lifted_meanwhile
+    await world.submit()
+
+    await world.asked(contracts.JUDGE)  # without any time passing
+
+
+async def test_a_cluster_that_is_away_holds_and_the_step_goes_on_when_it_is_back(world: World) -> None:
+    world.answers["apply_step"] = [*[down("The cluster")] * 5, applied]
+
+    await world.submit()
+
+    assert await world.ends() is Phase.SUCCEEDED
+    assert [hold["code"] for hold in world.bodies("hold.placed")] == ["cluster_down"]
+
+
+async def test_a_cluster_that_stays_away_rolls_back_at_the_bound(world: World) -> None:
+    world.answers["evaluate"] = an_evaluation(obligations={"hold_bound": 300})
+    world.answers["apply_step"] = down("The cluster")
+
+    await world.submit()
+
+    assert await world.ends() is Phase.ROLLED_BACK
+    assert world.view["reason"]["code"] == "hold_expired"
+
+
+@pytest.mark.parametrize("result", [RollbackResult.PARTIAL, RollbackResult.DIVERGED])
+async def test_an_undo_that_does_not_restore_needs_a_person(world: World, result: RollbackResult) -> None:
+    differences = ["Deployment/shop: spec.replicas: 10 -> 7"]
+    world.answers["judge"] = a_verdict("fail", "It fails.")
+    world.answers["compare"] = Compared(result=result, differences=differences)
+
+    await world.submit()
+
+    assert await world.ends() is Phase.ROLLBACK_FAILED
+    assert world.view["rollback"]["result"] == result.value
+    assert world.view["rollback"]["differences"] == differences
+    assert world.view["reason"]["code"] == "rollback_failed"
+    assert "It fails." in world.view["reason"]["message"]
+    assert world.calls_of(contracts.FINISH)[0].succeeded is False
+
+
+async def test_what_is_left_after_a_first_undo_is_undone_again(world: World) -> None:
+    world.answers["judge"] = a_verdict("fail")
+    world.answers["compare"] = [
+        Compared(result=RollbackResult.PARTIAL, differences=["x"]),
+        Compared(result=RollbackResult.RESTORED),
+    ]
+
+    await world.submit()
+
+    assert await world.ends() is Phase.ROLLED_BACK
+    assert world.view["rollback"] == {"result": "restored", "differences": [], "attempts": 2}
+
+
+async def test_the_undo_does_not_wait_for_a_ledger_that_is_down(world: World) -> None:
+    at = datetime(2026, 11, 21, tzinfo=UTC)
+    deferred = EntryDraft(key="i1", kind="intent.deferred", actor="rollout", at=at)
+
+    def fails_as_the_ledger_goes_down(call: contracts.JudgeCall) -> contracts.Judgement:
+        world.ledger_is_down = True
+        return a_verdict("fail")
+
+    world.answers["judge"] = fails_as_the_ledger_goes_down
+    world.answers["undo"] = Undone(complete=True, deferred=[deferred])
+    await world.submit()
+    await world.pass_time(minutes=2)
+
+    state = await world.rollout_state()
+    assert contracts.UNDO.name in world.names
+    assert state.phase is Phase.ROLLING_BACK
+    assert [hold.code.value for hold in state.holds] == ["ledger_down"]
+
+    world.ledger_is_down = False
+
+    assert await world.ends() is Phase.ROLLED_BACK
+    assert "intent.deferred" in world.kinds
+
+
+async def test_an_undo_asks_again_for_as_long_as_the_cluster_is_away(world: World) -> None:
+    world.answers["judge"] = a_verdict("fail")
+    world.answers["undo"] = [*[down("The cluster")] * 9, Undone(complete=True)]
+
+    await world.submit()
+
+    assert await world.ends() is Phase.ROLLED_BACK
+
+
+async def test_a_success_that_cannot_be_written_down_is_undone_not_claimed(world: World) -> None:
+    world.answers["finish_rollout"] = [broken("conflict", "Intents are open."), contracts.Done()]
+
+    await world.submit()
+
+    assert await world.ends() is Phase.ROLLED_BACK
+    assert world.view["reason"]["code"] == "conflict"
