@@ -22,21 +22,23 @@ def connect(data: Path) -> "Api":
     address, restarts = os.environ.get("HOLDPOINT_URL", "").strip(), 0.0
     if not address:
         found = addresses(data)
-        address, restarts = found["api"], RESTART if _supervised(found) else 0.0
+        address, restarts = found["api"], RESTART if _supervised(data) else 0.0
     if not address.startswith(("http://", "https://")):
         raise SettingsError(f"HOLDPOINT_URL is {address!r}; it must begin with http:// or https://.")
     return Api(address, token(data, address), restarts=restarts, say=Output().say)
 
 
-def _supervised(found: dict[str, Any]) -> bool:
-    """Tell whether the stack's supervisor lives: then whoever does not answer is being started again."""
+def _supervised(data: Path) -> bool:
+    """Tell whether the stack's supervisor lives: then whoever does not answer is being started again.
+
+    The lock says so, not the process ID: a dead process keeps its ID until its parent has collected it.
+    """
+    from holdpoint.embedded.lock import StackLock
+
     try:
-        os.kill(int(found["pid"]), 0)
-    except PermissionError:
-        return True
-    except (KeyError, TypeError, ValueError, OverflowError, ProcessLookupError):
+        return StackLock(data / "run").holder() is not None
+    except (OSError, ValueError):
         return False
-    return True
 
 
 def addresses(data: Path) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from holdpoint.embedded.lock import StackLock
 from holdpoint.service.tokens import create_issuer_keys
 from tests.cli.conftest import FakeApi, Holdpoint, a_view
 
@@ -148,13 +149,15 @@ def test_a_supervised_api_that_restarts_is_waited_for_by_every_verb(
         port = reserved.getsockname()[1]
     late = FakeApi(port=port)
     late.will("POST /v1/changes/chg-a/pause", (200, a_view()))
-    written = {"api": f"http://127.0.0.1:{port}", "pid": os.getpid()}
-    (data / "run" / "addresses.json").write_text(json.dumps(written))
+    (data / "run" / "addresses.json").write_text(json.dumps({"api": f"http://127.0.0.1:{port}"}))
+    supervisor = StackLock(data / "run")
+    supervisor.take()
     # The second try is the first that can find it: it begins to listen when the first was refused.
     monkeypatch.setattr("holdpoint.cli.client.time.sleep", lambda _: late.start())
 
     with late:
         done = holdpoint("pause", "chg-a", "--data", str(data))
+    supervisor.release()
 
     assert done.code == 0
     assert "the stack starts it again" in done.err
@@ -165,7 +168,8 @@ def test_a_stack_that_was_killed_is_not_waited_for(
 ) -> None:
     monkeypatch.delenv("HOLDPOINT_URL")
     monkeypatch.setattr("holdpoint.cli.client.time.sleep", lambda _: pytest.fail("waited"))
-    gone = {"api": "http://127.0.0.1:9", "pid": 2**22 + 1}
+    # Our own process lives, as does one that was killed and not yet collected; nobody holds the lock.
+    gone = {"api": "http://127.0.0.1:9", "pid": os.getpid()}
     (data / "run" / "addresses.json").write_text(json.dumps(gone))
 
     assert holdpoint("list", "--data", str(data)).code == 3
