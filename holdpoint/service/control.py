@@ -8,6 +8,7 @@ import secrets
 from typing import Literal
 
 from holdpoint.clients.temporal import Temporal
+from holdpoint.ledger import head
 from holdpoint.ledger.store import Ledger
 from holdpoint.models.contracts import (
     ABORT,
@@ -26,7 +27,7 @@ from holdpoint.models.phases import Phase
 from holdpoint.models.ticket import Reason, TicketView
 from holdpoint.service.denials import record_denial
 from holdpoint.service.outbox import Delivery
-from holdpoint.service.read import known_ticket
+from holdpoint.service.read import known_ticket, told_ticket
 from holdpoint.service.roles import Actor, Permission, denial
 from holdpoint.service.turns import Turns
 
@@ -59,14 +60,16 @@ async def control(
     if not actor.may_control(view.requester):
         await _deny(view, verb, actor, ledger=ledger)
     word = Control(verb=verb, by=actor.account, reason=reason)
+    before = (await ledger.read(head.read)).seq
     async with turns.of(ticket):
         if view.phase is Phase.ROLLBACK_FAILED and verb == "rollback":
             await temporal.start_closing(_again(view, word))
+            return await known_ticket(ledger, ticket)
         elif view.phase.terminal:
             raise Conflict(f"{ticket} is closed: it is {view.phase}.", phase=view.phase.value)
         else:
             await _tell(ticket, word, ledger=ledger, temporal=temporal, delivery=delivery)
-    return await known_ticket(ledger, ticket)
+    return await told_ticket(ledger, ticket, by=actor.account, after=before)
 
 
 async def _deny(view: TicketView, verb: Verb, actor: Actor, *, ledger: Ledger) -> None:

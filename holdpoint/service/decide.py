@@ -21,7 +21,7 @@ from holdpoint.models.record import EntryDraft
 from holdpoint.models.ticket import TicketView
 from holdpoint.service.denials import record_denial
 from holdpoint.service.outbox import Delivery
-from holdpoint.service.read import known_ticket
+from holdpoint.service.read import known_ticket, told_ticket
 from holdpoint.service.roles import Actor, Permission, denial
 from holdpoint.service.turns import Turns
 
@@ -49,10 +49,11 @@ async def decide(
     view = await known_ticket(ledger, ticket)
     await _refuse(view, word, actor, ledger=ledger)
     async with turns.of(ticket):
-        key, body = await ledger.write(_record, ticket, word, actor)
+        seq, key, body = await ledger.write(_record, ticket, word, actor)
         # The outbox sends the same update as well; under the same ID it gets the same answer.
         with suppress(TransientError):
             await delivery.send_update(ticket, body, key=key)
+            return await told_ticket(ledger, ticket, by=actor.account, after=seq)
     return await known_ticket(ledger, ticket)
 
 
@@ -85,7 +86,7 @@ def check(view: TicketView, word: Word) -> None:
         )
 
 
-def _record(db: Connection, ticket: str, word: Word, actor: Actor) -> tuple[str, dict[str, Any]]:
+def _record(db: Connection, ticket: str, word: Word, actor: Actor) -> tuple[int, str, dict[str, Any]]:
     """Append the entry and the order to tell the ticket, unless the ticket has moved on meanwhile."""
     view = tickets.get_ticket(db, ticket)
     check(view, word)
@@ -93,8 +94,8 @@ def _record(db: Connection, ticket: str, word: Word, actor: Actor) -> tuple[str,
     key = f"{KINDS[word.verb]}/{digest}/{actor.account}"
     body = {"by": actor.account, "digest": digest, "roles": sorted(actor.roles), "reason": word.reason}
     draft = EntryDraft(key=key, kind=KINDS[word.verb], actor=actor.account, at=at, body=body)
-    entries.append_entry(db, draft, ticket)
+    seq = entries.append_entry(db, draft, ticket)
     argument = ApprovalGiven(by=actor.account, digest=digest, entry=key, at=at, reason=word.reason)
     update = {"update": word.verb, "argument": argument.model_dump(mode="json")}
     outbox.post(db, kind="update", ticket=ticket, body=update, key=f"{ticket}/{key}")
-    return key, update
+    return seq, key, update

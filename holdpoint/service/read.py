@@ -1,5 +1,6 @@
 """Read tickets and their history. Everything here comes from the ledger, never from Temporal."""
 
+import asyncio
 import re
 import time
 
@@ -13,6 +14,11 @@ from holdpoint.models.ticket import TicketView
 from holdpoint.service.feed import Feed
 
 TICKET = re.compile(r"chg-[a-z2-9]{10}")
+
+
+HEARD_WITHIN = 1.0
+"""Seconds that a ticket may take to record what it was told; it was told all the same, so nothing fails."""
+LOOK_AGAIN = 0.05
 
 
 class Filter(Model):
@@ -36,6 +42,17 @@ async def known_ticket(ledger: Ledger, ticket: str) -> TicketView:
     if not TICKET.fullmatch(ticket):
         raise NotFound(f"No such ticket: {ticket[:40]!r}. An ID looks like chg-7k2m9xq4ab.")
     return await ledger.read(tickets.get_ticket, ticket)
+
+
+async def told_ticket(ledger: Ledger, ticket: str, *, by: str, after: int) -> TicketView:
+    """Return the ticket as it is once it has recorded, after a sequence number, what this account told it."""
+    until = time.monotonic() + HEARD_WITHIN
+    while time.monotonic() < until:
+        found = await ledger.read(entries.entries_after, after, ticket)
+        if any(entry.actor == by for entry in found):
+            break
+        await asyncio.sleep(LOOK_AGAIN)
+    return await known_ticket(ledger, ticket)
 
 
 async def list_tickets(ledger: Ledger, wanted: Filter) -> list[TicketView]:

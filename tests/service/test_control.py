@@ -1,5 +1,6 @@
 """Pause, resume, abort, roll back: who may, what the ticket hears, and an abort that cannot be locked out."""
 
+import asyncio
 from typing import get_args
 
 import pytest
@@ -8,6 +9,7 @@ from holdpoint.models.contracts import SIGNAL_ABORT
 from holdpoint.models.errors import AccessDenied, Conflict, UpstreamUnavailable
 from holdpoint.models.phases import TERMINAL, Phase
 from holdpoint.models.ticket import TicketView
+from holdpoint.service import read
 from holdpoint.service.control import Verb, control
 from tests.service.world import World, actor
 
@@ -109,3 +111,17 @@ async def test_a_ticket_that_is_not_started_yet_is_unavailable_not_unknown(world
 
     with pytest.raises(UpstreamUnavailable, match="not running"):
         await say(world, ticket, "pause")
+
+
+async def test_the_answer_is_the_ticket_after_it_recorded_the_word(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticket = (await world.a_ticket(phase=Phase.EXECUTING)).id
+    monkeypatch.setattr(read, "HEARD_WITHIN", 30.0)
+
+    async with asyncio.TaskGroup() as tasks:
+        answer = tasks.create_task(say(world, ticket, "abort"))
+        await world.temporal.has_heard.wait()
+        await world.record(ticket, phase=Phase.ROLLING_BACK, by="sre")
+
+    assert answer.result().phase is Phase.ROLLING_BACK

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from holdpoint.clients.cluster import Receipt
 from holdpoint.ledger import entries, intents, targets, tickets
@@ -21,6 +22,7 @@ from holdpoint.models.phases import Phase
 from holdpoint.models.record import EntryDraft, Intent, IntentRequest, ObjectRef, Opened, Record
 from holdpoint.models.settings import ClusterSettings, Settings
 from holdpoint.models.ticket import TicketView
+from holdpoint.service import read
 from holdpoint.service.outbox import Delivery
 from holdpoint.service.roles import ACCOUNT_ROLES, Actor
 from holdpoint.service.submit import Submission, Submitted, submit
@@ -82,6 +84,7 @@ class FakeTemporal:
         self.has_started = asyncio.Event()
         self.closings: list[CloseStart] = []
         self.updates: dict[str, tuple[str, str, Model]] = {}
+        self.has_heard = asyncio.Event()
         self.signals: list[tuple[str, str, Model]] = []
 
     async def start_ticket(self, start: TicketStart) -> None:
@@ -106,6 +109,7 @@ class FakeTemporal:
         if self.refusal:
             raise Conflict(self.refusal)
         self.updates.setdefault(id, (workflow, update.name, argument))
+        self.has_heard.set()
         return Answer(phase=Phase.EXECUTING)
 
     async def signal(self, workflow: str, name: str, argument: Model) -> None:
@@ -211,12 +215,10 @@ class World:
             await self.record(view.id, phase=phase, **patch)
         return await self.ledger.read(tickets.get_ticket, view.id)
 
-    async def record(self, ticket: str, *, phase: Phase, **patch: Any) -> None:
+    async def record(self, ticket: str, *, phase: Phase, by: str = "workflow", **patch: Any) -> None:
         """Do what the workflow's record does: an entry, and a patch of the view."""
         at = await self.ledger.read(now)
-        draft = EntryDraft(
-            key=f"phase/{phase}", kind="phase.entered", actor="workflow", at=at, body={"phase": phase}
-        )
+        draft = EntryDraft(key=f"phase/{phase}", kind="phase.entered", actor=by, at=at, body={"phase": phase})
         changes = {"phase": phase.value, **patch}
         await self.ledger.write(entries.append, Record(ticket=ticket, entries=[draft], patch=changes))
 
@@ -289,6 +291,8 @@ async def a_world(folder: Path) -> AsyncIterator[World]:
     (folder / "ledger.db").write_bytes(_fresh_tables())
     ledger = Ledger(url)
     try:
-        yield World(settings=settings, ledger=ledger, signer=Signer.load_or_create(folder / "keys"))
+        # Nobody but a workflow records what it was told, and here there is none to wait for.
+        with patch.object(read, "HEARD_WITHIN", 0.0):
+            yield World(settings=settings, ledger=ledger, signer=Signer.load_or_create(folder / "keys"))
     finally:
         ledger.close()
