@@ -21,6 +21,15 @@ def _writable(text: str) -> str:
 
 
 Text = Annotated[str, AfterValidator(_writable)]
+
+
+def _said(text: str) -> str:
+    """Return text that says something. Raises ValueError."""
+    if not text.strip():
+        raise ValueError("must say why")
+    return text
+
+
 ReasonText = Annotated[Text, Field(max_length=1000, description="why, for people and for the record")]
 ScopeText = Annotated[
     Scope,
@@ -62,7 +71,7 @@ class FreezeBody(StrictModel):
     """What to freeze, why, until when, and which change types may go on."""
 
     scope: ScopeText
-    reason: Annotated[ReasonText, Field(min_length=1)]
+    reason: Annotated[ReasonText, Field(min_length=1), AfterValidator(_said)]
     until: Instant | None = None
     except_: Annotated[list[ChangeType], Field(alias="except", max_length=3)] = []
 

@@ -164,7 +164,23 @@ async def _framework(request: Request, error: Exception) -> JSONResponse:
         422: "The request's body cannot be read as JSON.",
     }
     detail = details.get(status, str(error.detail))
-    return problem(status, CODES.get(status, "error"), detail, headers=error.headers)
+    headers = dict(error.headers or {})
+    if status == 405:
+        headers["Allow"] = _allowed(request)
+    return problem(status, CODES.get(status, "error"), detail, headers=headers)
+
+
+def _allowed(request: Request) -> str:
+    """Return every method of the path: the framework names those of the first route that matches only."""
+    schema: dict[str, Any] = request.app.openapi()["paths"]
+    at = request.url.path.split("/")
+    paths = [path for path in schema if _matches(path.split("/"), at)]
+    return ", ".join(sorted({method.upper() for path in paths for method in schema[path]}))
+
+
+def _matches(path: list[str], at: list[str]) -> bool:
+    parts = zip(path, at, strict=False)
+    return len(path) == len(at) and all(part.startswith("{") or part == given for part, given in parts)
 
 
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:

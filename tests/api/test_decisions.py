@@ -67,6 +67,12 @@ async def test_an_unknown_ticket_is_not_found(as_: As, verb: str) -> None:
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
 
+async def test_a_freeze_without_a_reason_is_refused(as_: As) -> None:
+    answer = await as_("commander").post("/v1/freezes", json={"scope": "all", "reason": "  "})
+
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "reason")
+
+
 async def test_a_freeze_over_http_is_the_contracts_document(as_: As, world: World) -> None:
     commander = as_("commander")
     body = {"scope": "service=podinfo,environment=staging", "reason": "INC-7", "except": ["emergency"]}

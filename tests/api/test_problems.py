@@ -72,6 +72,12 @@ async def test_what_cannot_be_asked_is_a_problem(
     check(await as_("sre").request(method, path), status, code)
 
 
+async def test_a_wrong_method_is_told_every_one_that_is_allowed(as_: As) -> None:
+    answer = await as_("sre").delete("/v1/changes")
+
+    assert answer.headers["Allow"] == "GET, POST"
+
+
 BAD_BODIES = {
     "nothing": b"",
     "not JSON": b"{",
