@@ -33,7 +33,7 @@ def parse_duration(value: object) -> float:
 def _read_duration(value: object, info: ValidationInfo) -> float:
     """Return the seconds. In a file that a person wrote (context `written`) a bare number is a mistake."""
     bare = isinstance(value, float | int) and not isinstance(value, bool)
-    if bare and info.context is not None and info.context.get("written"):
+    if bare and math.isfinite(float(str(value))) and info.context is not None and info.context.get("written"):
         raise ValueError(f"must be a duration with its unit, such as {value}s or {value}m")
     return parse_duration(value)
 

@@ -37,11 +37,11 @@ def _check_url(value: str) -> None:
     except ValueError as error:
         raise ValueError(f"is not a URL that can be read ({error})") from error
     if url.scheme not in _SCHEMES:
-        raise ValueError(f"scheme {url.scheme!r} is not one of {', '.join(_SCHEMES)}")
+        raise ValueError(f"must have one of the schemes {', '.join(_SCHEMES)}, not {url.scheme!r}")
     if url.netloc.startswith("-") or "@-" in url.netloc or "%" in url.netloc or url.path.startswith("/-"):
-        raise ValueError("user, host and path of a URL may not begin with '-' or hold an escape")
+        raise ValueError("must not have a user, host or path that begins with '-' or holds an escape")
     if url.scheme != "file" and not url.hostname:
-        raise ValueError(f"a URL of scheme {url.scheme!r} needs a host")
+        raise ValueError(f"must name a host, as a URL of scheme {url.scheme!r} does")
     if password is not None:
         raise ValueError("must not carry a password; give the credentials to the server's settings")
 

@@ -85,7 +85,7 @@ def _mistake(detail: ErrorDetails, root: yaml.Node) -> Mistake:
     if loc and loc[-1] == "[key]":
         name, found = field_name(loc[:-2]), f"the name {shorten(str(loc[-2]))!r}"
     verb = "it" if kind == "value_error" else "allowed is"
-    message = f"Wrong value: {name} is {found}; {verb} {allowed}."
+    message = f"Wrong value: {name or 'the file'} is {found}; {verb} {allowed}."
     message += _hint(detail, place, schema)
     return Mistake.at(place.mark, field=name, found=found, allowed=allowed, message=message)
 

@@ -5,8 +5,9 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
 
-from holdpoint.models.durations import LONGEST, SHORTEST, format_duration, parse_duration
+from holdpoint.models.durations import LONGEST, SHORTEST, Duration, format_duration, parse_duration
 
 
 @pytest.mark.parametrize(
@@ -52,3 +53,9 @@ def test_a_duration_that_is_written_back_is_the_same(seconds: float) -> None:
     read = parse_duration(seconds)
 
     assert parse_duration(format_duration(read)) == pytest.approx(read, abs=1e-9, rel=1e-12)
+
+
+@pytest.mark.parametrize("value", [math.inf, math.nan])
+def test_no_unit_is_proposed_for_what_no_unit_helps(value: float) -> None:
+    with pytest.raises(ValidationError, match="must be longer than zero"):
+        TypeAdapter(Duration).validate_python(value, context={"written": True})

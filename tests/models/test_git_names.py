@@ -85,3 +85,9 @@ def test_a_name_that_git_could_take_for_something_else_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=r"must|may|scheme|host|URL"):
         check(value)
+
+
+@pytest.mark.parametrize("address", ["git://host/x", "https:///x", "ssh://-oProxyCommand=x/y"])
+def test_a_refusal_says_what_must_be(address: str) -> None:
+    with pytest.raises(ValueError, match=r"^must "):
+        check_repository(address)

@@ -197,7 +197,7 @@ FORM = {
     "empty": ("", "empty"),
     "only a comment": ("# nothing", "empty"),
     "a list": ("- a", "mapping"),
-    "text": ("hello", "mapping"),
+    "text": ("hello", "the file is hello; allowed is a mapping"),
     "not UTF-8": (b"title: \xff\xfe", "not UTF-8"),
     "half of a surrogate pair": ("title: \ud800", "not UTF-8"),
     "UTF-16": (GOOD.encode("utf-16"), "not UTF-8"),
