@@ -25,7 +25,9 @@ async def to_the_end(life: Coroutine[Any, Any, T], *, on_cancel: Callable[[], No
             if workflow.cancellation_reason() is None:
                 raise  # nobody cancelled: the worker evicts this workflow
             on_cancel()
-        except BaseException:  # noqa: BLE001  # a cancelled or broken task is told by its result alone
+        except BaseException:
+            if not task.done():
+                raise  # this coroutine itself is closed: a workflow that was terminated leaves the cache
             break  # the task's own; it is raised below
     return task.result()
 

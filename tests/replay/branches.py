@@ -1,0 +1,209 @@
+"""The branches of a ticket's life, each driven to its end; `record.py` runs them on a real server."""
+
+from collections.abc import Awaitable, Callable
+
+from holdpoint.models import contracts
+from holdpoint.models.contracts import (
+    Abandoned,
+    Check,
+    CheckReport,
+    CloseStart,
+    Compared,
+    Gate,
+    Scheduled,
+    closing_workflow,
+)
+from holdpoint.models.phases import Phase
+from holdpoint.models.ticket import HoldCode, Reason, RollbackResult
+from tests.workflows.builders import (
+    a_canary,
+    a_control,
+    a_digest,
+    a_hold,
+    a_rollout,
+    a_verdict,
+    an_apply,
+    an_approval,
+    an_evaluation,
+)
+from tests.workflows.world import World
+
+Branch = Callable[[World], Awaitable[None]]
+SHORT = [a_canary(bake=0.5)]
+SOON = {"remind_after": 0.3, "escalate_after": 0.6, "expire_after": 30.0}
+
+
+async def succeeded(world: World) -> None:
+    """A canary of two weights."""
+    world.answers["evaluate"] = an_evaluation(plan=SHORT)
+    await _ends(world, Phase.SUCCEEDED)
+
+
+async def applied(world: World) -> None:
+    """A step without a canary, and nothing to judge by."""
+    world.answers["evaluate"] = an_evaluation(plan=[an_apply()])
+    await world.submit(analysis=None, verify=0.5)
+    assert await world.ends() is Phase.SUCCEEDED
+
+
+async def approved(world: World) -> None:
+    """Reminded and escalated, then approved."""
+    asked = an_evaluation(plan=SHORT, approvals=1, met=False, need=SOON)
+    met = an_evaluation(plan=SHORT, approvals=1, counted=1, need=SOON)
+    world.answers["evaluate"] = lambda call: asked if call.purpose == "submit" else met
+    await world.submit(verify=0.5)
+    await world.until(lambda: "approval.escalated" in world.kinds)
+    await world.tell(contracts.APPROVE, an_approval())
+    assert await world.ends() is Phase.SUCCEEDED
+
+
+async def voided(world: World) -> None:
+    """Approved, but the second evaluation binds something else: asked anew, then approved again."""
+    asked = an_evaluation(plan=SHORT, approvals=1, met=False)
+    moved = an_evaluation(plan=SHORT, approvals=1, met=False, digest=a_digest("b"))
+    met = an_evaluation(plan=SHORT, approvals=1, counted=1, digest=a_digest("b"))
+    answers = [asked, moved, met]
+    world.answers["evaluate"] = answers
+    await world.submit(verify=0.5)
+    await world.enters(Phase.AWAITING_APPROVAL)
+    await world.tell(contracts.APPROVE, an_approval())
+    await world.until(lambda: "approval.voided" in world.kinds)
+    await world.until(lambda: world.phases[-1:] == ["AwaitingApproval"])
+    await world.tell(contracts.APPROVE, an_approval(digest=a_digest("b")))
+    assert await world.ends() is Phase.SUCCEEDED
+
+
+async def rejected(world: World) -> None:
+    """An approver says no."""
+    world.answers["evaluate"] = an_evaluation(approvals=1, met=False)
+    await world.submit()
+    await world.enters(Phase.AWAITING_APPROVAL)
+    await world.tell(contracts.REJECT, an_approval())
+    assert await world.ends() is Phase.REJECTED
+
+
+async def expired(world: World) -> None:
+    """Nobody answers."""
+    need = {**SOON, "expire_after": 0.9}
+    world.answers["evaluate"] = an_evaluation(approvals=1, met=False, need=need)
+    await _ends(world, Phase.EXPIRED)
+
+
+async def denied(world: World) -> None:
+    """The policy says no."""
+    world.answers["evaluate"] = an_evaluation(deny=["The image floats."])
+    await _ends(world, Phase.REJECTED)
+
+
+async def aborted_in_the_lane(world: World) -> None:
+    """Waits for its target, and is aborted."""
+    world.answers["schedule"] = Scheduled(granted=False, holds=[a_hold(HoldCode.LANE, ref="chg-other")])
+    await world.submit()
+    await world.is_held("lane")
+    await world.tell(contracts.ABORT, a_control("abort"))
+    assert await world.ends() is Phase.ABORTED
+
+
+async def failed_precheck(world: World) -> None:
+    """A precheck says no."""
+    check = Check(name="dry_run", passed=False, message="The API server refuses it.")
+    world.answers["precheck"] = CheckReport(passed=False, checks=[check])
+    await _ends(world, Phase.FAILED)
+
+
+async def breached(world: World) -> None:
+    """The analysis fails; restored."""
+    world.answers["evaluate"] = an_evaluation(plan=SHORT)
+    world.answers["judge"] = a_verdict("fail")
+    await _ends(world, Phase.ROLLED_BACK)
+
+
+async def diverged(world: World) -> None:
+    """The analysis fails, and somebody else edited meanwhile; closed again by hand later."""
+    world.answers["evaluate"] = an_evaluation(plan=SHORT)
+    world.answers["judge"] = a_verdict("fail")
+    world.answers["compare"] = Compared(result=RollbackResult.DIVERGED, differences=["a: b: 1 -> 2"])
+    await _ends(world, Phase.ROLLBACK_FAILED)
+
+
+async def frozen_and_lifted(world: World) -> None:
+    """A freeze in mid-canary holds it; lifted, it goes on."""
+    world.answers["evaluate"] = an_evaluation(plan=[a_canary(bake=3)])
+    await world.submit(verify=0.5)
+    await world.asked(contracts.JUDGE)
+    world.answers["gate"] = Gate(holds=[a_hold()])
+    await world.wake()
+    await world.is_held("frozen")
+    world.answers["gate"] = Gate()
+    await world.wake()
+    assert await world.ends() is Phase.SUCCEEDED
+
+
+async def paused_and_aborted(world: World) -> None:
+    """Paused in mid-canary, resumed, and aborted."""
+    world.answers["evaluate"] = an_evaluation(plan=[a_canary(bake=600)])
+    await world.submit()
+    await world.asked(contracts.JUDGE)
+    await world.tell(contracts.PAUSE, a_control("pause"))
+    await world.is_held("paused")
+    await world.tell(contracts.RESUME, a_control("resume"))
+    await world.is_free()
+    await world.tell(contracts.ABORT, a_control("abort"))
+    assert await world.ends() is Phase.ROLLED_BACK
+
+
+async def metrics_down(world: World) -> None:
+    """The metrics are away and come back."""
+    world.answers["evaluate"] = an_evaluation(plan=SHORT)
+    world.answers["judge"] = [a_verdict("provider_down"), a_verdict("provider_down"), a_verdict()]
+    await _ends(world, Phase.SUCCEEDED)
+
+
+async def lost_rollout(world: World) -> None:
+    """Somebody terminates the rollout; the ticket has it undone."""
+    world.answers["evaluate"] = an_evaluation(plan=[a_canary(bake=600)])
+    _leave_a_rollout(world)
+    await world.submit()
+    await world.asked(contracts.JUDGE)
+    await world.of_rollout.terminate("by hand")
+    assert await world.ends() is Phase.ROLLED_BACK
+
+
+async def closed_for_it(world: World) -> None:
+    """A ticket whose workflow is gone is closed by another."""
+    start = CloseStart(ticket=world.ticket, by="reconciler", reason=_leave_a_rollout(world))
+    handle = await world.run(contracts.CLOSE_ABANDONED, start, closing_workflow(world.ticket))
+    assert await handle.result() is Phase.ROLLED_BACK
+
+
+BRANCHES: tuple[Branch, ...] = (
+    succeeded,
+    applied,
+    approved,
+    voided,
+    rejected,
+    expired,
+    denied,
+    aborted_in_the_lane,
+    failed_precheck,
+    breached,
+    diverged,
+    frozen_and_lifted,
+    paused_and_aborted,
+    metrics_down,
+    lost_rollout,
+    closed_for_it,
+)
+
+
+def _leave_a_rollout(world: World) -> Reason:
+    reason = Reason(code="workflow_lost", message="It was terminated.")
+    world.answers["inspect_abandoned"] = Abandoned(
+        rollouts=[a_rollout(world.ticket)], phase=Phase.ROLLED_BACK, reason=reason, closed=False
+    )
+    return reason
+
+
+async def _ends(world: World, phase: Phase) -> None:
+    await world.submit(verify=0.5)
+    assert await world.ends() is phase
