@@ -6,7 +6,7 @@ from temporalio import workflow
 
 from holdpoint.models.contracts import PRECHECK, CheckReport, PrecheckCall
 from holdpoint.models.phases import Phase
-from holdpoint.models.ticket import Reason
+from holdpoint.models.ticket import Reason, Review
 from workflows.execution import launch
 from workflows.holds import PAUSED
 from workflows.schedule import leave
@@ -54,5 +54,6 @@ def _open_review(ticket: TicketState) -> None:
         return
     due = workflow.now() + timedelta(seconds=within)
     reason = f"The {ticket.start.type} change skipped the queue."
-    ticket.review = {"due_at": due.isoformat(), "reason": reason, "state": "open"}
-    ticket.clerk.note("review.opened", dict(ticket.review), review=ticket.review)
+    ticket.review = Review(due_at=due, reason=reason)
+    shown = ticket.review.model_dump(mode="json")
+    ticket.clerk.note("review.opened", shown, review=shown)

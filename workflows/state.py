@@ -10,7 +10,7 @@ from holdpoint.models import contracts
 from holdpoint.models.contracts import Control, Evaluation, TicketStart
 from holdpoint.models.phases import TRANSITIONS, Phase
 from holdpoint.models.policy import Obligations
-from holdpoint.models.ticket import Reason, StepView, TicketView, most_severe
+from holdpoint.models.ticket import Reason, Review, StepView, TicketView, most_severe
 from workflows.ballot import Ballot
 from workflows.denials import Denials
 from workflows.hand_off import HandOff
@@ -33,7 +33,7 @@ class TicketState:
         self.reason: Reason | None = None
         self.evaluation: Evaluation | None = None
         self.steps: list[StepView] = []
-        self.review: dict[str, Any] | None = None
+        self.review: Review | None = None
         self.closed_at: datetime | None = None
         self.scheduled_since: datetime | None = None
         self.in_lane = False

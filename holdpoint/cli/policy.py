@@ -45,7 +45,9 @@ def decision_text(decision: dict[str, Any]) -> str:
     if duties.get("smallest_canary") is not None:
         lines.append(f"  canary     begins with at most {duties['smallest_canary']} %")
     if duties.get("review_within"):
-        lines.append(f"  review     due within {duties['review_within']:.0f} s after it ended")
+        from holdpoint.models.durations import format_duration
+
+        lines.append(f"  review     due {format_duration(duties['review_within'])} after it begins")
     lines += [f"  precheck   {one}" for one in duties.get("checks") or []]
     return "\n".join([*lines, f"  policy     revision {decision.get('revision')}"])
 

@@ -151,6 +151,14 @@ class RollbackView(Model):
     attempts: int = 0
 
 
+class Review(Model):
+    """The review that an emergency owes: when it is due, why, and whether it was held."""
+
+    due_at: Instant
+    reason: str
+    state: str = "open"
+
+
 class TicketView(Model):
     """The whole ticket as shown.
 
@@ -182,6 +190,4 @@ class TicketView(Model):
     target: str
     previous: str | None = Field(default=None, description="the ticket of the same change that ended before")
     warnings: list[str] = []
-    review: dict[str, Any] | None = Field(
-        default=None, description="the review that is due after an emergency: {due_at, reason, state}"
-    )
+    review: Review | None = Field(default=None, description="the review that is due after an emergency")
