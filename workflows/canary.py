@@ -5,7 +5,15 @@ from typing import Literal
 
 from temporalio import workflow
 
-from holdpoint.models.contracts import APPLY_STEP, PlannedStep, StepCall, StepOutcome
+from holdpoint.models.contracts import (
+    APPLY_STEP,
+    POSTCHECK,
+    Begun,
+    PlannedStep,
+    PostcheckCall,
+    StepCall,
+    StepOutcome,
+)
 from holdpoint.models.phases import Phase
 from holdpoint.models.ticket import Hold, HoldCode, Reason, StepStatus
 from workflows.failures import Broken, Fallen, Lost
@@ -38,6 +46,19 @@ async def verify(work: RolloutWork) -> None:
     await work.enter(Phase.VERIFYING)
     work.show_holds(FROZEN, [])
     await Watch(work, None, float(WHOLE), work.start.verify).until_passed()
+    await _still_as_applied(work)
+
+
+async def _still_as_applied(work: RolloutWork) -> None:
+    """Hold that what was judged is what was applied. Raises Fallen."""
+    call = work.call(PostcheckCall, snapshot=_begun(work).snapshot)
+    report = await work.clerk.insist(
+        POSTCHECK, call, summary="Look whether it is still as it was applied", bound=work.hold_bound
+    )
+    work.clerk.note("postcheck.finished", report.model_dump(mode="json"))
+    if not report.passed:
+        said = "; ".join(check.message for check in report.checks if not check.passed)
+        raise Fallen(Reason(code="drifted", message=f"Somebody changed it while it was verified: {said}."))
 
 
 async def _run_weights(work: RolloutWork, step: PlannedStep) -> None:
@@ -62,9 +83,7 @@ async def _bring(
 
     Raises Fallen, Lost, Stopped, Overdue, Broken.
     """
-    if work.begun is None:
-        raise Broken(Reason(code="error", message="A step was begun without a snapshot."))
-    call = work.call(StepCall, step=step, stage=stage, weight=number, snapshot=work.begun.snapshot)
+    call = work.call(StepCall, step=step, stage=stage, weight=number, snapshot=_begun(work).snapshot)
     while True:
         await _until_clear(work)
         seen = work.clerk.wakes
@@ -81,6 +100,12 @@ async def _bring(
         if work.clerk.wakes > seen:
             work.looked = seen  # what woke us may have been answered before this outcome was known
         await _hold_on(work, look_again(), seen)
+
+
+def _begun(work: RolloutWork) -> Begun:
+    if work.begun is None:
+        raise Broken(Reason(code="error", message="A step was begun without a snapshot."))
+    return work.begun
 
 
 async def _apply(work: RolloutWork, call: StepCall) -> StepOutcome:

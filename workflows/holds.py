@@ -63,6 +63,11 @@ class Holds:
         """Tell whether anything but an outage, or what the step itself is held by, keeps it from going on."""
         return any(not key.startswith((OUTAGE, STEP)) for key in self._holds)
 
+    @property
+    def without_a_verdict(self) -> bool:
+        """Tell whether it is held because the analysis could not decide, or could not be asked."""
+        return ANALYSIS in self._holds or OUTAGE_OF_JUDGE in self._holds
+
     def shown(self) -> list[Hold]:
         """Return the holds, the most severe first."""
         left = list(self._holds.values())

@@ -95,6 +95,8 @@ LIMITS: dict[str, Limit] = {
     ),
     # The window that is watched comes on top; what is left is for the queries.
     contracts.JUDGE.name: Limit(attempt=timedelta(seconds=60), heartbeat=HEARTBEAT),
+    # Reads and dry-runs every object once.
+    contracts.POSTCHECK.name: Limit(attempt=timedelta(minutes=3), heartbeat=HEARTBEAT),
     contracts.UNDO.name: Limit(
         attempt=timedelta(minutes=30), retry=UNDO_ROUND, heartbeat=HEARTBEAT, cancellation=_AWAITED
     ),

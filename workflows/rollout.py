@@ -114,8 +114,7 @@ class Rollout(RolloutWork):
                     bound=CLOSE_BOUND,
                     stoppable=False,
                 )
-            else:
-                await self.clerk.flush()
+            await self.clerk.flush()  # what came too late for the last activity
         except (Broken, Overdue) as error:
             if succeeded:
                 raise

@@ -15,7 +15,6 @@ from workflows.failures import Fallen, Outage, Stopped, seconds
 from workflows.holds import ANALYSIS, OUTAGE_OF_JUDGE
 from workflows.limits import (
     CLOCK_SLACK,
-    FIRST_PAUSE,
     FIRST_WINDOW,
     HELD_WINDOW,
     LIMITS,
@@ -107,6 +106,7 @@ class Watch:
             analysis=analysis,
         )
         limit = LIMITS[JUDGE.name].over(call.window)
+        limit = limit.once() if OUTAGE_OF_JUDGE in clerk.holds else limit
         try:
             judgement = await clerk.carry_out(
                 JUDGE, call, summary=self._summary(), limit=limit, until=released
@@ -116,7 +116,6 @@ class Watch:
             return None
         except Outage as outage:
             clerk.place_outage(outage, work.hold_bound, OUTAGE_OF_JUDGE)
-            await work.pass_time(FIRST_PAUSE, released, "Ask again what did not answer")
             return None
         clerk.lift(OUTAGE_OF_JUDGE)
         self._settle(judgement.verdict)
@@ -148,7 +147,7 @@ class Watch:
             return max(SHORTEST_WINDOW, left)
         if holds:
             left, longest = 0.0, LONGEST_HELD_WINDOW
-            first = HELD_WINDOW if ANALYSIS in holds else FIRST_WINDOW
+            first = HELD_WINDOW if holds.without_a_verdict else FIRST_WINDOW
         cap = max(first, min(age / 10, longest), self.bake / WINDOWS_PER_BAKE)
         return max(SHORTEST_WINDOW, min(left, cap) if left > 0 else cap)
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from holdpoint.models import contracts
-from holdpoint.models.contracts import Compared, Gate, StepCall, StepOutcome, Undone
+from holdpoint.models.contracts import Check, CheckReport, Compared, Gate, StepCall, StepOutcome, Undone
 from holdpoint.models.phases import Phase
 from holdpoint.models.record import EntryDraft
 from holdpoint.models.ticket import Reason, RollbackResult
@@ -35,6 +35,18 @@ async def test_a_failed_step_rolls_back_with_its_reason(world: World) -> None:
 
     assert await world.ends() is Phase.ROLLED_BACK
     assert world.view["reason"]["code"] == "not_ready"
+
+
+async def test_what_somebody_changed_while_it_was_verified_is_not_a_success(world: World) -> None:
+    check = Check(name="as_applied", passed=False, message="Deployment shop spec.image: a -> b")
+    world.answers["postcheck"] = CheckReport(passed=False, checks=[check])
+    world.answers["compare"] = Compared(result=RollbackResult.DIVERGED, differences=["image: a -> b"])
+
+    await world.submit()
+
+    assert await world.ends() is Phase.ROLLBACK_FAILED
+    assert world.phases[-3:] == ["Verifying", "RollingBack", "RollbackFailed"]
+    assert "spec.image: a -> b" in world.view["reason"]["message"]
 
 
 async def test_a_step_that_fails_before_it_wrote_anything_fails_the_ticket(world: World) -> None:

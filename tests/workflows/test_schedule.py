@@ -172,17 +172,6 @@ async def test_a_pause_during_the_prechecks_takes_the_ticket_back_to_scheduled(w
     assert world.phases.count("Prechecking") == 2
 
 
-async def test_abort_during_the_prechecks_ends_in_aborted_at_once(world: World) -> None:
-    world.answers["precheck"] = world.hang
-    await world.submit()
-    await world.asked(contracts.PRECHECK)
-
-    await world.tell(contracts.ABORT, a_control("abort"))
-
-    assert await world.ends() is Phase.ABORTED
-    assert contracts.LEAVE.name in world.names
-
-
 async def test_a_broken_precheck_ends_in_errored(world: World) -> None:
     world.answers["precheck"] = broken("not_found", "The cluster is not known.")
 

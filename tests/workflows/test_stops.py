@@ -6,7 +6,7 @@ import pytest
 from temporalio.client import WorkflowUpdateFailedError
 
 from holdpoint.models import contracts
-from holdpoint.models.contracts import Undone
+from holdpoint.models.contracts import StepCall, StepOutcome, Undone
 from holdpoint.models.phases import Phase
 from tests.workflows.builders import (
     a_canary,
@@ -16,7 +16,7 @@ from tests.workflows.builders import (
     an_evaluation,
     held,
 )
-from tests.workflows.world import World
+from tests.workflows.world import World, applied
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -194,3 +194,32 @@ async def test_a_word_that_comes_too_late_is_recorded(live: World) -> None:
 
     assert await live.ends() is Phase.SUCCEEDED
     assert "abort.came_too_late" in live.kinds
+
+
+async def test_a_judge_in_flight_is_let_go_when_the_holds_are_lifted(live: World) -> None:
+    async def paused_meanwhile(call: StepCall) -> StepOutcome:
+        if call.stage == "weight":
+            await live.tell(contracts.PAUSE, a_control("pause"))
+        return applied(call)
+
+    live.answers["evaluate"] = an_evaluation(plan=[a_canary(weights=(10,), bake=0.2)])
+    live.answers["apply_step"] = paused_meanwhile
+    live.answers["judge"] = live.hang
+    await live.submit(verify=0.2)
+    await live.until(lambda: live.hanging == 1 and live.held_by() == {"paused"})
+
+    live.answers["judge"] = a_verdict("pass")
+    await live.tell(contracts.RESUME, a_control("resume"))
+
+    assert await live.ends() is Phase.SUCCEEDED
+
+
+async def test_abort_during_the_prechecks_ends_in_aborted_at_once(live: World) -> None:
+    live.answers["precheck"] = live.hang
+    await live.submit()
+    await live.asked(contracts.PRECHECK)
+
+    await live.tell(contracts.ABORT, a_control("abort"))
+
+    assert await live.ends() is Phase.ABORTED
+    assert contracts.LEAVE.name in live.names
