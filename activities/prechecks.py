@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from activities.comparison import described, differences
+from activities.drift import drifted
 from activities.manifests import load
 from activities.ownership import managers_of
 from activities.readiness import readiness
@@ -164,7 +164,7 @@ async def _drift(world: World) -> Finding:
         return Finding(None, f"Drift is unknown: {error.message}")
     found = []
     for manifest in manifests:
-        found += await _drifted(world.cluster, manifest)
+        found += await drifted(world.cluster, manifest)
     if not found:
         return Finding(True, f"The cluster is as commit {world.last.commit[:12]} has it.")
     more = f" and {len(found) - MOST_SHOWN} more" if len(found) > MOST_SHOWN else ""
@@ -172,16 +172,6 @@ async def _drift(world: World) -> Finding:
         f"The cluster differs from commit {world.last.commit[:12]}: {'; '.join(found[:MOST_SHOWN])}{more}."
     )
     return Finding("drift" not in world.demanded, words)
-
-
-async def _drifted(cluster: Cluster, manifest: dict[str, Any]) -> list[str]:
-    name = f"{manifest['kind']} {manifest['metadata']['name']}"
-    live = await cluster.read(ref_of(cluster.name, manifest))
-    if live is None:
-        return [f"{name} is missing"]
-    wanted = await cluster.dry_run(manifest, force=True)
-    found = differences(wanted, live)
-    return [f"{name} {described(manifest['kind'], difference)}" for difference in found]
 
 
 async def _freeze(world: World) -> Finding:

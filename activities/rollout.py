@@ -6,6 +6,7 @@ from activities import judging
 from activities.beat import beating, left_behind
 from activities.deferred import DeferringDoor
 from activities.doors import LedgerDoor
+from activities.drift import drifted
 from activities.fencing import Fence
 from activities.intents import Stopped, Writer, hold_of
 from activities.manifests import Files, load, load_with_paths
@@ -13,6 +14,7 @@ from activities.snapshot import Snapshot, take
 from activities.steps.registry import kind_of, touched
 from activities.steps.stage import Stage, failed
 from activities.undo import Undo, compare, undo_all
+from holdpoint.clients.cluster import ref_of
 from holdpoint.clients.kubernetes import Clusters
 from holdpoint.ledger import freezes, intents, targets
 from holdpoint.ledger.blobs import Blobs
@@ -23,6 +25,8 @@ from holdpoint.models.base import Digest
 from holdpoint.models.contracts import (
     BeginCall,
     Begun,
+    Check,
+    CheckReport,
     CompareCall,
     Compared,
     Done,
@@ -31,6 +35,7 @@ from holdpoint.models.contracts import (
     GateCall,
     JudgeCall,
     Judgement,
+    PostcheckCall,
     RolloutCall,
     StepCall,
     StepOutcome,
@@ -112,6 +117,18 @@ class RolloutActivities:
             freezes.covering, service=call.service, environment=call.environment, change_type=call.type
         )
         return Gate(holds=[hold_of(freeze) for freeze in found])
+
+    @activity.defn(name=contracts.POSTCHECK.name)
+    async def postcheck(self, call: PostcheckCall) -> CheckReport:
+        """Look whether every object is still as it was applied: metrics may be of something else."""
+        async with beating():
+            snapshot, cluster = await self._snapshot(call.snapshot), self._clusters.forward(_cluster(call))
+            manifests = await load(self._repositories, await self._stored(call))
+            ours = [m for m in manifests if snapshot.of(ref_of(cluster.name, m)) is not None]
+            found = [line for manifest in ours for line in await drifted(cluster, manifest, scale=False)]
+            message = "; ".join(found)[:2000] or f"All {len(ours)} objects are as they were applied."
+            check = Check(name="as_applied", passed=not found, message=message)
+            return CheckReport(passed=check.passed, checks=[check])
 
     @activity.defn(name=contracts.UNDO.name)
     async def undo(self, call: UndoCall) -> Undone:

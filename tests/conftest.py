@@ -1,6 +1,7 @@
 """What all tests share: in CI a skipped test is a failure, so that nothing is silently left out."""
 
 import os
+import sys
 
 import pytest
 
@@ -16,5 +17,5 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Fail the run in CI when a test was skipped."""
     if _skipped and os.environ.get("CI") and not hasattr(session.config, "workerinput"):
-        print("\nSkipped tests are not allowed in CI:", *_skipped, sep="\n  ")
+        sys.stderr.write("\n  ".join(["\nSkipped tests are not allowed in CI:", *_skipped]) + "\n")
         session.exitstatus = pytest.ExitCode.TESTS_FAILED

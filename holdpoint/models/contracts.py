@@ -281,6 +281,12 @@ class Gate(Model):
     holds: list[Hold] = []
 
 
+class PostcheckCall(RolloutCall):
+    """Ask whether what was applied is still there, at the end of Verifying."""
+
+    snapshot: Digest
+
+
 class UndoCall(RolloutCall):
     """Undo in reverse order from the snapshot.
 
@@ -420,6 +426,7 @@ BEGIN = Named("begin_rollout", BeginCall, Begun)
 APPLY_STEP = Named("apply_step", StepCall, StepOutcome)
 JUDGE = Named("judge", JudgeCall, Judgement)
 GATE = Named("gate", GateCall, Gate)
+POSTCHECK = Named("postcheck", PostcheckCall, CheckReport)
 UNDO = Named("undo", UndoCall, Undone)
 COMPARE = Named("compare", CompareCall, Compared)
 FINISH = Named("finish_rollout", FinishCall, Done)
@@ -435,6 +442,7 @@ ACTIVITIES: tuple[Named[Any, Any], ...] = (
     APPLY_STEP,
     JUDGE,
     GATE,
+    POSTCHECK,
     UNDO,
     COMPARE,
     FINISH,

@@ -1,7 +1,8 @@
 """The tree of errors. A "no" is data and moves the phase; an exception means "cannot go on".
 
     HoldpointError
-      PermanentError    InvalidChange, InvalidRequest, NotFound, Conflict, AccessDenied, StepConfig, PolicyBundle
+      PermanentError    InvalidChange, InvalidRequest, NotFound, Conflict, AccessDenied, Unauthenticated,
+                        StepConfig, PolicyBundle
       TransientError    UpstreamUnavailable, UpstreamRateLimited
       SettingsError     at startup only
 
@@ -39,7 +40,7 @@ class InvalidChange(PermanentError):
 
 
 class InvalidRequest(PermanentError):
-    """A request to a door names something that cannot be; `detail["mistakes"]` lists what and what is allowed."""
+    """A request to a door names something that cannot be; `detail["mistakes"]` lists what is allowed."""
 
     code = "invalid_request"
     status = 422

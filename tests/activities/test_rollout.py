@@ -113,6 +113,33 @@ async def test_object_that_the_api_server_refuses_fails_the_step_untouched(world
     assert "422" in outcome.reason.message
 
 
+async def test_what_a_stranger_changed_after_the_apply_fails_the_postcheck(world: World) -> None:
+    await world.submit("chg-1", deployment(replicas=1), service(), steps=[{"apply": {}}])
+    await world.begin()
+    await world.finish_step()
+    assert (await world.postcheck()).passed
+
+    container = {"name": "web", "image": "registry.example/shop:by-hand"}
+    edited = {"spec": {"replicas": 3, "template": {"spec": {"containers": [container]}}}}
+    world.sandbox.edit(world.path(), edited, manager="kubectl-edit")
+
+    report = await world.postcheck()
+    assert not report.passed
+    assert "registry.example/shop:by-hand" in report.checks[0].message
+    assert "replicas" not in report.checks[0].message  # how many there are may be an autoscaler's
+
+
+async def test_an_object_that_a_stranger_deleted_after_the_apply_fails_the_postcheck(world: World) -> None:
+    await world.submit("chg-1", deployment(replicas=1), service(), steps=[{"apply": {}}])
+    await world.begin()
+    await world.finish_step()
+    world.sandbox.ask("DELETE", world.path(kind="Service"))
+
+    report = await world.postcheck()
+
+    assert [check.message for check in report.checks] == ["Service shop is missing"]
+
+
 async def test_second_rollout_on_a_dirty_target_is_a_conflict(world: World) -> None:
     await world.submit("chg-1", deployment(replicas=1), steps=[{"apply": {}}])
     await world.begin()

@@ -26,6 +26,7 @@ from holdpoint.models.change import Change
 from holdpoint.models.contracts import (
     BeginCall,
     Begun,
+    CheckReport,
     CompareCall,
     Compared,
     FinishCall,
@@ -34,6 +35,7 @@ from holdpoint.models.contracts import (
     JudgeCall,
     Judgement,
     PlannedStep,
+    PostcheckCall,
     RolloutStart,
     StepCall,
     StepOutcome,
@@ -290,6 +292,11 @@ class World:
             weight=weight, since=since, window=window, analysis=analysis,
         )  # fmt: skip
         return await self.activities.judge(call)
+
+    async def postcheck(self) -> CheckReport:
+        return await self.activities.postcheck(
+            PostcheckCall(**self.of_rollout(), snapshot=self.begun.snapshot)
+        )
 
     async def undo(self) -> Undone:
         return await self.activities.undo(

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from temporalio import activity
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
+from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
 from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 
@@ -188,6 +189,21 @@ class World:
         """Start the ticket's workflow."""
         start = a_start(self.ticket, **changes)
         return await self.run(contracts.CHANGE_TICKET, start, ticket_workflow(self.ticket))
+
+    async def submit_as_the_door_does(self) -> None:
+        """Start the ticket's workflow with search attributes, for a server on which they are registered."""
+        start = a_start(self.ticket)
+        pairs = ((contracts.SEARCH_SERVICE, start.service), (contracts.SEARCH_ENVIRONMENT, start.environment))
+        attributes = [SearchAttributePair(SearchAttributeKey.for_keyword(key), value) for key, value in pairs]
+        handle = await self.client.start_workflow(
+            contracts.CHANGE_TICKET.name,
+            start,
+            id=ticket_workflow(self.ticket),
+            task_queue=self.queue,
+            result_type=Phase,
+            search_attributes=TypedSearchAttributes(attributes),
+        )
+        self._handles.append(handle)
 
     async def run(self, named: Named[Any, R], start: Model, id: str) -> WorkflowHandle[Any, R]:
         """Start a workflow on the test's task queue."""
