@@ -1,0 +1,69 @@
+"""Closing a ticket whose workflow is gone, and trying a failed rollback again."""
+
+import pytest
+
+from holdpoint.models import contracts
+from holdpoint.models.contracts import Abandoned, CloseStart, Compared, closing_workflow
+from holdpoint.models.phases import Phase
+from holdpoint.models.ticket import Reason, RollbackResult
+from tests.workflows.builders import a_rollout
+from tests.workflows.world import World
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+LOST = Reason(code="workflow_terminated", message="The ticket's workflow was terminated in Temporal.")
+SAID = Reason(code="workflow_lost", message="It was lost before anything was changed.")
+
+
+async def closed(world: World, *, dirty: bool, phase: Phase = Phase.ABORTED, already: bool = False) -> Phase:
+    """Run the closing to its end."""
+    rollouts = [a_rollout(world.ticket)] if dirty else []
+    world.answers["inspect_abandoned"] = Abandoned(
+        rollouts=rollouts, phase=phase, reason=SAID, closed=already
+    )
+    start = CloseStart(ticket=world.ticket, by="holdpoint-reconciler", reason=LOST)
+    handle = await world.run(contracts.CLOSE_ABANDONED, start, closing_workflow(world.ticket))
+    result: Phase = await handle.result()
+    return result
+
+
+async def test_a_ticket_that_left_nothing_is_closed_as_the_ledger_says(world: World) -> None:
+    assert await closed(world, dirty=False) is Phase.ABORTED
+
+    assert world.view["phase"] == "Aborted"
+    assert world.view["reason"] == SAID.model_dump()
+    assert world.view["closed_at"] is not None
+    assert world.names == ["inspect_abandoned", "archive"]
+
+
+async def test_what_is_dirty_is_undone_before_the_ticket_is_closed(world: World) -> None:
+    assert await closed(world, dirty=True) is Phase.ROLLED_BACK
+
+    assert world.view["phase"] == "RolledBack"
+    assert world.view["reason"] == LOST.model_dump()
+    assert world.calls_of(contracts.BEGIN)[0].start.mode == "undo"
+    assert contracts.APPLY_STEP.name not in world.names
+    assert world.names[-1] == contracts.ARCHIVE.name
+
+
+async def test_an_undo_that_does_not_restore_ends_in_rollback_failed(world: World) -> None:
+    world.answers["compare"] = Compared(result=RollbackResult.DIVERGED, differences=["x"])
+
+    assert await closed(world, dirty=True) is Phase.ROLLBACK_FAILED
+
+    assert world.view["reason"]["code"] == "rollback_failed"
+
+
+async def test_a_rollback_after_rollback_failed_ends_in_rolled_back(world: World) -> None:
+    phase = await closed(world, dirty=True, phase=Phase.ROLLBACK_FAILED, already=True)
+
+    assert phase is Phase.ROLLED_BACK
+    assert world.phases == ["RollingBack", "RolledBack"]
+    assert [body["phase"] for body in world.bodies("rollout.finished")] == ["RolledBack"]
+
+
+async def test_a_ticket_that_is_closed_already_is_only_archived(world: World) -> None:
+    assert await closed(world, dirty=False, phase=Phase.SUCCEEDED, already=True) is Phase.SUCCEEDED
+
+    assert world.phases == []
+    assert world.names[-1] == contracts.ARCHIVE.name
