@@ -9,6 +9,7 @@ from holdpoint.models.contracts import Check, CheckReport, Compared, Gate, StepC
 from holdpoint.models.phases import Phase
 from holdpoint.models.record import EntryDraft
 from holdpoint.models.ticket import Reason, RollbackResult
+from tests.workflows.broken_rollouts import BurstingRollout
 from tests.workflows.builders import (
     a_hold,
     a_verdict,
@@ -17,7 +18,9 @@ from tests.workflows.builders import (
     down,
     held,
 )
+from tests.workflows.conftest import a_worker
 from tests.workflows.world import World, applied
+from workflows.ticket import ChangeTicket
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -216,3 +219,14 @@ async def test_a_success_that_cannot_be_written_down_is_undone_not_claimed(world
 
     assert await world.ends() is Phase.ROLLED_BACK
     assert world.view["reason"]["code"] == "conflict"
+
+
+async def test_what_no_except_clause_catches_is_undone_too(world: World) -> None:
+    world.queue = "bursting"
+    workflows = [ChangeTicket, BurstingRollout]
+    async with a_worker(world.client, queue=world.queue, workflows=workflows):
+        await world.submit()
+
+        assert await world.ends() is Phase.ROLLED_BACK
+    assert world.view["reason"] == {"code": "error", "message": "Holdpoint broke: Burst: a bug"}
+    assert contracts.COMPARE.name in world.names
