@@ -8,7 +8,7 @@ from holdpoint.clients.catalog import Catalog, NullCatalog
 from holdpoint.models.errors import UpstreamUnavailable
 from holdpoint.models.policy import Window
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "catalog.yaml"
+EXAMPLE = Path(__file__).parents[2] / "holdpoint" / "embedded" / "catalog.yaml"
 
 
 def catalog(tmp_path: Path, text: str) -> Catalog:
@@ -17,11 +17,11 @@ def catalog(tmp_path: Path, text: str) -> Catalog:
 
 
 def test_shipped_example_is_valid() -> None:
-    facts = Catalog(EXAMPLE).facts("shop")
+    facts = Catalog(EXAMPLE).facts("checkout")
 
     assert facts.known
-    assert facts.owner == "team-shop"
-    assert facts.windows[0].zone == "Europe/Berlin"
+    assert (facts.owner, facts.backup_owner) == ("team-payments", "team-shop")
+    assert facts.windows[0].days == ["tue", "wed", "thu"]
 
 
 def test_service_without_windows_has_those_of_the_file() -> None:
