@@ -59,7 +59,7 @@ def _move_aside(db: Connection, holder: TicketView, emergency: str) -> None:
     update = ROLLBACK if holder.phase in IN_ROLLOUT else ABORT if holder.phase in BEFORE_ROLLOUT else None
     if update is None:
         return
-    why = f"The emergency {emergency} needs the target, and this change was on hold."
+    why = f"The emergency {emergency} needs the target, and this change was on hold"
     word = Control(verb="rollback" if update is ROLLBACK else "abort", by=emergency, reason=why)
     outbox.post(
         db,

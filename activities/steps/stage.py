@@ -69,7 +69,7 @@ class Stage:
         patience = patience_of(manifest) if limit is None else limit
         found = await wait_ready(self.cluster, self.ref(manifest), patience=patience, limit=limit)
         if not found.ready:
-            raise Stopped(failed("not_ready", f"Not ready: {found.message}."))
+            raise Stopped(failed("not_ready", f"Not ready: {found.message.rstrip('.')}."))
 
     def _key(self, ref: ObjectRef, how: str) -> str:
         stage = f"{self.call.step.index}/{self.call.stage}/{self.call.weight}/{ref.kind}/{ref.name}"
