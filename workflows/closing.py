@@ -2,7 +2,7 @@
 
 from temporalio import workflow
 from temporalio.common import VersioningBehavior
-from temporalio.exceptions import ChildWorkflowError
+from temporalio.exceptions import ApplicationError, ChildWorkflowError
 
 from holdpoint.models import contracts
 from holdpoint.models.contracts import INSPECT, Abandoned, Call, CloseStart, RolloutResult, RolloutStart
@@ -10,6 +10,7 @@ from holdpoint.models.phases import Phase
 from holdpoint.models.ticket import Reason
 from workflows.archive import archive_evidence
 from workflows.execution import start_when_free
+from workflows.failures import Broken, Overdue
 from workflows.limits import CLOSE_BOUND, LOST_ROLLOUTS
 from workflows.record_keeping import Clerk
 from workflows.shield import to_the_end
@@ -28,8 +29,14 @@ class CloseAbandoned:
 
     @workflow.run
     async def run(self, start: CloseStart) -> Phase:
-        """Look what is left, undo it, record how the ticket ends, and archive it."""
-        return await to_the_end(self._close(), on_cancel=lambda: None)
+        """Look what is left, undo it, record how the ticket ends, and archive it.
+
+        What cannot be closed now fails this workflow; the reconciler, or a person, starts it again.
+        """
+        try:
+            return await to_the_end(self._close(), on_cancel=lambda: None)
+        except (Broken, Overdue) as error:
+            raise ApplicationError(str(error), type=error.reason.code, non_retryable=True) from error
 
     async def _close(self) -> Phase:
         self.clerk.note("closing.started", self.start.reason.model_dump(), by=self.start.by)

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, TimeoutError, TimeoutType
 
 from holdpoint.models import contracts
@@ -104,6 +105,12 @@ def of_activity(name: str, error: ActivityError) -> Exception:
             USUAL.get(name, HoldCode.LEDGER_DOWN), f"`{name}` did not answer in time ({_kind(cause)})."
         )
     return Broken(Reason(code=HoldpointError.code, message=f"`{name}` failed: {cause or error}"))
+
+
+def bug(error: BaseException) -> Reason:
+    """Return the reason of what only a mistake of ours can explain, and log it whole."""
+    workflow.logger.error("workflow.broke", exc_info=error)
+    return Reason(code=HoldpointError.code, message=f"Holdpoint broke: {type(error).__name__}: {error}"[:500])
 
 
 def _kind(error: TimeoutError) -> str:

@@ -23,7 +23,7 @@ from holdpoint.models.contracts import (
 from holdpoint.models.phases import Phase
 from holdpoint.models.ticket import Reason
 from workflows.canary import run_steps, verify
-from workflows.failures import Broken, Fallen, Lost, Overdue, Stopped
+from workflows.failures import Broken, Fallen, Lost, Overdue, Stopped, bug
 from workflows.limits import CLOSE_BOUND, UNDO_BOUND
 from workflows.rollback import roll_back
 from workflows.rollout_state import RolloutWork
@@ -132,8 +132,7 @@ class Rollout(RolloutWork):
             return self.why_stopped()
         if isinstance(error, Broken | Fallen | Lost | Overdue):
             return error.reason
-        workflow.logger.error("rollout.broke", exc_info=error)
-        return Reason(code="error", message=f"Holdpoint broke: {type(error).__name__}: {error}"[:500])
+        return bug(error)
 
     @workflow.query(name=contracts.QUERY_STATE)
     def state(self) -> RolloutState:

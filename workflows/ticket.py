@@ -15,7 +15,7 @@ from workflows.approval import gather_approvals
 from workflows.archive import archive
 from workflows.evaluation import evaluate
 from workflows.execution import follow_rollout
-from workflows.failures import Broken, Overdue, Stopped
+from workflows.failures import Broken, Overdue, Stopped, bug
 from workflows.handlers import TicketHandlers
 from workflows.precheck import precheck
 from workflows.refusals import requested
@@ -57,6 +57,10 @@ class ChangeTicket(TicketHandlers):
                 self.move(self._where_holds_end(), overdue.reason)
             except Broken as broken:
                 self.move(Phase.ERRORED, broken.reason)
+            except Exception as error:
+                if self.hand_off.launched:
+                    raise  # the rollout goes on; this task is tried again until the code is mended
+                self.move(Phase.ERRORED, bug(error))
         await archive(self)
         await workflow.wait_condition(workflow.all_handlers_finished)
         return self.phase

@@ -1,6 +1,9 @@
 """The branches of a ticket's life, each driven to its end; `record.py` runs them on a real server."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+from temporalio.client import WorkflowUpdateFailedError
 
 from holdpoint.models import contracts
 from holdpoint.models.contracts import (
@@ -25,6 +28,8 @@ from tests.workflows.builders import (
     an_apply,
     an_approval,
     an_evaluation,
+    down,
+    held,
 )
 from tests.workflows.world import World
 
@@ -176,6 +181,73 @@ async def closed_for_it(world: World) -> None:
     assert await handle.result() is Phase.ROLLED_BACK
 
 
+async def policy_down(world: World) -> None:
+    """The policy engine is away for longer than one round of attempts."""
+    world.answers["evaluate"] = [*[down("OPA")] * 5, an_evaluation(plan=SHORT)]
+    await _ends(world, Phase.SUCCEEDED)
+
+
+async def paused_in_the_lane(world: World) -> None:
+    """Paused while it waits, which gives its place away; after a while nobody has resumed it."""
+    world.answers["evaluate"] = an_evaluation(obligations={"pause_bound": 0.5})
+    world.answers["schedule"] = Scheduled(granted=False, holds=[a_hold(HoldCode.LANE, ref="chg-other")])
+    await world.submit()
+    await world.is_held("lane")
+    await world.tell(contracts.PAUSE, a_control("pause"))
+    assert await world.ends() is Phase.EXPIRED
+
+
+async def without_a_verdict(world: World) -> None:
+    """No data, until the hold has lasted as long as it may."""
+    world.answers["evaluate"] = an_evaluation(plan=SHORT, obligations={"hold_bound": 4.0})
+    world.answers["judge"] = a_verdict("no_data")
+    await _ends(world, Phase.ROLLED_BACK)
+
+
+async def frozen_before_the_first_write(world: World) -> None:
+    """A freeze came before anything was sent, and the ticket is aborted."""
+    world.answers["apply_step"] = held()
+    await world.submit()
+    await world.is_held("frozen")
+    await world.tell(contracts.ABORT, a_control("abort"))
+    assert await world.ends() is Phase.ABORTED
+
+
+async def left_partial(world: World) -> None:
+    """The undo leaves something of ours, twice."""
+    world.answers["evaluate"] = an_evaluation(plan=SHORT)
+    world.answers["judge"] = a_verdict("fail")
+    world.answers["compare"] = Compared(result=RollbackResult.PARTIAL, differences=["a: b: 1 -> 2"])
+    await _ends(world, Phase.ROLLBACK_FAILED)
+
+
+async def cancelled(world: World) -> None:
+    """Temporal's cancel, while a step is in flight and the word of a person crosses it."""
+    world.answers["apply_step"] = world.hang
+    await world.submit()
+    await world.asked(contracts.APPLY_STEP)
+    await world.of_ticket.cancel()
+    await world.of_rollout.cancel()
+    assert await world.ends() is Phase.ROLLED_BACK
+
+
+async def continued(world: World) -> None:
+    """A long wait goes on in a new run, with a denied attempt, and is granted there."""
+    world.answers["evaluate"] = an_evaluation(plan=SHORT)
+    world.answers["schedule"] = Scheduled(granted=False, holds=[a_hold(HoldCode.LANE, ref="chg-other")])
+    ticket = await world.submit(verify=0.5)
+    await world.is_held("lane")
+    with suppress(WorkflowUpdateFailedError):
+        await world.tell(contracts.ROLLBACK, a_control("rollback"))
+    while (await world.of_ticket.describe()).run_id == ticket.first_execution_run_id:
+        asked = len(world.calls_of(contracts.SCHEDULE))
+        await world.wake()
+        await world.asked(contracts.SCHEDULE, asked + 1)
+    world.answers["schedule"] = Scheduled(granted=True)
+    await world.wake()
+    assert await world.of_ticket.result() is Phase.SUCCEEDED
+
+
 BRANCHES: tuple[Branch, ...] = (
     succeeded,
     applied,
@@ -193,6 +265,13 @@ BRANCHES: tuple[Branch, ...] = (
     metrics_down,
     lost_rollout,
     closed_for_it,
+    policy_down,
+    paused_in_the_lane,
+    without_a_verdict,
+    frozen_before_the_first_write,
+    left_partial,
+    cancelled,
+    continued,
 )
 
 

@@ -5,10 +5,13 @@ that was saved before must still replay.
 """
 
 import asyncio
+import json
+import re
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from temporalio.client import WorkflowHandle
 from temporalio.common import SearchAttributeKey
@@ -32,8 +35,19 @@ async def record(env: WorkflowEnvironment, branch: Branch) -> None:
     await branch(world)
     closing = env.client.get_workflow_handle(closing_workflow(world.ticket))
     named = {"ticket": world.of_ticket, "rollout": world.of_rollout, "closing": closing}
+    if (first := await _first_run(world)) is not None:
+        named["before"] = first
     for part, handle in named.items():
         await _save(handle, HISTORIES / f"{branch.__name__}.{part}.json")
+
+
+async def _first_run(world: World) -> WorkflowHandle[Any, Any] | None:
+    """Return the first run of a ticket that was continued in another."""
+    started = world.handles[0]
+    now = (await started.describe()).run_id
+    if started.first_execution_run_id == now:
+        return None
+    return world.client.get_workflow_handle(started.id, run_id=started.first_execution_run_id)
 
 
 async def _save(handle: WorkflowHandle[object, object], file: Path) -> None:
@@ -41,7 +55,19 @@ async def _save(handle: WorkflowHandle[object, object], file: Path) -> None:
         history = await handle.fetch_history()
     except RPCError:
         return  # it had no part in this branch
-    await asyncio.to_thread(file.write_text, history.to_json() + "\n")
+    await asyncio.to_thread(file.write_text, _without_machine(history.to_json_dict()) + "\n")
+
+
+def _without_machine(history: dict[str, Any]) -> str:
+    """Return a history as text, without what only tells where it was recorded."""
+    text = json.dumps(history)
+    for identity in set(re.findall(r'"identity": "([^"]+@[^"]+)"', text)):
+        text = text.replace(identity, "recorder")
+    return json.dumps(json.loads(text, object_hook=_without_trace), indent=1, sort_keys=True)
+
+
+def _without_trace(value: dict[str, Any]) -> dict[str, Any]:
+    return {key: one for key, one in value.items() if key != "stackTrace"}
 
 
 @asynccontextmanager

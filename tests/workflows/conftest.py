@@ -33,8 +33,8 @@ FAST = (
     'history.workflowIdReuseMinimalInterval="0s"',
     "limit.historyCount.suggestContinueAsNew=100",
 )
-"""Without the first four each timer takes a second, and each workflow task 40 ms; the last two let a test see how
-a ticket goes on in a new run."""
+"""Without the first four each timer takes a second, and each workflow task 40 ms; the last two let a test
+see how a ticket goes on in a new run."""
 VERSION = WorkerDeploymentVersion(deployment_name="tests", build_id="1")
 BEAT = timedelta(milliseconds=50)
 """A cancelled activity learns of it with its next heartbeat; tests do not wait for the usual one."""
@@ -96,15 +96,20 @@ async def world(env: WorkflowEnvironment, worker: Worker) -> AsyncIterator[World
     await world.close()
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def live_env() -> AsyncIterator[WorkflowEnvironment]:
-    """A real server in real time: the skipping one loses cancels that meet the end of an activity."""
-    async with await WorkflowEnvironment.start_local(
+async def started_live() -> WorkflowEnvironment:
+    """Start a real server."""
+    return await WorkflowEnvironment.start_local(
         data_converter=pydantic_data_converter,
         dev_server_existing_path=str(BIN / "temporal"),
         dev_server_extra_args=[arg for setting in FAST for arg in ("--dynamic-config-value", setting)],
         search_attributes=[SearchAttributeKey.for_keyword(name) for name in SEARCHED],
-    ) as env:
+    )
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def live_env() -> AsyncIterator[WorkflowEnvironment]:
+    """A real server in real time: the skipping one loses cancels that meet the end of an activity."""
+    async with await started_live() as env:
         yield env
 
 
@@ -112,7 +117,7 @@ async def live_env() -> AsyncIterator[WorkflowEnvironment]:
 async def live_worker(live_env: WorkflowEnvironment) -> AsyncIterator[Worker]:
     """The worker of the real server."""
     async with a_worker(live_env.client, version=VERSION) as worker:
-        await _make_current(live_env.client)
+        await make_current(live_env.client)
         yield worker
     await asyncio.sleep(
         0.3
@@ -127,7 +132,7 @@ async def live(live_env: WorkflowEnvironment, live_worker: Worker) -> AsyncItera
     await world.end_at_once()
 
 
-async def _make_current(client: Client) -> None:
+async def make_current(client: Client) -> None:
     """Make the tests' version current: nothing is handed out before. It exists from its first poll on."""
     request = SetWorkerDeploymentCurrentVersionRequest(
         namespace=client.namespace,

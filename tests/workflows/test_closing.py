@@ -1,12 +1,14 @@
 """Closing a ticket whose workflow is gone, and trying a failed rollback again."""
 
 import pytest
+from temporalio.client import WorkflowFailureError
+from temporalio.exceptions import ApplicationError
 
 from holdpoint.models import contracts
 from holdpoint.models.contracts import Abandoned, CloseStart, Compared, closing_workflow
 from holdpoint.models.phases import Phase
 from holdpoint.models.ticket import Reason, RollbackResult
-from tests.workflows.builders import a_rollout
+from tests.workflows.builders import a_rollout, broken
 from tests.workflows.world import World
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -67,3 +69,15 @@ async def test_a_ticket_that_is_closed_already_is_only_archived(world: World) ->
 
     assert world.phases == []
     assert world.names[-1] == contracts.ARCHIVE.name
+
+
+async def test_what_cannot_be_closed_now_fails_and_can_be_started_again(world: World) -> None:
+    world.answers["inspect_abandoned"] = broken("not_found", "There is no such ticket.")
+    start = CloseStart(ticket=world.ticket, by="holdpoint-reconciler", reason=LOST)
+    handle = await world.run(contracts.CLOSE_ABANDONED, start, closing_workflow(world.ticket))
+
+    with pytest.raises(WorkflowFailureError) as caught:
+        await handle.result()
+
+    assert isinstance(caught.value.cause, ApplicationError)
+    assert caught.value.cause.type == "not_found"

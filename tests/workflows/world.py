@@ -55,9 +55,9 @@ WORLDS: dict[str, "World"] = {}
 class World:
     """The ledger's view of one ticket, what every activity was asked, and what each is to answer."""
 
-    def __init__(self, env: WorkflowEnvironment, queue: str = QUEUE) -> None:
+    def __init__(self, env: WorkflowEnvironment, queue: str = QUEUE, ticket: str | None = None) -> None:
         self.env, self.queue = env, queue
-        self.ticket = f"chg-{next(_numbers):010d}"
+        self.ticket = ticket or f"chg-{next(_numbers):010d}"
         self.calls: list[tuple[str, Any]] = []
         self.entries: dict[str, EntryDraft] = {}
         self.view: dict[str, Any] = {}
@@ -65,7 +65,7 @@ class World:
         self.answers: dict[str, Any] = {}
         self.hanging, self._released = 0, False
         self._changed = asyncio.Event()
-        self._handles: list[WorkflowHandle[Any, Any]] = []
+        self.handles: list[WorkflowHandle[Any, Any]] = []
         WORLDS[self.ticket] = self
 
     # What activities do
@@ -203,14 +203,14 @@ class World:
             result_type=Phase,
             search_attributes=TypedSearchAttributes(attributes),
         )
-        self._handles.append(handle)
+        self.handles.append(handle)
 
     async def run(self, named: Named[Any, R], start: Model, id: str) -> WorkflowHandle[Any, R]:
         """Start a workflow on the test's task queue."""
         handle: WorkflowHandle[Any, R] = await self.client.start_workflow(
             named.name, start, id=id, task_queue=self.queue, result_type=named.result
         )
-        self._handles.append(handle)
+        self.handles.append(handle)
         return handle
 
     @property
@@ -255,13 +255,13 @@ class World:
         """Return the phase that the ticket ends in, letting time pass as needed."""
         # Only a handle that came from a start lets the server's clock skip.
         async with asyncio.timeout(PATIENCE):
-            phase: Phase = await self._handles[0].result()
+            phase: Phase = await self.handles[0].result()
         return phase
 
     async def end_at_once(self) -> None:
         """Leave nothing behind on a real server."""
         self.release()
-        for handle in (self.of_ticket, self.of_rollout, *self._handles):
+        for handle in (self.of_ticket, self.of_rollout, *self.handles):
             with suppress(RPCError):
                 await handle.terminate("the test is over")
 
@@ -275,7 +275,7 @@ class World:
         self.ledger_is_down = False
         self.release()
         async with asyncio.timeout(PATIENCE):
-            for handle in self._handles:
+            for handle in self.handles:
                 with suppress(WorkflowFailureError):
                     await handle.result()
 
