@@ -29,8 +29,7 @@ WHOLE = 100
 
 async def run_steps(work: RolloutWork) -> None:
     """Run every step of the plan, in order."""
-    for step in work.start.plan:
-        work.current = step.index
+    for work.current, step in enumerate(work.start.plan):
         work.mark(StepStatus.RUNNING)
         work.clerk.note("step.started", {"step": step.name, "kind": step.kind}, steps=work.shown_steps())
         await _run_weights(work, step)
@@ -99,7 +98,7 @@ async def _bring(
         _show_held(work, outcome)
         if work.clerk.wakes > seen:
             work.looked = seen  # what woke us may have been answered before this outcome was known
-        await _hold_on(work, look_again(), seen)
+        await _until_looked(work, seen)
 
 
 def _begun(work: RolloutWork) -> Begun:
@@ -118,7 +117,7 @@ async def _apply(work: RolloutWork, call: StepCall) -> StepOutcome:
         summary=_summary(call),
         limit=LIMITS[APPLY_STEP.name].over(float(own)),
         bound=work.hold_bound,
-        idle=lambda pause: _hold_on(work, pause, work.clerk.wakes),
+        idle=lambda pause: _hold_on(work, pause, work.clerk.wakes),  # until woken from now on
     )
     work.touched = before or outcome.mutated
     return outcome
@@ -128,7 +127,7 @@ async def _until_clear(work: RolloutWork) -> None:
     """Wait as long as anything but an outage holds the rollout; the ledger would refuse the writes anyway."""
     work.check()
     while work.clerk.holds.forbids_writing:
-        await _hold_on(work, look_again(), None)
+        await _until_looked(work, None)
 
 
 async def _hold_on(work: RolloutWork, longest: timedelta, seen: int | None) -> None:
@@ -145,8 +144,14 @@ async def _hold_on(work: RolloutWork, longest: timedelta, seen: int | None) -> N
             await work.pass_time(left, ready, "Held")
         else:
             await work.live.glance(left, ready)
+
+
+async def _until_looked(work: RolloutWork, seen: int | None) -> None:
+    """Pass held time; when nobody has woken it for long, look as if somebody had."""
+    until = workflow.now() + look_again()
+    await _hold_on(work, until - workflow.now(), seen)
     if workflow.now() >= until:
-        work.clerk.wakes += 1  # look again, as if a wake-up had not been lost
+        work.clerk.wakes += 1
 
 
 def _show_held(work: RolloutWork, outcome: StepOutcome) -> None:

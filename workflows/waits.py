@@ -17,10 +17,10 @@ async def wait(ticket: TicketState, ready: Callable[[], bool], *, until: datetim
     A long wait goes on in a new run when Temporal suggests it; everything that counts is carried over.
     """
     clerk = ticket.clerk
-    while not ready() and workflow.now() < until:
+    while _must_continue() or (not ready() and workflow.now() < until):
         recorded = await clerk.flush()
         _check(ticket)
-        if workflow.info().is_continue_as_new_suggested():
+        if _must_continue():
             workflow.continue_as_new(ticket.start.model_copy(update={"resumed": memory.of(ticket)}))
         ends = [until, clerk.holds.next_end() or until]
         if not recorded:
@@ -29,6 +29,11 @@ async def wait(ticket: TicketState, ready: Callable[[], bool], *, until: datetim
             lambda: ready() or ticket.stopping() or clerk.fresh, min(ends) - workflow.now(), summary
         )
     _check(ticket)
+
+
+def _must_continue() -> bool:
+    """Tell whether the history is long. Asked before `ready`: a ticket that is woken all the time waits, too."""
+    return workflow.info().is_continue_as_new_suggested()
 
 
 def idling(ticket: TicketState) -> Callable[[timedelta], Awaitable[None]]:
