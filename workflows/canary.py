@@ -29,7 +29,8 @@ WHOLE = 100
 
 async def run_steps(work: RolloutWork) -> None:
     """Run every step of the plan, in order."""
-    for work.current, step in enumerate(work.start.plan):
+    for index, step in enumerate(work.start.plan):
+        work.current = index
         work.mark(StepStatus.RUNNING)
         work.clerk.note("step.started", {"step": step.name, "kind": step.kind}, steps=work.shown_steps())
         await _run_weights(work, step)
