@@ -32,7 +32,7 @@ async def wait(ticket: TicketState, ready: Callable[[], bool], *, until: datetim
 
 
 def _must_continue() -> bool:
-    """Tell whether the history is long. Asked before `ready`: a ticket that is woken all the time waits, too."""
+    """Tell whether the history is long. Asked before `ready`: a storm of wake-ups must not hide it."""
     return workflow.info().is_continue_as_new_suggested()
 
 
