@@ -17,11 +17,12 @@ from holdpoint.ledger.export import build_evidence
 from holdpoint.ledger.signing import Signer
 from holdpoint.ledger.store import Ledger
 from holdpoint.models import contracts
-from holdpoint.models.contracts import Abandoned, ArchiveCall, Archived, Call, RolloutResult, RolloutStart
+from holdpoint.models.activity_calls import Abandoned, ArchiveCall, Archived, Call
 from holdpoint.models.errors import UpstreamUnavailable
 from holdpoint.models.phases import TRANSITIONS, Phase
 from holdpoint.models.record import EntryDraft, Intent, TargetRow
 from holdpoint.models.ticket import Reason, TicketView
+from holdpoint.models.workflow_messages import RolloutResult, RolloutStart
 
 ACTOR = "holdpoint"
 

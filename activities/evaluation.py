@@ -15,8 +15,8 @@ from holdpoint.clients.kubernetes import Clusters
 from holdpoint.ledger import freezes, tickets
 from holdpoint.ledger.store import Ledger
 from holdpoint.ledger.tickets import StoredChange
-from holdpoint.models.contracts import PlannedStep
 from holdpoint.models.errors import NotFound
+from holdpoint.models.plan import PlannedStep
 from holdpoint.models.policy import Decision, DiffFacts, PolicyInput, ServiceFacts, Unknown
 from holdpoint.models.windows import DAYS, local_time, open_now
 

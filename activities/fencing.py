@@ -12,7 +12,7 @@ from typing import Any
 from activities.doors import Door
 from holdpoint.clients.cluster import Cluster
 from holdpoint.ledger import intents
-from holdpoint.models.contracts import RolloutCall
+from holdpoint.models.activity_calls import RolloutCall
 from holdpoint.models.errors import NotFound, PermanentError, UpstreamUnavailable
 from holdpoint.models.record import AlreadyClosed, Intent, IntentRequest, LeftOpen, ObjectRef, Refused
 from holdpoint.models.redact import redact

@@ -16,7 +16,7 @@ from activities.doors import Door
 from activities.writes import Body, Write
 from holdpoint.clients.cluster import INTENT_ANNOTATION, Cluster, Receipt
 from holdpoint.ledger.canonical import digest_of
-from holdpoint.models.contracts import RolloutCall, StepOutcome
+from holdpoint.models.activity_calls import RolloutCall, StepOutcome
 from holdpoint.models.errors import Conflict, NotFound, PermanentError, UpstreamUnavailable
 from holdpoint.models.record import (
     AlreadyClosed,

@@ -10,7 +10,8 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, 
 
 from holdpoint.ledger import entries
 from holdpoint.ledger.store import Ledger
-from holdpoint.models.contracts import UNDO, Call
+from holdpoint.models.activity_calls import Call
+from holdpoint.models.contracts import UNDO
 from holdpoint.models.errors import HoldpointError, TransientError
 from holdpoint.models.redact import redact
 

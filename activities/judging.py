@@ -13,7 +13,7 @@ from holdpoint.clients.metrics import Metrics
 from holdpoint.judge.share import Finding, Judged, judge
 from holdpoint.judge.verdict import sentence, worst
 from holdpoint.ledger.blobs import Blobs
-from holdpoint.models.contracts import JudgeCall, Judgement
+from holdpoint.models.activity_calls import JudgeCall, Judgement
 from holdpoint.models.errors import StepConfig, TransientError
 from holdpoint.models.ticket import Verdict, VerdictCode
 

@@ -18,8 +18,9 @@ from activities.writes import Apply
 from holdpoint.clients.cluster import Cluster, ref_of
 from holdpoint.clients.git import Repositories
 from holdpoint.ledger.tickets import StoredChange
-from holdpoint.models.contracts import Check, PlannedStep
+from holdpoint.models.activity_calls import Check
 from holdpoint.models.errors import AccessDenied, Conflict, InvalidChange, NotFound, StepConfig
+from holdpoint.models.plan import PlannedStep
 from holdpoint.models.record import Freeze
 
 HEALTH_TRIES, HEALTH_PAUSE = 8, 2.0

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from holdpoint.models.contracts import Quorum
+from holdpoint.models.activity_calls import Quorum
 from holdpoint.models.policy import ApprovalNeed
 from holdpoint.models.record import Entry
 

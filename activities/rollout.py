@@ -21,8 +21,7 @@ from holdpoint.ledger.blobs import Blobs
 from holdpoint.ledger.store import Ledger
 from holdpoint.ledger.tickets import StoredChange, change_of
 from holdpoint.models import contracts
-from holdpoint.models.base import Digest
-from holdpoint.models.contracts import (
+from holdpoint.models.activity_calls import (
     BeginCall,
     Begun,
     Check,
@@ -42,6 +41,7 @@ from holdpoint.models.contracts import (
     UndoCall,
     Undone,
 )
+from holdpoint.models.base import Digest
 from holdpoint.models.errors import Conflict, PermanentError, UpstreamUnavailable
 from holdpoint.models.record import EntryDraft, Intent
 from holdpoint.models.redact import redact

@@ -5,19 +5,14 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from holdpoint.ledger import freezes, outbox, targets, tickets
-from holdpoint.models.contracts import (
-    ABORT,
-    EMERGENCY,
-    ROLLBACK,
-    Control,
-    ScheduleCall,
-    Scheduled,
-)
+from holdpoint.models.activity_calls import ScheduleCall, Scheduled
+from holdpoint.models.contracts import ABORT, EMERGENCY, ROLLBACK
 from holdpoint.models.phases import Phase
 from holdpoint.models.policy import Window
 from holdpoint.models.record import Freeze, LanePlace
 from holdpoint.models.ticket import Hold, HoldCode, TicketView
 from holdpoint.models.windows import next_opening
+from holdpoint.models.workflow_messages import Control
 
 IN_ROLLOUT = frozenset({Phase.EXECUTING, Phase.VERIFYING})
 BEFORE_ROLLOUT = frozenset({Phase.SCHEDULED, Phase.PRECHECKING})

@@ -19,7 +19,7 @@ from holdpoint.ledger import clock, entries, freezes, targets, tickets
 from holdpoint.ledger.store import Ledger
 from holdpoint.ledger.tickets import StoredChange
 from holdpoint.models import contracts
-from holdpoint.models.contracts import (
+from holdpoint.models.activity_calls import (
     Call,
     CheckReport,
     Done,

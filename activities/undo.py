@@ -17,7 +17,7 @@ from activities.writes import Delete, Restore
 from holdpoint.clients.cluster import Cluster
 from holdpoint.ledger import intents
 from holdpoint.ledger.store import Ledger
-from holdpoint.models.contracts import Compared, UndoCall
+from holdpoint.models.activity_calls import Compared, UndoCall
 from holdpoint.models.errors import PermanentError, UpstreamUnavailable
 from holdpoint.models.record import Intent, ObjectRef
 from holdpoint.models.ticket import RollbackResult

@@ -6,7 +6,7 @@ number that is really reached is what is shown and judged.
 
 from math import floor
 
-from holdpoint.models.contracts import WeightPlan
+from holdpoint.models.plan import WeightPlan
 
 TOLERANCE = 0.1
 """Part of the weight asked for that the weight reached may be away from it without a warning."""

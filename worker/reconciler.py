@@ -16,10 +16,11 @@ import structlog
 from holdpoint.clients.temporal import Temporal
 from holdpoint.ledger import targets, tickets
 from holdpoint.ledger.store import Ledger
-from holdpoint.models.contracts import CloseStart, closing_workflow, rollout_workflow, ticket_workflow
+from holdpoint.models.contracts import closing_workflow, rollout_workflow, ticket_workflow
 from holdpoint.models.errors import Conflict, HoldpointError
 from holdpoint.models.phases import Phase
 from holdpoint.models.ticket import Reason, TicketView
+from holdpoint.models.workflow_messages import CloseStart
 from worker.executions import Executions, Standing
 
 log = structlog.get_logger()

@@ -2,7 +2,7 @@
 
 from temporalio import workflow
 
-from holdpoint.models.contracts import Evaluation
+from holdpoint.models.activity_calls import Evaluation
 from holdpoint.models.phases import Phase
 from holdpoint.models.ticket import Reason
 from workflows.failures import Broken

@@ -2,7 +2,8 @@
 
 from temporalio import workflow
 
-from holdpoint.models.contracts import ARCHIVE, ArchiveCall
+from holdpoint.models.activity_calls import ArchiveCall
+from holdpoint.models.contracts import ARCHIVE
 from workflows.failures import Broken, Overdue
 from workflows.limits import CLOSE_BOUND
 from workflows.record_keeping import Clerk

@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from holdpoint.models.base import Digest
-from holdpoint.models.contracts import ApprovalGiven
 from holdpoint.models.policy import ApprovalNeed
 from holdpoint.models.ticket import Approval, ApprovalsView
+from holdpoint.models.workflow_messages import ApprovalGiven
 
 RUNGS = ("reminded", "escalated", "expired")
 

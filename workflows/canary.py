@@ -5,16 +5,10 @@ from typing import Literal
 
 from temporalio import workflow
 
-from holdpoint.models.contracts import (
-    APPLY_STEP,
-    POSTCHECK,
-    Begun,
-    PlannedStep,
-    PostcheckCall,
-    StepCall,
-    StepOutcome,
-)
+from holdpoint.models.activity_calls import Begun, PostcheckCall, StepCall, StepOutcome
+from holdpoint.models.contracts import APPLY_STEP, POSTCHECK
 from holdpoint.models.phases import Phase
+from holdpoint.models.plan import PlannedStep
 from holdpoint.models.ticket import Hold, HoldCode, Reason, StepStatus
 from workflows.failures import Broken, Fallen, Lost
 from workflows.holds import FROZEN, STEP

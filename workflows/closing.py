@@ -5,9 +5,11 @@ from temporalio.common import VersioningBehavior
 from temporalio.exceptions import ApplicationError, ChildWorkflowError
 
 from holdpoint.models import contracts
-from holdpoint.models.contracts import INSPECT, Abandoned, Call, CloseStart, RolloutResult, RolloutStart
+from holdpoint.models.activity_calls import Abandoned, Call
+from holdpoint.models.contracts import INSPECT
 from holdpoint.models.phases import Phase
 from holdpoint.models.ticket import Reason
+from holdpoint.models.workflow_messages import CloseStart, RolloutResult, RolloutStart
 from workflows.archive import archive_evidence
 from workflows.execution import start_when_free
 from workflows.failures import Broken, Overdue

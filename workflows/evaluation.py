@@ -3,7 +3,8 @@
 from datetime import timedelta
 from typing import Any
 
-from holdpoint.models.contracts import EVALUATE, EvaluateCall, Evaluation
+from holdpoint.models.activity_calls import EvaluateCall, Evaluation
+from holdpoint.models.contracts import EVALUATE
 from holdpoint.models.phases import Phase
 from holdpoint.models.policy import Decision
 from holdpoint.models.ticket import Reason

@@ -10,18 +10,11 @@ from temporalio import workflow
 from temporalio.exceptions import ChildWorkflowError, FailureError, WorkflowAlreadyStartedError
 from temporalio.workflow import ParentClosePolicy
 
-from holdpoint.models.contracts import (
-    INSPECT,
-    ROLLOUT,
-    SIGNAL_CONTROL,
-    Abandoned,
-    Call,
-    RolloutResult,
-    RolloutStart,
-    rollout_workflow,
-)
+from holdpoint.models.activity_calls import Abandoned, Call
+from holdpoint.models.contracts import INSPECT, ROLLOUT, SIGNAL_CONTROL, rollout_workflow
 from holdpoint.models.phases import Phase
 from holdpoint.models.ticket import Hold, HoldCode, Reason
+from holdpoint.models.workflow_messages import RolloutResult, RolloutStart
 from workflows.failures import Broken, Overdue, Stopped
 from workflows.hand_off import Child
 from workflows.holds import PAUSED

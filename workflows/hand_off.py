@@ -4,8 +4,8 @@ from typing import Any
 
 from temporalio.workflow import ChildWorkflowHandle
 
-from holdpoint.models.contracts import Control, RolloutResult
 from holdpoint.models.ticket import RollbackView
+from holdpoint.models.workflow_messages import Control, RolloutResult
 
 Child = ChildWorkflowHandle[Any, RolloutResult]
 

@@ -8,8 +8,8 @@ from typing import Any, Literal
 from temporalio import workflow
 
 from holdpoint.models import contracts
-from holdpoint.models.contracts import Answer, ApprovalGiven, Control, Progress, Wake
 from holdpoint.models.ticket import TicketView
+from holdpoint.models.workflow_messages import Answer, ApprovalGiven, Control, Progress, Wake
 from workflows import refusals
 from workflows.state import ROLLING, TicketState
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from temporalio import workflow
 
-from holdpoint.models.contracts import Evaluation
+from holdpoint.models.activity_calls import Evaluation
 from holdpoint.models.phases import Phase
 from workflows.denials import Denials
 from workflows.state import TicketState

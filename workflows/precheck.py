@@ -4,7 +4,8 @@ from datetime import timedelta
 
 from temporalio import workflow
 
-from holdpoint.models.contracts import PRECHECK, CheckReport, PrecheckCall
+from holdpoint.models.activity_calls import CheckReport, PrecheckCall
+from holdpoint.models.contracts import PRECHECK
 from holdpoint.models.phases import Phase
 from holdpoint.models.ticket import Reason, Review
 from workflows.execution import launch

@@ -15,7 +15,8 @@ from temporalio import workflow
 from temporalio.common import Priority
 from temporalio.exceptions import ActivityError, CancelledError
 
-from holdpoint.models.contracts import RECORD, UNDO, Call, Named
+from holdpoint.models.activity_calls import Call
+from holdpoint.models.contracts import RECORD, UNDO, Named
 from holdpoint.models.record import EntryDraft, Record
 from holdpoint.models.ticket import Hold
 from workflows.failures import Broken, Outage, Overdue, Stopped, of_activity, seconds

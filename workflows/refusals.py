@@ -4,10 +4,10 @@ from typing import Literal
 
 from temporalio.exceptions import ApplicationError
 
-from holdpoint.models.contracts import ApprovalGiven, Control
 from holdpoint.models.errors import Conflict
 from holdpoint.models.phases import Phase
 from holdpoint.models.ticket import Reason
+from holdpoint.models.workflow_messages import ApprovalGiven, Control
 from workflows.holds import PAUSED
 from workflows.state import TicketState
 

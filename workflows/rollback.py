@@ -3,14 +3,8 @@
 It is never held by a freeze, it works while the ledger is down, and no cancel reaches it (see `shield.py`).
 """
 
-from holdpoint.models.contracts import (
-    COMPARE,
-    EMERGENCY,
-    UNDO,
-    CompareCall,
-    Compared,
-    UndoCall,
-)
+from holdpoint.models.activity_calls import CompareCall, Compared, UndoCall
+from holdpoint.models.contracts import COMPARE, EMERGENCY, UNDO
 from holdpoint.models.phases import Phase
 from holdpoint.models.ticket import Reason, RollbackResult, RollbackView, StepStatus
 from workflows.failures import Broken, Overdue

@@ -8,20 +8,11 @@ from temporalio import workflow
 from temporalio.common import VersioningBehavior
 
 from holdpoint.models import contracts
-from holdpoint.models.contracts import (
-    BEGIN,
-    EMERGENCY,
-    FINISH,
-    BeginCall,
-    Control,
-    FinishCall,
-    RolloutResult,
-    RolloutStart,
-    RolloutState,
-    Wake,
-)
+from holdpoint.models.activity_calls import BeginCall, FinishCall
+from holdpoint.models.contracts import BEGIN, EMERGENCY, FINISH
 from holdpoint.models.phases import Phase
 from holdpoint.models.ticket import Reason
+from holdpoint.models.workflow_messages import Control, RolloutResult, RolloutStart, RolloutState, Wake
 from workflows.canary import run_steps, verify
 from workflows.failures import Broken, Fallen, Lost, Overdue, Stopped, bug
 from workflows.limits import CLOSE_BOUND, UNDO_BOUND

@@ -7,20 +7,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from temporalio import workflow
 from temporalio.exceptions import FailureError
 
-from holdpoint.models.contracts import (
-    GATE,
-    SIGNAL_PROGRESS,
-    Begun,
-    Control,
-    GateCall,
-    Progress,
-    RolloutCall,
-    RolloutStart,
-    RolloutState,
-    ticket_workflow,
-)
+from holdpoint.models.activity_calls import Begun, GateCall, RolloutCall
+from holdpoint.models.contracts import GATE, SIGNAL_PROGRESS, ticket_workflow
 from holdpoint.models.phases import Phase
 from holdpoint.models.ticket import Hold, Reason, RollbackView, StepStatus, StepView, Verdict
+from holdpoint.models.workflow_messages import Control, Progress, RolloutStart, RolloutState
 from workflows.failures import Outage, Overdue, Stopped
 from workflows.holds import FROZEN, PAUSED, key_of
 from workflows.record_keeping import Clerk, wait

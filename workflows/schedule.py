@@ -4,18 +4,8 @@ from datetime import datetime, timedelta
 
 from temporalio import workflow
 
-from holdpoint.models.contracts import (
-    EMERGENCY,
-    EVALUATE,
-    LEAVE,
-    NORMAL,
-    SCHEDULE,
-    STANDARD,
-    EvaluateCall,
-    Evaluation,
-    LeaveCall,
-    ScheduleCall,
-)
+from holdpoint.models.activity_calls import EvaluateCall, Evaluation, LeaveCall, ScheduleCall
+from holdpoint.models.contracts import EMERGENCY, EVALUATE, LEAVE, NORMAL, SCHEDULE, STANDARD
 from holdpoint.models.phases import Phase
 from holdpoint.models.ticket import Hold, HoldCode
 from workflows.approval import void_approvals

@@ -7,10 +7,11 @@ from temporalio import workflow
 from temporalio.common import SearchAttributeKey
 
 from holdpoint.models import contracts
-from holdpoint.models.contracts import Control, Evaluation, TicketStart
+from holdpoint.models.activity_calls import Evaluation
 from holdpoint.models.phases import TRANSITIONS, Phase
 from holdpoint.models.policy import Obligations
 from holdpoint.models.ticket import Reason, Review, StepView, TicketView, most_severe
+from holdpoint.models.workflow_messages import Control, TicketStart
 from workflows.ballot import Ballot
 from workflows.denials import Denials
 from workflows.hand_off import HandOff

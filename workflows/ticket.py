@@ -8,8 +8,8 @@ from temporalio import workflow
 from temporalio.common import VersioningBehavior
 
 from holdpoint.models import contracts
-from holdpoint.models.contracts import Control, TicketStart
 from holdpoint.models.phases import TRANSITIONS, Phase
+from holdpoint.models.workflow_messages import Control, TicketStart
 from workflows import memory
 from workflows.approval import gather_approvals
 from workflows.archive import archive

@@ -4,9 +4,11 @@ from datetime import datetime
 
 from temporalio import workflow
 
-from holdpoint.models.contracts import Control, Evaluation, PlannedStep, RolloutState
+from holdpoint.models.activity_calls import Evaluation
 from holdpoint.models.phases import TRANSITIONS, Phase
+from holdpoint.models.plan import PlannedStep
 from holdpoint.models.ticket import Hold, HoldCode, StepView, TicketView
+from holdpoint.models.workflow_messages import Control, RolloutState
 
 
 def steps_of(plan: list[PlannedStep]) -> list[StepView]:

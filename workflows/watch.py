@@ -9,7 +9,9 @@ from datetime import datetime, timedelta
 
 from temporalio import workflow
 
-from holdpoint.models.contracts import JUDGE, JudgeCall, PlannedStep
+from holdpoint.models.activity_calls import JudgeCall
+from holdpoint.models.contracts import JUDGE
+from holdpoint.models.plan import PlannedStep
 from holdpoint.models.ticket import Hold, HoldCode, Reason, Verdict, VerdictCode
 from workflows.failures import Fallen, Outage, Stopped, seconds
 from workflows.holds import ANALYSIS, OUTAGE_OF_JUDGE

@@ -7,8 +7,8 @@ from activities.manifests import Manifest
 from activities.steps.stage import Stage
 from holdpoint.clients.cluster import Cluster, ref_of
 from holdpoint.models.change import ApplyConfig, Change, Step
-from holdpoint.models.contracts import PlannedStep
 from holdpoint.models.errors import StepConfig
+from holdpoint.models.plan import PlannedStep
 from holdpoint.models.record import ObjectRef
 
 

@@ -11,8 +11,8 @@ from activities.steps.stage import Stage, failed
 from activities.weights import plan_weights, share, warnings
 from holdpoint.clients.cluster import CANARY_SUFFIX, Cluster, ref_of
 from holdpoint.models.change import CanaryConfig, Change, Step
-from holdpoint.models.contracts import PlannedStep
 from holdpoint.models.errors import StepConfig
+from holdpoint.models.plan import PlannedStep
 from holdpoint.models.record import ObjectRef
 
 SCALE = "holdpoint-scale"

@@ -10,7 +10,7 @@ from activities.manifests import Manifest
 from activities.steps.stage import Stage
 from holdpoint.clients.cluster import Cluster
 from holdpoint.models.change import Change, Step
-from holdpoint.models.contracts import PlannedStep
+from holdpoint.models.plan import PlannedStep
 from holdpoint.models.record import ObjectRef
 
 

@@ -8,8 +8,8 @@ from activities.steps.canary import Canary
 from activities.steps.kind import StepKind
 from holdpoint.clients.cluster import Cluster
 from holdpoint.models.change import Change, Step
-from holdpoint.models.contracts import PlannedStep
 from holdpoint.models.errors import StepConfig
+from holdpoint.models.plan import PlannedStep
 from holdpoint.models.record import ObjectRef
 
 STEP_KINDS: tuple[StepKind, ...] = (Canary(), Apply())

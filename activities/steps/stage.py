@@ -10,8 +10,8 @@ from activities.readiness import Readiness, patience_of, wait_ready
 from activities.snapshot import Snapshot
 from activities.writes import Apply, Delete
 from holdpoint.clients.cluster import FIELD_MANAGER, Cluster, ref_of
+from holdpoint.models.activity_calls import StepCall, StepOutcome
 from holdpoint.models.change import Change
-from holdpoint.models.contracts import StepCall, StepOutcome
 from holdpoint.models.record import ObjectRef
 from holdpoint.models.ticket import Reason
 

@@ -38,13 +38,12 @@ from holdpoint.models.contracts import (
     SEARCH_SERVICE,
     STANDARD,
     TASK_QUEUE,
-    CloseStart,
     Named,
-    TicketStart,
     closing_workflow,
     ticket_workflow,
 )
 from holdpoint.models.errors import Conflict, NotFound, UpstreamRateLimited, UpstreamUnavailable
+from holdpoint.models.workflow_messages import CloseStart, TicketStart
 
 A = TypeVar("A", bound=Model)
 R = TypeVar("R")

@@ -19,12 +19,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from holdpoint.embedded.folder import DataFolder
 from holdpoint.embedded.server import Ready, Server
-from holdpoint.models.contracts import (
-    SEARCH_ENVIRONMENT,
-    SEARCH_PHASE,
-    SEARCH_SERVICE,
-    TASK_QUEUE,
-)
+from holdpoint.models.contracts import SEARCH_ENVIRONMENT, SEARCH_PHASE, SEARCH_SERVICE, TASK_QUEUE
 from holdpoint.models.errors import SettingsError, UpstreamUnavailable
 from worker.temporal import identity
 

@@ -10,11 +10,11 @@ from holdpoint.ledger.clock import instant, read_ms, to_ms
 from holdpoint.ledger.writer import append_once
 from holdpoint.models.base import Digest, Model
 from holdpoint.models.change import Change
-from holdpoint.models.contracts import TicketStart
 from holdpoint.models.errors import NotFound
 from holdpoint.models.phases import Phase
 from holdpoint.models.record import EntryDraft
 from holdpoint.models.ticket import TicketView, most_severe
+from holdpoint.models.workflow_messages import TicketStart
 
 FAILURES = (Phase.FAILED, Phase.ROLLED_BACK, Phase.ROLLBACK_FAILED, Phase.ERRORED)
 """Phases that count as a failed change when risk is assessed."""

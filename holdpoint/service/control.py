@@ -10,21 +10,11 @@ from typing import Literal
 from holdpoint.clients.temporal import Temporal
 from holdpoint.ledger import head
 from holdpoint.ledger.store import Ledger
-from holdpoint.models.contracts import (
-    ABORT,
-    PAUSE,
-    RESUME,
-    ROLLBACK,
-    SIGNAL_ABORT,
-    Answer,
-    CloseStart,
-    Control,
-    Named,
-    ticket_workflow,
-)
+from holdpoint.models.contracts import ABORT, PAUSE, RESUME, ROLLBACK, SIGNAL_ABORT, Named, ticket_workflow
 from holdpoint.models.errors import AccessDenied, Conflict, NotFound, TransientError, UpstreamUnavailable
 from holdpoint.models.phases import Phase
 from holdpoint.models.ticket import Reason, TicketView
+from holdpoint.models.workflow_messages import Answer, CloseStart, Control
 from holdpoint.service.denials import record_denial
 from holdpoint.service.outbox import Delivery
 from holdpoint.service.read import known_ticket, told_ticket

@@ -14,11 +14,11 @@ from holdpoint.ledger import entries, outbox, tickets
 from holdpoint.ledger.clock import now
 from holdpoint.ledger.store import Ledger
 from holdpoint.models.base import Digest
-from holdpoint.models.contracts import ApprovalGiven
 from holdpoint.models.errors import AccessDenied, Conflict, TransientError
 from holdpoint.models.phases import Phase
 from holdpoint.models.record import EntryDraft
 from holdpoint.models.ticket import TicketView
+from holdpoint.models.workflow_messages import ApprovalGiven
 from holdpoint.service.denials import record_denial
 from holdpoint.service.outbox import Delivery
 from holdpoint.service.read import known_ticket, told_ticket

@@ -17,15 +17,9 @@ from holdpoint.clients.temporal import Temporal
 from holdpoint.ledger import outbox, tickets
 from holdpoint.ledger.outbox import OutboxRow
 from holdpoint.ledger.store import Ledger
-from holdpoint.models.contracts import (
-    SIGNAL_WAKE,
-    UPDATES,
-    TicketStart,
-    Wake,
-    rollout_workflow,
-    ticket_workflow,
-)
+from holdpoint.models.contracts import SIGNAL_WAKE, UPDATES, rollout_workflow, ticket_workflow
 from holdpoint.models.errors import HoldpointError, NotFound, PermanentError, TransientError
+from holdpoint.models.workflow_messages import TicketStart, Wake
 
 log = structlog.get_logger()
 

@@ -10,8 +10,8 @@ from typing import Protocol
 from holdpoint.clients.git import Repositories
 from holdpoint.ledger.tickets import StoredChange
 from holdpoint.models.base import Model
-from holdpoint.models.contracts import PlannedStep
 from holdpoint.models.errors import UpstreamUnavailable
+from holdpoint.models.plan import PlannedStep
 from holdpoint.models.policy import Decision
 from holdpoint.models.settings import Settings
 from holdpoint.service.prepare import prepare

@@ -4,8 +4,8 @@ import pytest
 
 from activities.manifests import Manifest
 from activities.steps.apply import Apply
-from holdpoint.models.contracts import PlannedStep
 from holdpoint.models.errors import StepConfig
+from holdpoint.models.plan import PlannedStep
 from tests.activities.world import World, a_change, deployment, service
 
 

@@ -18,11 +18,12 @@ from holdpoint.ledger.signing import Signer
 from holdpoint.ledger.store import Ledger
 from holdpoint.ledger.tickets import StoredChange
 from holdpoint.ledger.verify import verify_file
+from holdpoint.models.activity_calls import ArchiveCall, Call
 from holdpoint.models.change import Change
-from holdpoint.models.contracts import ArchiveCall, Call, RolloutResult, RolloutStart
 from holdpoint.models.phases import Phase
 from holdpoint.models.record import EntryDraft, IntentRequest, ObjectRef, Record
 from holdpoint.models.ticket import Reason, TicketView
+from holdpoint.models.workflow_messages import RolloutResult, RolloutStart
 
 TARGET, TICKET, RUN = "sandbox/default/shop", "chg-1", "run-1"
 DIGEST = "sha256:" + "a" * 64

@@ -14,7 +14,8 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput
 from activities.interceptor import LONGEST_MESSAGE, RecordingInterceptor, converted
 from holdpoint.ledger import entries
 from holdpoint.ledger.store import Ledger
-from holdpoint.models.contracts import UNDO, Call, Done
+from holdpoint.models.activity_calls import Call, Done
+from holdpoint.models.contracts import UNDO
 from holdpoint.models.errors import (
     AccessDenied,
     Conflict,

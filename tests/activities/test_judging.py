@@ -10,9 +10,10 @@ from activities import judging
 from activities.judging import watch
 from holdpoint.clients.metrics import Metrics, NullMetrics, Query, Sample
 from holdpoint.ledger.blobs import Blobs
+from holdpoint.models.activity_calls import JudgeCall, Judgement
 from holdpoint.models.change import Analysis, ErrorRatio, Latency
-from holdpoint.models.contracts import JudgeCall, Judgement, PlannedStep
 from holdpoint.models.errors import UpstreamUnavailable
+from holdpoint.models.plan import PlannedStep
 from tests.activities.world import World, deployment, service
 
 

@@ -9,7 +9,7 @@ import pytest
 from activities import prechecks
 from activities.prechecks import World, passed, run_checks
 from holdpoint.ledger import tickets
-from holdpoint.models.contracts import Check
+from holdpoint.models.activity_calls import Check
 from holdpoint.models.errors import UpstreamUnavailable
 from holdpoint.models.phases import Phase
 from tests.activities.ticket_world import TicketWorld

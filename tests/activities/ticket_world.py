@@ -21,8 +21,7 @@ from holdpoint.ledger import entries, freezes, outbox, targets, tickets
 from holdpoint.ledger.outbox import OutboxRow
 from holdpoint.ledger.store import Ledger
 from holdpoint.ledger.tickets import StoredChange
-from holdpoint.models.change import Change
-from holdpoint.models.contracts import (
+from holdpoint.models.activity_calls import (
     CheckReport,
     EvaluateCall,
     Evaluation,
@@ -31,6 +30,7 @@ from holdpoint.models.contracts import (
     ScheduleCall,
     Scheduled,
 )
+from holdpoint.models.change import Change
 from holdpoint.models.phases import Phase
 from holdpoint.models.policy import (
     ApprovalNeed,

@@ -22,8 +22,7 @@ from holdpoint.ledger import freezes, intents, targets, tickets
 from holdpoint.ledger.blobs import Blobs
 from holdpoint.ledger.store import Ledger
 from holdpoint.ledger.tickets import StoredChange
-from holdpoint.models.change import Change
-from holdpoint.models.contracts import (
+from holdpoint.models.activity_calls import (
     BeginCall,
     Begun,
     CheckReport,
@@ -34,18 +33,19 @@ from holdpoint.models.contracts import (
     GateCall,
     JudgeCall,
     Judgement,
-    PlannedStep,
     PostcheckCall,
-    RolloutStart,
     StepCall,
     StepOutcome,
     UndoCall,
     Undone,
 )
+from holdpoint.models.change import Change
 from holdpoint.models.phases import Phase
+from holdpoint.models.plan import PlannedStep
 from holdpoint.models.record import EntryDraft, Freeze, Intent, ObjectRef, Scope
 from holdpoint.models.settings import ClusterSettings
 from holdpoint.models.ticket import TicketView
+from holdpoint.models.workflow_messages import RolloutStart
 
 GOOD = "registry.example/shop:1.0"
 BETTER = "registry.example/shop:1.1"

@@ -10,7 +10,7 @@ import structlog
 from holdpoint.api.app import create_app
 from holdpoint.api.dependencies import Parts
 from holdpoint.ledger.tickets import StoredChange
-from holdpoint.models.contracts import PlannedStep
+from holdpoint.models.plan import PlannedStep
 from holdpoint.models.policy import Decision
 from holdpoint.models.ticket import Risk
 from holdpoint.service.feed import Feed

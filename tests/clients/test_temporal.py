@@ -26,16 +26,11 @@ from holdpoint.models.contracts import (
     SEARCH_SERVICE,
     SIGNAL_WAKE,
     TASK_QUEUE,
-    Answer,
-    ApprovalGiven,
-    CloseStart,
-    Control,
-    TicketStart,
-    Wake,
 )
 from holdpoint.models.errors import Conflict, NotFound, UpstreamUnavailable
 from holdpoint.models.phases import Phase
 from holdpoint.models.ticket import Reason
+from holdpoint.models.workflow_messages import Answer, ApprovalGiven, CloseStart, Control, TicketStart, Wake
 
 NAMESPACE = "holdpoint"
 KEYS = [SearchAttributeKey.for_keyword(name) for name in (SEARCH_SERVICE, SEARCH_ENVIRONMENT)]

@@ -6,18 +6,11 @@ from contextlib import suppress
 from temporalio.client import WorkflowUpdateFailedError
 
 from holdpoint.models import contracts
-from holdpoint.models.contracts import (
-    Abandoned,
-    Check,
-    CheckReport,
-    CloseStart,
-    Compared,
-    Gate,
-    Scheduled,
-    closing_workflow,
-)
+from holdpoint.models.activity_calls import Abandoned, Check, CheckReport, Compared, Gate, Scheduled
+from holdpoint.models.contracts import closing_workflow
 from holdpoint.models.phases import Phase
 from holdpoint.models.ticket import HoldCode, Reason, RollbackResult
+from holdpoint.models.workflow_messages import CloseStart
 from tests.workflows.builders import (
     a_canary,
     a_control,

@@ -3,10 +3,10 @@
 import pytest
 
 from holdpoint.ledger import entries
-from holdpoint.models.contracts import ApprovalGiven
 from holdpoint.models.errors import AccessDenied, Conflict, NotFound
 from holdpoint.models.phases import Phase
 from holdpoint.models.ticket import TicketView
+from holdpoint.models.workflow_messages import ApprovalGiven
 from holdpoint.service.decide import Word, decide
 from tests.service.world import DIGEST, World, actor
 

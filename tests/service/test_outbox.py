@@ -3,9 +3,9 @@
 import asyncio
 
 from holdpoint.ledger import outbox
-from holdpoint.models.contracts import TicketStart
 from holdpoint.models.errors import UpstreamUnavailable
 from holdpoint.models.phases import Phase
+from holdpoint.models.workflow_messages import TicketStart
 from tests.service.world import World, a_change
 
 

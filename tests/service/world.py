@@ -16,12 +16,13 @@ from holdpoint.ledger.clock import now
 from holdpoint.ledger.signing import Signer
 from holdpoint.ledger.store import Ledger
 from holdpoint.models.base import Model
-from holdpoint.models.contracts import Answer, CloseStart, Named, TicketStart
+from holdpoint.models.contracts import Named
 from holdpoint.models.errors import Conflict, NotFound, UpstreamUnavailable
 from holdpoint.models.phases import Phase
 from holdpoint.models.record import EntryDraft, Intent, IntentRequest, ObjectRef, Opened, Record
 from holdpoint.models.settings import ClusterSettings, Settings
 from holdpoint.models.ticket import TicketView
+from holdpoint.models.workflow_messages import Answer, CloseStart, TicketStart
 from holdpoint.service import read
 from holdpoint.service.outbox import Delivery
 from holdpoint.service.roles import ACCOUNT_ROLES, Actor

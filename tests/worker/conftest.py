@@ -13,10 +13,10 @@ from holdpoint.ledger import entries, targets, tickets
 from holdpoint.ledger.store import Ledger
 from holdpoint.ledger.tickets import StoredChange
 from holdpoint.models.change import Change
-from holdpoint.models.contracts import RolloutStart
 from holdpoint.models.phases import Phase
 from holdpoint.models.record import EntryDraft, Record
 from holdpoint.models.ticket import TicketView
+from holdpoint.models.workflow_messages import RolloutStart
 
 TARGET = "sandbox/default/shop"
 DIGEST = "sha256:" + "a" * 64

@@ -5,9 +5,10 @@ from typing import Any, TypeVar
 import pytest
 
 from holdpoint.ledger.store import Ledger
-from holdpoint.models.contracts import CloseStart, Named, TicketStart
+from holdpoint.models.contracts import Named
 from holdpoint.models.errors import Conflict
 from holdpoint.models.phases import Phase
+from holdpoint.models.workflow_messages import CloseStart, TicketStart
 from tests.worker.conftest import TARGET, OpenTicket, enter, take
 from worker.executions import Standing
 from worker.reconciler import ARCHIVE_LOOK, FIRST_PAUSE, SEEN_FOR, Reconciler

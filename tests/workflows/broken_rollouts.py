@@ -4,9 +4,9 @@ from temporalio import workflow
 from temporalio.common import VersioningBehavior
 
 from holdpoint.models import contracts
-from holdpoint.models.contracts import RolloutResult, RolloutStart
 from holdpoint.models.phases import Phase
 from holdpoint.models.ticket import Reason
+from holdpoint.models.workflow_messages import RolloutResult, RolloutStart
 from workflows.rollout import Rollout
 
 

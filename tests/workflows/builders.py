@@ -5,21 +5,12 @@ from typing import Any
 
 from temporalio.exceptions import ApplicationError
 
+from holdpoint.models.activity_calls import Evaluation, Judgement, Quorum, StepOutcome
 from holdpoint.models.change import Analysis, ErrorRatio
-from holdpoint.models.contracts import (
-    ApprovalGiven,
-    Control,
-    Evaluation,
-    Judgement,
-    PlannedStep,
-    Quorum,
-    RolloutStart,
-    StepOutcome,
-    TicketStart,
-    WeightPlan,
-)
+from holdpoint.models.plan import PlannedStep, WeightPlan
 from holdpoint.models.policy import ApprovalNeed, Decision, Obligations
 from holdpoint.models.ticket import Hold, HoldCode, Risk, Verdict, VerdictCode
+from holdpoint.models.workflow_messages import ApprovalGiven, Control, RolloutStart, TicketStart
 
 ANALYSIS = Analysis(errorRatio=ErrorRatio(max=0.01))
 

@@ -3,9 +3,10 @@
 import pytest
 
 from holdpoint.models import contracts
-from holdpoint.models.contracts import Control, Gate
+from holdpoint.models.activity_calls import Gate
 from holdpoint.models.phases import Phase
 from holdpoint.models.ticket import VerdictCode
+from holdpoint.models.workflow_messages import Control
 from tests.workflows.builders import a_canary, a_control, a_hold, a_verdict, an_evaluation, down
 from tests.workflows.world import World
 

@@ -5,9 +5,11 @@ from temporalio.client import WorkflowFailureError
 from temporalio.exceptions import ApplicationError
 
 from holdpoint.models import contracts
-from holdpoint.models.contracts import Abandoned, CloseStart, Compared, closing_workflow
+from holdpoint.models.activity_calls import Abandoned, Compared
+from holdpoint.models.contracts import closing_workflow
 from holdpoint.models.phases import Phase
 from holdpoint.models.ticket import Reason, RollbackResult
+from holdpoint.models.workflow_messages import CloseStart
 from tests.workflows.builders import a_rollout, broken
 from tests.workflows.world import World
 

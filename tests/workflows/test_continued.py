@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from holdpoint.models import contracts
-from holdpoint.models.contracts import Scheduled
+from holdpoint.models.activity_calls import Scheduled
 from holdpoint.models.phases import Phase
 from holdpoint.models.ticket import HoldCode
 from tests.workflows.builders import a_canary, a_control, a_hold, a_verdict, an_approval, an_evaluation

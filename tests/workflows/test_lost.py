@@ -4,9 +4,11 @@ import pytest
 from temporalio.client import WorkflowFailureError
 
 from holdpoint.models import contracts
-from holdpoint.models.contracts import Abandoned, RolloutResult, rollout_workflow
+from holdpoint.models.activity_calls import Abandoned, Undone
+from holdpoint.models.contracts import rollout_workflow
 from holdpoint.models.phases import Phase
 from holdpoint.models.ticket import Reason
+from holdpoint.models.workflow_messages import RolloutResult
 from tests.workflows.builders import a_canary, a_rollout, an_evaluation
 from tests.workflows.world import World
 
@@ -61,7 +63,7 @@ async def test_an_undo_that_is_terminated_too_is_begun_again(live: World) -> Non
     await live.of_rollout.terminate("by mistake")
     await live.asked(contracts.UNDO)
 
-    live.answers["undo"] = contracts.Undone(complete=True)
+    live.answers["undo"] = Undone(complete=True)
     await live.of_rollout.terminate("again")
 
     assert await live.ends() is Phase.ROLLED_BACK

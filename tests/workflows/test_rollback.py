@@ -5,7 +5,18 @@ from datetime import UTC, datetime
 import pytest
 
 from holdpoint.models import contracts
-from holdpoint.models.contracts import Check, CheckReport, Compared, Gate, StepCall, StepOutcome, Undone
+from holdpoint.models.activity_calls import (
+    Check,
+    CheckReport,
+    Compared,
+    Done,
+    Gate,
+    JudgeCall,
+    Judgement,
+    StepCall,
+    StepOutcome,
+    Undone,
+)
 from holdpoint.models.phases import Phase
 from holdpoint.models.record import EntryDraft
 from holdpoint.models.ticket import Reason, RollbackResult
@@ -183,7 +194,7 @@ async def test_the_undo_does_not_wait_for_a_ledger_that_is_down(world: World) ->
     at = datetime(2026, 11, 21, tzinfo=UTC)
     deferred = EntryDraft(key="i1", kind="intent.deferred", actor="rollout", at=at)
 
-    def fails_as_the_ledger_goes_down(call: contracts.JudgeCall) -> contracts.Judgement:
+    def fails_as_the_ledger_goes_down(call: JudgeCall) -> Judgement:
         world.ledger_is_down = True
         return a_verdict("fail")
 
@@ -213,7 +224,7 @@ async def test_an_undo_asks_again_for_as_long_as_the_cluster_is_away(world: Worl
 
 
 async def test_a_success_that_cannot_be_written_down_is_undone_not_claimed(world: World) -> None:
-    world.answers["finish_rollout"] = [broken("conflict", "Intents are open."), contracts.Done()]
+    world.answers["finish_rollout"] = [broken("conflict", "Intents are open."), Done()]
 
     await world.submit()
 

@@ -5,9 +5,10 @@ from datetime import timedelta
 import pytest
 
 from holdpoint.models import contracts
-from holdpoint.models.contracts import Check, CheckReport, Scheduled
+from holdpoint.models.activity_calls import Check, CheckReport, PrecheckCall, ScheduleCall, Scheduled
 from holdpoint.models.phases import Phase
 from holdpoint.models.ticket import HoldCode
+from holdpoint.models.workflow_messages import Wake
 from tests.workflows.builders import a_control, a_hold, an_evaluation, broken, down
 from tests.workflows.world import World
 
@@ -36,10 +37,10 @@ async def test_a_wake_up_makes_the_ticket_ask_again_at_once(world: World) -> Non
 
 
 async def test_a_wake_up_during_the_question_is_not_lost(world: World) -> None:
-    async def grants_only_after_a_wake_up(call: contracts.ScheduleCall) -> Scheduled:
+    async def grants_only_after_a_wake_up(call: ScheduleCall) -> Scheduled:
         if len(world.calls_of(contracts.SCHEDULE)) > 1:
             return GRANTED
-        await world.of_ticket.signal(contracts.SIGNAL_WAKE, contracts.Wake(cause="lane"))
+        await world.of_ticket.signal(contracts.SIGNAL_WAKE, Wake(cause="lane"))
         return WAITS
 
     world.answers["schedule"] = grants_only_after_a_wake_up
@@ -156,7 +157,7 @@ async def test_a_failed_precheck_fails_the_ticket_and_names_the_check(world: Wor
 
 
 async def test_a_pause_during_the_prechecks_takes_the_ticket_back_to_scheduled(world: World) -> None:
-    async def paused_meanwhile(call: contracts.PrecheckCall) -> CheckReport:
+    async def paused_meanwhile(call: PrecheckCall) -> CheckReport:
         if len(world.calls_of(contracts.PRECHECK)) == 1:
             await world.tell(contracts.PAUSE, a_control("pause"))
         return CheckReport(passed=True, checks=[])

@@ -6,7 +6,15 @@ import pytest
 from temporalio.client import WorkflowUpdateFailedError
 
 from holdpoint.models import contracts
-from holdpoint.models.contracts import StepCall, StepOutcome, Undone
+from holdpoint.models.activity_calls import (
+    Done,
+    FinishCall,
+    Scheduled,
+    StepCall,
+    StepOutcome,
+    UndoCall,
+    Undone,
+)
 from holdpoint.models.phases import Phase
 from tests.workflows.builders import (
     a_canary,
@@ -130,7 +138,7 @@ async def test_cancelling_the_ticket_in_temporal_is_an_abort(live: World) -> Non
 
 
 async def test_cancelling_the_ticket_before_its_rollout_ends_in_aborted(live: World) -> None:
-    live.answers["schedule"] = contracts.Scheduled(granted=False, holds=[a_hold()])
+    live.answers["schedule"] = Scheduled(granted=False, holds=[a_hold()])
     await live.submit()
     await live.is_held("frozen")
 
@@ -150,7 +158,7 @@ async def test_cancelling_the_rollout_in_temporal_undoes_it(live: World) -> None
 
 
 async def test_a_cancel_during_the_undo_does_not_stop_it(live: World) -> None:
-    async def cancelled_meanwhile(call: contracts.UndoCall) -> Undone:
+    async def cancelled_meanwhile(call: UndoCall) -> Undone:
         await live.of_rollout.cancel()
         await live.of_ticket.cancel()
         return Undone(complete=True)
@@ -183,9 +191,9 @@ async def test_nothing_can_be_done_to_a_ticket_that_rolls_back(live: World) -> N
 
 
 async def test_a_word_that_comes_too_late_is_recorded(live: World) -> None:
-    async def aborted_meanwhile(call: contracts.FinishCall) -> contracts.Done:
+    async def aborted_meanwhile(call: FinishCall) -> Done:
         await live.tell(contracts.ABORT, a_control("abort"))
-        return contracts.Done()
+        return Done()
 
     live.answers["evaluate"] = an_evaluation(plan=[a_canary(weights=(10,), bake=0.2)])
     live.answers["finish_rollout"] = aborted_meanwhile

@@ -3,6 +3,7 @@
 import pytest
 
 from holdpoint.models import contracts
+from holdpoint.models.activity_calls import StepOutcome
 from holdpoint.models.phases import Phase
 from tests.workflows.builders import a_canary, an_apply, an_evaluation
 from tests.workflows.world import World
@@ -36,7 +37,7 @@ async def test_each_weight_is_baked_before_the_next(world: World) -> None:
 
 
 async def test_two_weights_that_come_to_the_same_share_each_show_their_verdict(world: World) -> None:
-    world.answers["apply_step"] = contracts.StepOutcome(status="done", reached=50.0, mutated=True)
+    world.answers["apply_step"] = StepOutcome(status="done", reached=50.0, mutated=True)
 
     await world.submit()
     await world.ends()
@@ -55,7 +56,7 @@ async def test_a_weight_of_100_is_promoted_without_a_bake_of_its_own(world: Worl
 
 
 async def test_a_deployment_that_is_created_whole_needs_no_further_weight(world: World) -> None:
-    world.answers["apply_step"] = contracts.StepOutcome(status="done", reached=100.0, mutated=True)
+    world.answers["apply_step"] = StepOutcome(status="done", reached=100.0, mutated=True)
 
     await world.submit()
 

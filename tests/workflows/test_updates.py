@@ -10,7 +10,7 @@ from temporalio.common import SearchAttributeKey
 from temporalio.exceptions import ApplicationError
 
 from holdpoint.models import contracts
-from holdpoint.models.contracts import Scheduled
+from holdpoint.models.activity_calls import Scheduled
 from holdpoint.models.phases import Phase
 from tests.workflows.builders import (
     a_canary,

@@ -18,8 +18,7 @@ from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 
 from holdpoint.models import contracts
-from holdpoint.models.base import Model
-from holdpoint.models.contracts import (
+from holdpoint.models.activity_calls import (
     Abandoned,
     Archived,
     Begun,
@@ -28,18 +27,19 @@ from holdpoint.models.contracts import (
     Compared,
     Done,
     Gate,
-    Named,
+    JudgeCall,
+    Judgement,
     Scheduled,
     StepCall,
     StepOutcome,
-    TicketStart,
     Undone,
-    rollout_workflow,
-    ticket_workflow,
 )
+from holdpoint.models.base import Model
+from holdpoint.models.contracts import Named, rollout_workflow, ticket_workflow
 from holdpoint.models.phases import Phase
 from holdpoint.models.record import EntryDraft, Record
 from holdpoint.models.ticket import Reason, RollbackResult, TicketView
+from holdpoint.models.workflow_messages import RolloutResult, RolloutState, TicketStart, Wake
 from tests.workflows.builders import a_digest, a_start, a_verdict, an_evaluation, down
 
 R = TypeVar("R")
@@ -108,7 +108,7 @@ class World:
         """Let what hangs go on, and end well."""
         self._released = True
 
-    async def judging_for_as_long_as_asked(self, call: contracts.JudgeCall) -> contracts.Judgement:
+    async def judging_for_as_long_as_asked(self, call: JudgeCall) -> Judgement:
         """Judge as the real activity does: it watches for its whole window, in real time."""
         await asyncio.sleep(min(call.window, 0.5))
         return a_verdict(weight=call.weight)
@@ -222,7 +222,7 @@ class World:
     def of_rollout(self) -> WorkflowHandle[Any, Any]:
         """Return the rollout's handle."""
         target = f"sandbox/default/{self.ticket}"
-        return self.client.get_workflow_handle(rollout_workflow(target), result_type=contracts.RolloutResult)
+        return self.client.get_workflow_handle(rollout_workflow(target), result_type=RolloutResult)
 
     async def tell(self, named: Named[Any, R], argument: Model, id: str | None = None) -> R:
         """Send an update to the ticket and return its answer."""
@@ -234,18 +234,16 @@ class World:
         view: TicketView = await self.of_ticket.query(contracts.QUERY_STATE, result_type=TicketView)
         return view
 
-    async def rollout_state(self) -> contracts.RolloutState:
+    async def rollout_state(self) -> RolloutState:
         """Return what the rollout says about itself."""
-        state: contracts.RolloutState = await self.of_rollout.query(
-            contracts.QUERY_STATE, result_type=contracts.RolloutState
-        )
+        state: RolloutState = await self.of_rollout.query(contracts.QUERY_STATE, result_type=RolloutState)
         return state
 
     async def wake(self) -> None:
         """Wake ticket and rollout, as the ledger's outbox does."""
         for handle in (self.of_ticket, self.of_rollout):
             with suppress(RPCError):
-                await handle.signal(contracts.SIGNAL_WAKE, contracts.Wake(cause="test"))
+                await handle.signal(contracts.SIGNAL_WAKE, Wake(cause="test"))
 
     async def pass_time(self, **span: float) -> None:
         """Let so much time pass on the test's server."""

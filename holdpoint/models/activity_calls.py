@@ -1,0 +1,248 @@
+"""What every activity is asked and what it answers."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from holdpoint.models.base import Digest, Instant, Model
+from holdpoint.models.change import Analysis
+from holdpoint.models.phases import Phase
+from holdpoint.models.plan import PlannedStep
+from holdpoint.models.policy import Decision
+from holdpoint.models.record import EntryDraft, Record
+from holdpoint.models.ticket import Hold, Reason, RollbackResult, Verdict
+from holdpoint.models.workflow_messages import RolloutStart
+
+
+class Call(Model):
+    """What every activity gets: its ticket, and what waited in workflow state to be recorded."""
+
+    ticket: str
+    record: Record | None = None
+
+
+class Done(Model):
+    """An activity's answer when there is nothing to say but that it is done."""
+
+
+class EvaluateCall(Call):
+    """Evaluate policy at submit, or again at release, where approvals are counted from the ledger."""
+
+    purpose: Literal["submit", "release"]
+    digest: Digest | None = Field(default=None, description="what approvals were bound to, at release")
+
+
+class Quorum(Model):
+    """How the approvals in the ledger count against what the decision needs, for one digest."""
+
+    met: bool
+    counted: int
+    required: int
+    message: str
+
+
+class Evaluation(Model):
+    """The decision, what it binds, and the plan it was taken on."""
+
+    decision: Decision
+    digest: Digest
+    plan: list[PlannedStep]
+    quorum: Quorum
+    warnings: list[str] = []
+
+
+class ScheduleCall(Call):
+    """Ask for the lane. Nothing is granted while a freeze covers the ticket or its window is closed."""
+
+    target: str
+    priority: int
+    window: bool
+
+
+class Scheduled(Model):
+    """Granted, or every hold that keeps the ticket waiting, and when to look again at the latest."""
+
+    granted: bool
+    holds: list[Hold] = []
+    look_again: Instant | None = None
+
+
+class LeaveCall(Call):
+    """Leave the lane, and give back a target that no rollout has begun on."""
+
+    target: str
+
+
+class PrecheckCall(Call):
+    """Run the prechecks, each with its bounded attempts."""
+
+    target: str
+    plan: list[PlannedStep]
+    checks: list[str] = []
+
+
+class Check(Model):
+    """One check with all its attempts as evidence."""
+
+    name: str
+    passed: bool
+    message: str
+    attempts: int = 1
+    unknown: bool = Field(default=False, description="nobody could find out: neither passed nor failed")
+    evidence: list[str] = Field(default=[], description="what each attempt said, in order")
+
+
+class CheckReport(Model):
+    """All prechecks. A failed one fails the ticket, and nothing was mutated."""
+
+    passed: bool
+    checks: list[Check]
+
+
+class RolloutCall(Call):
+    """What every activity of a rollout gets: the run that must hold the target."""
+
+    target: str
+    run: str
+    service: str
+    environment: str
+    type: str
+
+
+class BeginCall(RolloutCall):
+    """Take the target and the snapshot; in undo mode: take it over and fence what is in doubt."""
+
+    start: RolloutStart
+
+
+class Begun(Model):
+    """The snapshot to return to. `absent` tells how many of the objects did not exist."""
+
+    snapshot: Digest
+    objects: int
+    absent: int
+    created_whole: bool = Field(
+        default=False, description="the canary's Deployment did not exist: judged by absolute limits only"
+    )
+
+
+class StepCall(RolloutCall):
+    """Do one stage of a step: bring it to its next weight, or finish it.
+
+    Returns when the objects are ready.
+    """
+
+    step: PlannedStep
+    stage: Literal["weight", "finish"]
+    weight: int = Field(default=0, description="index into step.weights, for stage `weight`")
+    snapshot: Digest
+
+
+class StepOutcome(Model):
+    """What came of a stage.
+
+    `held` means that nothing was sent for what is left: ask again when the holds are gone.
+    """
+
+    status: Literal["done", "held", "failed", "lost"] = Field(
+        description="lost: this run no longer holds the target, so it must stop writing"
+    )
+    reached: float | None = Field(default=None, description="the weight that is really there, in percent")
+    mutated: bool = Field(
+        default=False, description="a forward intent was opened, in this or an earlier attempt"
+    )
+    holds: list[Hold] = []
+    reason: Reason | None = None
+
+
+class JudgeCall(RolloutCall):
+    """Watch for at most `window` seconds, from `since` on; return early on a verdict that decides."""
+
+    step: PlannedStep | None = Field(default=None, description="None while verifying at 100 %")
+    weight: float
+    since: Instant
+    window: float
+    analysis: Analysis
+
+
+class Judgement(Model):
+    """The verdict over everything seen since `since`, and for how many seconds this call watched."""
+
+    verdict: Verdict
+    watched: float
+
+
+class GateCall(RolloutCall):
+    """Ask which freezes cover this rollout now."""
+
+
+class Gate(Model):
+    """The freezes that cover the rollout, as holds."""
+
+    holds: list[Hold] = []
+
+
+class PostcheckCall(RolloutCall):
+    """Ask whether what was applied is still there, at the end of Verifying."""
+
+    snapshot: Digest
+
+
+class UndoCall(RolloutCall):
+    """Undo in reverse order from the snapshot.
+
+    Works while the ledger is down; then `deferred` must be recorded later.
+    """
+
+    snapshot: Digest
+    plan: list[PlannedStep]
+
+
+class Undone(Model):
+    """What the undo did. `deferred` are entries that the ledger could not take yet."""
+
+    complete: bool
+    message: str = ""
+    deferred: list[EntryDraft] = []
+
+
+class CompareCall(RolloutCall):
+    """Compare the cluster with the snapshot, field by field; `restored` makes the target clean."""
+
+    snapshot: Digest
+    plan: list[PlannedStep]
+
+
+class Compared(Model):
+    """The result of the comparison."""
+
+    result: RollbackResult
+    differences: list[str] = []
+
+
+class FinishCall(RolloutCall):
+    """Give the target back and wake who waits for it. After success it is clean."""
+
+    succeeded: bool
+
+
+class ArchiveCall(Call):
+    """Archive the ticket's evidence with its redacted history."""
+
+    workflow: str
+    run: str
+
+
+class Archived(Model):
+    """The archived statement's digest."""
+
+    digest: Digest
+
+
+class Abandoned(Model):
+    """What is left of a ticket: the targets that are dirty, and the phase that it must end in if none is."""
+
+    rollouts: list[RolloutStart]
+    phase: Phase
+    reason: Reason
+    closed: bool = Field(description="the ticket is in a terminal phase already")

@@ -1,0 +1,115 @@
+"""What is sent to a workflow and what it answers: starts, results, updates, signals and queries."""
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from holdpoint.models.base import Digest, Instant, Model
+from holdpoint.models.change import Analysis
+from holdpoint.models.phases import Phase
+from holdpoint.models.plan import PlannedStep
+from holdpoint.models.record import Record
+from holdpoint.models.ticket import Hold, Reason, RollbackView, StepView, Verdict
+
+
+class TicketStart(Model):
+    """Begin the life of a ticket. Everything large is in the ledger, under the ticket's ID."""
+
+    ticket: str
+    title: str
+    service: str
+    environment: str
+    type: str
+    requester: str
+    target: str
+    verify: float = Field(description="seconds of watching at 100 %")
+    analysis: Analysis | None = None
+    resumed: dict[str, Any] | None = Field(
+        default=None, description="state carried over a continue-as-new inside a wait"
+    )
+
+
+class RolloutStart(Model):
+    """Run the plan on one target, or only undo what an earlier run left there."""
+
+    ticket: str
+    target: str
+    service: str
+    environment: str
+    type: str
+    mode: Literal["forward", "undo"] = "forward"
+    plan: list[PlannedStep]
+    verify: float
+    analysis: Analysis | None = None
+    hold_bound: float = 4 * 3600
+    pause_bound: float = 24 * 3600
+    reason: Reason | None = Field(default=None, description="why, when `mode` is undo")
+    record: Record | None = Field(
+        default=None, description="what waited in the ticket to be recorded; it rides on the first activity"
+    )
+
+
+class RolloutResult(Model):
+    """How a rollout ended: Succeeded, Aborted or Failed (both unmutated), RolledBack or RollbackFailed."""
+
+    phase: Phase
+    reason: Reason
+    rollback: RollbackView = RollbackView()
+    verdicts: list[Verdict] = []
+
+
+class CloseStart(Model):
+    """Close a ticket whose workflow is gone, or try a failed rollback again. Undoes first what is dirty."""
+
+    ticket: str
+    by: str
+    reason: Reason
+
+
+class RolloutState(Model):
+    """What a rollout answers when it is asked how it stands."""
+
+    ticket: str
+    target: str
+    phase: Phase
+    reason: Reason | None = None
+    holds: list[Hold] = []
+    steps: list[StepView] = []
+    rollback: RollbackView = RollbackView()
+
+
+class ApprovalGiven(Model):
+    """Wake the ticket: an approval is in the ledger. Counted again from there before anything runs."""
+
+    by: str
+    digest: Digest
+    entry: str
+    at: Instant
+    reason: str = ""
+
+
+class Control(Model):
+    """A person's or a pipeline's word on a running ticket."""
+
+    verb: Literal["pause", "resume", "abort", "rollback"]
+    by: str
+    reason: str = ""
+
+
+class Wake(Model):
+    """Look again at what you wait for. Carries no fact: the ledger is asked."""
+
+    cause: str
+
+
+class Progress(Model):
+    """A rollout tells its ticket in which phase it is."""
+
+    phase: Phase
+
+
+class Answer(Model):
+    """What an update answers: the ticket's phase after it was taken in."""
+
+    phase: Phase
+    message: str = ""
