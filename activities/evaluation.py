@@ -144,6 +144,8 @@ def _in_window(catalog: ServiceFacts, now: datetime) -> bool | Unknown:
 async def _plan(sources: Sources, stored: StoredChange, manifests: list[dict[str, Any]]) -> list[PlannedStep]:
     target = stored.change.spec.target
     cluster = sources.clusters.forward(target.cluster)
+    for api_version, kind in sorted({(str(m["apiVersion"]), str(m["kind"])) for m in manifests}):
+        await cluster.check_kind(api_version, kind)
     steps = enumerate(stored.change.spec.plan.steps)
     return [await outline(index, step, manifests, cluster, target.namespace) for index, step in steps]
 

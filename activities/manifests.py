@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import yaml
 
-from holdpoint.clients.kinds import known
+from holdpoint.clients.kinds import refusal
 from holdpoint.ledger.tickets import StoredChange
 from holdpoint.models.errors import StepConfig
 
@@ -134,11 +134,8 @@ def _checked(path: str, item: Any, namespace: str) -> dict[str, Any]:
     name = meta.get("name")
     if not isinstance(name, str) or not name:
         raise StepConfig(f"Object without a name: {path} has a {kind or 'document'} without metadata.name.")
-    if not known(api_version, kind):
-        raise StepConfig(
-            f"Cannot apply {kind} {name}: {path} has apiVersion {api_version!r}, kind {kind!r}, which is no "
-            "namespaced kind that Holdpoint applies (lists and cluster-scoped kinds are not)."
-        )
+    if said := refusal(api_version, kind):
+        raise StepConfig(f"Cannot apply {kind} {name} of {path}: {said}")
     if meta.get("namespace", namespace) != namespace:
         raise StepConfig(
             f"Foreign namespace: {path} puts {kind} {name} into {meta['namespace']!r}, "

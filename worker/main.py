@@ -52,6 +52,8 @@ async def _until_signal(settings: Settings) -> None:
 
 async def serve(settings: Settings, stop: asyncio.Event) -> None:
     """Run a worker until `stop` is set."""
+    for warning in settings.warnings():
+        log.warning("settings.weak", warning=warning)
     client = await _reach_temporal(settings, stop)
     if client is None:
         return

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from types import FrameType
 
+import structlog
 import uvicorn
 
 from holdpoint.api.app import create_app
@@ -21,6 +22,8 @@ from holdpoint.service.feed import Feed
 from holdpoint.service.outbox import Delivery
 from holdpoint.service.preview import Evaluator, NoEvaluator
 from holdpoint.service.tokens import Verifier
+
+log = structlog.get_logger()
 
 HOST = "127.0.0.1"
 LAST_ANSWERS = 5
@@ -43,6 +46,8 @@ def run(settings: Settings, *, port: int, host: str = HOST, evaluation: Evaluati
 
 async def serve(settings: Settings, listener: socket.socket, evaluation: Evaluation) -> None:
     """Serve on a listening socket until a signal."""
+    for warning in settings.warnings():
+        log.warning("settings.weak", warning=warning)
     async with built(settings, evaluation) as parts:
         config = uvicorn.Config(
             create_app(parts),

@@ -44,6 +44,9 @@ class Cluster(Protocol):
 
     name: str
 
+    async def check_kind(self, api_version: str, kind: str) -> None:
+        """Hold that the cluster has this kind, and in its namespaces. Raises StepConfig where not."""
+
     async def read(self, ref: ObjectRef) -> dict[str, Any] | None:
         """Return the object as it is now, or None."""
 

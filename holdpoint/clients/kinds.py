@@ -1,13 +1,11 @@
-"""The kinds of Kubernetes objects that Holdpoint can apply, with their place in the API server's paths.
+"""The kinds of Kubernetes objects that a change may hold: the built-in ones, and what is never one.
 
-The table is explicit: a change must not reach beyond its namespace, so a cluster-scoped or unknown kind is
-a mistake of the change and is found before anything is sent.
+The table saves asking the API server about its own kinds; any other kind is looked up in `discovery.py`. A
+change must not reach beyond its namespace, so cluster-scoped kinds are refused.
 """
 
+import re
 from urllib.parse import quote
-
-from holdpoint.models.errors import StepConfig
-from holdpoint.models.record import ObjectRef
 
 PLURALS: dict[tuple[str, str], str] = {
     ("v1", "ConfigMap"): "configmaps",
@@ -35,22 +33,47 @@ PLURALS: dict[tuple[str, str], str] = {
 }
 
 
-def known(api_version: str, kind: str) -> bool:
-    """Tell whether Holdpoint can apply objects of this kind."""
-    return (api_version, kind) in PLURALS
+CLUSTER_SCOPED = frozenset(
+    {
+        "APIService",
+        "CertificateSigningRequest",
+        "ClusterRole",
+        "ClusterRoleBinding",
+        "CustomResourceDefinition",
+        "IngressClass",
+        "MutatingWebhookConfiguration",
+        "Namespace",
+        "Node",
+        "PersistentVolume",
+        "PriorityClass",
+        "RuntimeClass",
+        "StorageClass",
+        "ValidatingAdmissionPolicy",
+        "ValidatingAdmissionPolicyBinding",
+        "ValidatingWebhookConfiguration",
+    }
+)
+"""Kubernetes' own cluster-scoped kinds that stand in manifests, to be refused before a cluster is asked."""
+
+_BUILT_IN = re.compile(r"^(v\d|[a-z]+/v\d|[a-z.]+\.k8s\.io/v\d)")
+_API_VERSION = re.compile(r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?v[0-9]+((alpha|beta)[0-9]+)?$")
+_KIND = re.compile(r"^[A-Za-z][A-Za-z0-9]{0,62}$")
 
 
-def collection_path(api_version: str, kind: str, namespace: str) -> str:
-    """Return the URL path of a namespace's objects of one kind. Raises StepConfig for an unknown kind."""
-    plural = PLURALS.get((api_version, kind))
-    if plural is None:
-        raise StepConfig(
-            f"Unknown kind: {api_version} {kind} is not a namespaced kind that Holdpoint can apply."
+def refusal(api_version: str, kind: str) -> str | None:
+    """Return why no change may hold such an object, or None where that hangs on the cluster."""
+    if not _API_VERSION.match(api_version) or not _KIND.match(kind):
+        return f"Not a kind of Kubernetes: apiVersion {api_version!r}, kind {kind!r}."
+    if kind.endswith("List") and (api_version, kind.removesuffix("List")) in {*PLURALS, ("v1", "")}:
+        return f"A list: {api_version} {kind} holds objects and is none. State its items as documents."
+    if kind in CLUSTER_SCOPED and _BUILT_IN.match(api_version):
+        return (
+            f"Cluster-scoped kind: {api_version} {kind} belongs to no namespace, and a change must not reach "
+            "beyond its own. Apply it by other means."
         )
-    root = "/api/v1" if api_version == "v1" else f"/apis/{api_version}"
-    return f"{root}/namespaces/{quote(namespace, safe='')}/{plural}"
+    return None
 
 
-def object_path(ref: ObjectRef) -> str:
-    """Return the URL path of one object. Raises StepConfig for an unknown kind."""
-    return f"{collection_path(ref.api_version, ref.kind, ref.namespace)}/{quote(ref.name, safe='')}"
+def root_path(api_version: str) -> str:
+    """Return the path under which a group version is served."""
+    return f"/api/{quote(api_version)}" if "/" not in api_version else f"/apis/{quote(api_version)}"

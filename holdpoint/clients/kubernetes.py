@@ -2,20 +2,32 @@
 
 from collections.abc import Mapping
 
+from holdpoint.clients.access import Access, TokenAccess, TokenFile
 from holdpoint.clients.cluster import Cluster, Receipt, ref_of
-from holdpoint.clients.kubernetes_api import ApiServer, TokenFile
+from holdpoint.clients.kubeconfig import KubeconfigAccess
+from holdpoint.clients.kubernetes_api import ApiServer
 from holdpoint.clients.metrics import Metrics, PrometheusMetrics
 from holdpoint.models.errors import StepConfig
 from holdpoint.models.settings import ClusterSettings
+
+IDENTITIES = ("forward", "undo")
 
 __all__ = ["Cluster", "Clusters", "Receipt", "ref_of"]
 
 
 class Clusters:
-    """Opens each connection on first use; `close` closes what was opened."""
+    """Opens each connection on first use; `close` closes what was opened.
+
+    Raises SettingsError, naming the field, for what cannot become a connection later either.
+    """
 
     def __init__(self, settings: Mapping[str, ClusterSettings]) -> None:
         self._settings = settings
+        self._access = {
+            (name, identity): access_of(name, one, identity)
+            for name, one in settings.items()
+            for identity in IDENTITIES
+        }
         self._servers: dict[tuple[str, str], ApiServer] = {}
         self._metrics: dict[str, PrometheusMetrics] = {}
 
@@ -47,12 +59,9 @@ class Clusters:
         self._metrics.clear()
 
     def _server(self, name: str, identity: str) -> ApiServer:
-        settings = self._of(name)
+        self._of(name)
         if (name, identity) not in self._servers:
-            file = settings.forward_token_file if identity == "forward" else settings.undo_token_file
-            self._servers[name, identity] = ApiServer(
-                name, server=settings.server, token=TokenFile(file), ca_file=settings.ca_file
-            )
+            self._servers[name, identity] = ApiServer(name, self._access[name, identity])
         return self._servers[name, identity]
 
     def _of(self, name: str) -> ClusterSettings:
@@ -62,3 +71,14 @@ class Clusters:
                 f"Add it to the settings or use one of: {', '.join(self.names()) or 'none'}."
             )
         return self._settings[name]
+
+
+def access_of(name: str, settings: ClusterSettings, identity: str) -> Access:
+    """Return the way to a cluster as `forward` or `undo`. Raises SettingsError, naming the field."""
+    if settings.kubeconfig is None:
+        token = TokenFile(settings.token_file(identity))
+        return TokenAccess(name, server=settings.address, token=token, ca_file=settings.trusted_ca)
+    if identity == "undo":
+        file = settings.undo_kubeconfig or settings.kubeconfig
+        return KubeconfigAccess(name, identity, file, settings.undo_context or "")
+    return KubeconfigAccess(name, identity, settings.kubeconfig, settings.forward_context or "")

@@ -32,7 +32,8 @@ def load_settings(data: Path | None, env: Mapping[str, str]) -> Settings:
         return settings if settings.embedded else settings.model_copy(update={"local_repositories": False})
     except ValidationError as error:
         found = "; ".join(
-            f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors(include_url=False)
+            f"{'.'.join(map(str, item['loc']))}: {item['msg'].removeprefix('Value error, ')}"
+            for item in error.errors(include_url=False)
         )
         raise SettingsError(
             f"The settings of {folder} cannot be used: {found}. "

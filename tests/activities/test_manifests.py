@@ -77,9 +77,9 @@ async def test_malformed_secret_is_left_for_the_api_server_to_refuse(wrong: str)
         pytest.param("- a\n", "without metadata", id="a list"),
         pytest.param("kind: Service\nmetadata: 1\n", "without metadata", id="no metadata"),
         pytest.param(SERVICE.replace("name: shop", "labels: {}"), "without a name", id="no name"),
-        pytest.param(SERVICE.replace("v1", "v9"), "Cannot apply Service shop", id="unknown version"),
-        pytest.param(SERVICE.replace("Service", "ServiceList"), "lists", id="a list kind"),
-        pytest.param(SERVICE.replace("Service", "Namespace"), "cluster-scoped", id="a cluster-scoped kind"),
+        pytest.param(SERVICE.replace("v1", "'1'"), "Cannot apply Service shop", id="no version"),
+        pytest.param(SERVICE.replace("Service", "ServiceList"), "A list", id="a list kind"),
+        pytest.param(SERVICE.replace("Service", "Namespace"), "Cluster-scoped", id="a cluster-scoped kind"),
         pytest.param(
             SERVICE.replace("shop", "shop, namespace: dev"), "Foreign namespace", id="another namespace"
         ),

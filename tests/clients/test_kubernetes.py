@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
+from holdpoint.clients.access import TokenAccess, TokenFile
 from holdpoint.clients.cluster import Receipt
 from holdpoint.clients.kubernetes import Clusters
-from holdpoint.clients.kubernetes_api import ApiServer, TokenFile
+from holdpoint.clients.kubernetes_api import ApiServer
 from holdpoint.models.errors import (
     AccessDenied,
     Conflict,
@@ -62,6 +63,10 @@ class Wire:
                 await writer.wait_closed()
 
 
+def an_api_server(server: str, token: Path) -> ApiServer:
+    return ApiServer("eu", TokenAccess("eu", server=server, token=TokenFile(token)))
+
+
 @pytest.fixture
 async def wire() -> AsyncIterator[Wire]:
     made = Wire()
@@ -76,7 +81,7 @@ async def wire() -> AsyncIterator[Wire]:
 @pytest.fixture
 async def cluster(wire: Wire, tmp_path: Path) -> AsyncIterator[ApiServer]:
     (tmp_path / "token").write_text("s3cret\n")
-    made = ApiServer("eu", server=f"http://127.0.0.1:{wire.port}/", token=TokenFile(tmp_path / "token"))
+    made = an_api_server(f"http://127.0.0.1:{wire.port}/", tmp_path / "token")
     yield made
     await made.close()
 
@@ -216,7 +221,7 @@ async def test_server_that_names_a_pause_is_obeyed_within_reason(
 
 async def test_refused_connection_is_an_outage_with_its_cause(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("t")
-    cluster = ApiServer("eu", server="http://127.0.0.1:9", token=TokenFile(tmp_path / "token"))
+    cluster = an_api_server("http://127.0.0.1:9", tmp_path / "token")
 
     with pytest.raises(UpstreamUnavailable, match="Cluster eu gave no answer") as raised:
         await cluster.read(REF)
@@ -226,7 +231,7 @@ async def test_refused_connection_is_an_outage_with_its_cause(tmp_path: Path) ->
 
 
 async def test_missing_token_is_an_outage_that_does_not_show_where_it_lies(tmp_path: Path) -> None:
-    cluster = ApiServer("eu", server="http://127.0.0.1:9", token=TokenFile(tmp_path / "forward.token"))
+    cluster = an_api_server("http://127.0.0.1:9", tmp_path / "forward.token")
 
     with pytest.raises(UpstreamUnavailable) as raised:
         await cluster.read(REF)
@@ -237,7 +242,10 @@ async def test_missing_token_is_an_outage_that_does_not_show_where_it_lies(tmp_p
 
 async def test_unknown_cluster_is_named_with_those_that_are_known(tmp_path: Path) -> None:
     settings = ClusterSettings(
-        server="http://x", prometheus="http://x", forward_token_file=tmp_path, undo_token_file=tmp_path
+        server="https://x",
+        prometheus="http://x",
+        forward_token_file=tmp_path / "forward",
+        undo_token_file=tmp_path / "undo",
     )
     clusters = Clusters({"eu-1": settings})
 

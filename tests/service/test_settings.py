@@ -79,3 +79,71 @@ def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path, text: str) -> None
 
     with pytest.raises(SettingsError):
         load_settings(tmp_path, {})
+
+
+TOKENS = {"forward_token_file": "/run/forward", "undo_token_file": "/run/undo"}
+CONTEXTS = {"kubeconfig": "/etc/kubeconfig", "forward_context": "eu", "undo_context": "eu-undo"}
+
+
+def cluster(**fields: object) -> dict[str, object]:
+    return {"prometheus": "https://prometheus.example", **fields}
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        pytest.param({}, "no way to reach it", id="no way"),
+        pytest.param({"server": "https://a", **TOKENS, **CONTEXTS}, "both set", id="two ways"),
+        pytest.param({"server": "https://a"}, "forward_token_file is missing", id="no token"),
+        pytest.param(
+            {"server": "https://a", "forward_token_file": "/f"}, "undo_token_file is missing", id="no undo"
+        ),
+        pytest.param({"in_cluster": True}, "undo_token_file is missing", id="no undo in the cluster"),
+        pytest.param({**CONTEXTS, "undo_context": None}, "undo_context is missing", id="no undo context"),
+        pytest.param({**CONTEXTS, "ca_file": "/ca"}, "ca_file has no meaning", id="a field of another way"),
+        pytest.param({**CONTEXTS, "undo_context": "eu"}, "one identity", id="one context for both"),
+        pytest.param(
+            {"server": "https://a", "forward_token_file": "/t", "undo_token_file": "/t"},
+            "one identity",
+            id="one token for both",
+        ),
+        pytest.param({"server": "http://eu.example", **TOKENS}, "must be https", id="a token in clear"),
+        pytest.param({"server": "https://me:pw@eu", **TOKENS}, "must not hold", id="a password in the URL"),
+        pytest.param({"server": "eu:6443", **TOKENS}, "must be a URL", id="no URL"),
+        pytest.param({"server": "https://a", **TOKENS, "tokenfile": "x"}, "tokenfile", id="unknown field"),
+    ],
+)
+def test_a_cluster_that_cannot_be_used_is_named_with_field_and_reason(
+    tmp_path: Path, fields: dict[str, object], said: str
+) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_settings(write(tmp_path, clusters={"eu-1": cluster(**fields)}), {})
+
+    assert "clusters.eu-1" in caught.value.message
+    assert said in caught.value.message
+    assert "pw" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param({"server": "https://a", **TOKENS, "ca_file": "/ca"}, id="token files"),
+        pytest.param(CONTEXTS, id="contexts"),
+        pytest.param({"in_cluster": True, "undo_token_file": "/run/undo"}, id="in the cluster"),
+        pytest.param({**CONTEXTS, "undo_context": "eu", "undo_kubeconfig": "/etc/undo"}, id="two files"),
+    ],
+)
+def test_a_cluster_with_two_identities_is_taken_without_a_warning(
+    tmp_path: Path, fields: dict[str, object]
+) -> None:
+    settings = load_settings(write(tmp_path, clusters={"eu-1": cluster(**fields)}), {})
+
+    assert settings.warnings() == []
+
+
+def test_one_identity_is_taken_when_it_is_meant_and_warned_of(tmp_path: Path) -> None:
+    one = cluster(**{**CONTEXTS, "undo_context": "eu", "same_identity": True})
+
+    settings = load_settings(write(tmp_path, clusters={"eu-1": one}), {})
+
+    assert ["Cluster eu-1 has one identity" in warning for warning in settings.warnings()] == [True]
