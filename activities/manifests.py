@@ -1,24 +1,19 @@
 """The manifests of a change, read from Git at the recorded commit and held to the target's namespace."""
 
 import base64
-import json
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import yaml
-
+from activities.manifest_yaml import read_documents
+from activities.naming import naming
 from holdpoint.clients.kinds import refusal
 from holdpoint.ledger.tickets import StoredChange
 from holdpoint.models.errors import StepConfig
 
+PATHS = "spec.source.paths"
+
 MAX_OBJECTS = 500
 """More objects than this in one change are a mistake, and a snapshot of them would not be taken in time."""
-
-MAX_BYTES = 2 * 1024 * 1024
-"""The API server takes 1.5 MiB in one object; a file beyond this is not a manifest."""
-
-MAX_VALUES, MAX_DEPTH = 200_000, 60
-"""Bounds of one document with its aliases followed: a billion laughs ends here."""
 
 
 class Files(Protocol):
@@ -48,12 +43,14 @@ async def load_with_paths(repositories: Files, stored: StoredChange) -> list[Man
     """Return the same as `load`, each object with its path."""
     spec = stored.change.spec
     found: list[Manifest] = []
-    for path in spec.source.paths:
+    for index, path in enumerate(spec.source.paths):
         data = await repositories.read(stored.repository, stored.commit, path)
-        found += [
-            Manifest(path, _checked(path, item, spec.target.namespace)) for item in _documents(path, data)
-        ]
-    _check_set(found)
+        with naming(f"{PATHS}[{index}]", path):
+            found += [
+                Manifest(path, _checked(path, item, spec.target.namespace)) for item in _documents(path, data)
+            ]
+    with naming(PATHS, f"{len(spec.source.paths)} paths"):
+        _check_set(found)
     return found
 
 
@@ -79,50 +76,11 @@ def _pod_specs(node: Any) -> list[dict[str, Any]]:
     return here + [spec for value in node.values() for spec in _pod_specs(value)]
 
 
-class _Loader(yaml.SafeLoader):
-    """Reads plain JSON values: what looks like a date stays text, as the API server would have it."""
-
-    yaml_implicit_resolvers = {
-        first: [(tag, form) for tag, form in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-
-
 def _documents(path: str, data: bytes) -> list[Any]:
-    """Return the documents of one file, bounded in size also after aliases are followed."""
-    if len(data) > MAX_BYTES:
-        raise StepConfig(
-            f"Manifest too large: {path} has {len(data)} bytes, at most {MAX_BYTES} are allowed."
-        )
     try:
-        _check_aliases(data)
-        documents = [item for item in yaml.load_all(data, Loader=_Loader) if item is not None]
-        for item in documents:
-            _count_values(item, 0, 0)
-            json.dumps(item, allow_nan=False)
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError, TypeError, RecursionError) as error:
-        raise StepConfig(f"Manifest is not valid YAML: {path}: {error}") from error
-    return documents
-
-
-def _check_aliases(data: bytes) -> None:
-    """Raise ValueError when following the aliases could take long.
-
-    Merges copy what they name while parsing.
-    """
-    limit = 20 if b"<<" in data else 1000
-    if sum(isinstance(event, yaml.AliasEvent) for event in yaml.parse(data, Loader=_Loader)) > limit:
-        raise ValueError(f"more than {limit} YAML aliases")
-
-
-def _count_values(node: Any, count: int, depth: int) -> int:
-    """Return how many values there are with aliases followed. Raises ValueError when there are too many."""
-    if count > MAX_VALUES or depth > MAX_DEPTH:
-        raise ValueError(f"more than {MAX_VALUES} values, or nested deeper than {MAX_DEPTH}")
-    children = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
-    for child in children:
-        count = _count_values(child, count + 1, depth + 1)
-    return count
+        return read_documents(data)
+    except ValueError as error:
+        raise StepConfig(f"Manifest is not valid YAML: {path}: {error}.") from error
 
 
 def _checked(path: str, item: Any, namespace: str) -> dict[str, Any]:

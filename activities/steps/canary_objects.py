@@ -9,6 +9,10 @@ TRACK = "holdpoint.dev/track"
 """The label that tells the canary's pods from stable's; Services do not select by it."""
 
 
+MAX_REPLICAS = 2**31 - 1
+"""Kubernetes keeps replicas in 32 bits."""
+
+
 def stable_manifest(manifests: list[dict[str, Any]], deployment: str) -> dict[str, Any]:
     """Return the manifest of the canary's Deployment. Raises StepConfig if it cannot be run as a canary."""
     found = [m for m in manifests if m["kind"] == "Deployment" and m["metadata"]["name"] == deployment]
@@ -21,11 +25,32 @@ def stable_manifest(manifests: list[dict[str, Any]], deployment: str) -> dict[st
     replicas = spec.get("replicas") if isinstance(spec, dict) else None
     if not isinstance(spec, dict) or not isinstance(spec.get("template"), dict):
         raise StepConfig(f"Incomplete Deployment: {deployment} has no spec.template.")
-    if replicas is not None and (not isinstance(replicas, int) or isinstance(replicas, bool) or replicas < 1):
+    _check_labels(found[0])
+    if replicas is not None and (
+        not isinstance(replicas, int) or isinstance(replicas, bool) or not 1 <= replicas <= MAX_REPLICAS
+    ):
         raise StepConfig(
-            f"No replicas to run a canary with: {deployment} states replicas {replicas!r}; state at least 1."
+            f"No replicas to run a canary with: {deployment} states replicas {replicas!r}; "
+            f"state at least 1 and at most {MAX_REPLICAS}."
         )
     return found[0]
+
+
+def _check_labels(manifest: dict[str, Any]) -> None:
+    """Hold that what the canary gets a label added to is a mapping, where it is there at all."""
+    template = manifest["spec"]["template"]
+    pod = template.get("metadata")
+    selector = manifest["spec"].get("selector")
+    for name, value in (
+        ("metadata.labels", manifest["metadata"].get("labels")),
+        ("spec.selector", selector),
+        ("spec.selector.matchLabels", selector.get("matchLabels") if isinstance(selector, dict) else None),
+        ("spec.template.metadata", pod),
+        ("spec.template.metadata.labels", pod.get("labels") if isinstance(pod, dict) else None),
+    ):
+        if value is not None and not isinstance(value, dict):
+            deployment = manifest["metadata"]["name"]
+            raise StepConfig(f"Malformed Deployment: {name} of {deployment} must be a mapping.")
 
 
 def canary_manifest(manifest: dict[str, Any], replicas: int) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from activities.manifests import Manifest
+from activities.naming import naming
 from activities.steps.apply import Apply
 from activities.steps.canary import Canary
 from activities.steps.kind import StepKind
@@ -28,7 +29,8 @@ async def outline(
     index: int, step: Step, manifests: list[dict[str, Any]], cluster: Cluster, namespace: str
 ) -> PlannedStep:
     """Return one step of a change as it will run, with its warnings. Raises StepConfig if it cannot run."""
-    return await kind_of(step.kind).outline(index, step, manifests, cluster, namespace)
+    with naming(f"spec.plan.steps[{index}].{step.kind}", step.name or step.kind):
+        return await kind_of(step.kind).outline(index, step, manifests, cluster, namespace)
 
 
 def touched(

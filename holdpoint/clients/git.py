@@ -12,7 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import ParamSpec, TypeVar
 
 from holdpoint.clients.git_mirror import Mirror, check, invalid
@@ -63,14 +63,7 @@ class Repositories:
 
     async def check_paths(self, repository: str, commit: str, paths: list[str]) -> None:
         """Return if every path is a file at that commit. Raises InvalidChange with each that is not."""
-        mistakes = []
-        for index, path in enumerate(paths):
-            try:
-                await self.read(repository, commit, path, field=f"{PATHS}[{index}]")
-            except InvalidChange as error:
-                mistakes += error.detail["mistakes"]
-        if mistakes:
-            raise InvalidChange(" ".join(mistake["message"] for mistake in mistakes[:3]), mistakes=mistakes)
+        await self._in_thread(self._check_paths, repository, commit, paths)
 
     async def diff(self, repository: str, base: str | None, commit: str, paths: list[str]) -> DiffFacts:
         """Return how the files differ between two commits; everything is new where there is no base.
@@ -132,22 +125,23 @@ class Repositories:
         )
 
     def _read(self, repository: str, commit: str, path: str, field: str) -> bytes:
-        try:
-            check_path(path)
-        except ValueError as error:
-            raise invalid(field, path, "a path inside the repository") from error
+        clean = _path(path, field)
         mirror = self._holding(repository, commit)
-        listed = mirror.ask("ls-tree", "-z", "-l", "--full-tree", commit, "--", path.rstrip("/")).rstrip(
-            b"\0"
-        )
-        if not listed:
-            raise invalid(field, path, f"a file of the repository at commit {commit[:12]}")
-        mode, kind, blob, size = listed.split(b"\t", 1)[0].split()
-        if kind != b"blob" or mode == b"120000":
-            raise invalid(field, path, "a file, not a folder, a link or a submodule")
-        if int(size) > LARGEST_FILE:
-            raise invalid(field, path, f"a file of at most {LARGEST_FILE} bytes")
-        return mirror.ask("cat-file", "blob", blob.decode())
+        return mirror.ask("cat-file", "blob", _blob(_listed(mirror, commit, [clean]), commit, clean, field))
+
+    def _check_paths(self, repository: str, commit: str, paths: list[str]) -> None:
+        mirror = self._holding(repository, commit)
+        asked = [path for path in paths if _allowed(path)]
+        listed = _listed(mirror, commit, [_path(path, PATHS) for path in asked]) if asked else {}
+        mistakes = []
+        for index, path in enumerate(paths):
+            field = f"{PATHS}[{index}]"
+            try:
+                _blob(listed, commit, _path(path, field), field)
+            except InvalidChange as error:
+                mistakes += error.detail["mistakes"]
+        if mistakes:
+            raise InvalidChange(" ".join(mistake["message"] for mistake in mistakes[:3]), mistakes=mistakes)
 
     def _diff(self, repository: str, base: str | None, commit: str, paths: list[str]) -> DiffFacts:
         mirror = self._holding(repository, commit)
@@ -173,6 +167,41 @@ class Repositories:
         return Author(
             author=author, committer=committer, authored_at=datetime.fromisoformat(at), summary=summary[:500]
         )
+
+
+def _path(path: str, field: str) -> str:
+    """Return the path as Git writes it. Raises InvalidChange naming `field` if it may not be asked for."""
+    try:
+        return str(PurePosixPath(check_path(path)))
+    except ValueError as error:
+        raise invalid(field, path, "a path inside the repository") from error
+
+
+def _allowed(path: str) -> bool:
+    try:
+        check_path(path)
+    except ValueError:
+        return False
+    return True
+
+
+def _listed(mirror: Mirror, commit: str, paths: list[str]) -> dict[str, bytes]:
+    """Return what `ls-tree` says of each path that is there: mode, kind, name of the blob, size."""
+    told = mirror.ask("ls-tree", "-z", "-l", "--full-tree", commit, "--", *paths)
+    lines = (line.partition(b"\t") for line in told.split(b"\0") if line)
+    return {name.decode("utf-8", "surrogateescape"): facts for facts, _, name in lines}
+
+
+def _blob(listed: dict[str, bytes], commit: str, path: str, field: str) -> str:
+    """Return the name of the file's content. Raises InvalidChange naming `field` for what is no file."""
+    if path not in listed:
+        raise invalid(field, path, f"a file of the repository at commit {commit[:12]}")
+    mode, kind, blob, size = listed[path].split()
+    if kind != b"blob" or mode == b"120000":
+        raise invalid(field, path, "a file, not a folder, a link or a submodule")
+    if int(size) > LARGEST_FILE:
+        raise invalid(field, path, f"a file of at most {LARGEST_FILE} bytes")
+    return blob.decode()
 
 
 def _lines(count: str) -> int:

@@ -47,6 +47,8 @@ _ABSENT = (
     "Permission denied",
     "not a git repository",
 )
+_ABSENT_HERE = ("Could not read from remote repository",)
+"""What Git says of a local file that is no repository; of a remote one it can mean an outage."""
 
 
 class Mirror:
@@ -151,7 +153,7 @@ class Mirror:
                 strip_newline_in_stdout=False,
             )
         except (GitCommandError, GitCommandNotFound) as error:
-            raise _ours(error, self._repository, limit) from error
+            raise _ours(error, self._repository, limit, local=self._local) from error
         return answer if isinstance(answer, bytes) else b""
 
     def _environment(self) -> dict[str, str]:
@@ -210,23 +212,25 @@ def invalid(field: str, found: str, allowed: str) -> InvalidChange:
     )
 
 
-def _ours(error: GitCommandError | GitCommandNotFound, repository: str, limit: float) -> HoldpointError:
+def _ours(
+    error: GitCommandError | GitCommandNotFound, repository: str, limit: float, *, local: bool
+) -> HoldpointError:
     """Return what a failure of Git means to a caller."""
-    said = str(error.stderr or error).strip().strip("'").strip()
-    last = next(
-        (line for line in said.splitlines() if line.startswith(("fatal:", "error:"))), said.splitlines()[-1:]
-    )
+    # GitPython quotes what Git said: "\n  stderr: 'fatal: …'".
+    said = str(error.stderr or error).strip().removeprefix("stderr:").strip().strip("'").strip()
+    lines = said.splitlines() or [""]
+    last = next((line for line in lines if line.startswith(("fatal:", "error:"))), lines[-1])
     if "Timeout: the command" in said:
         return UpstreamUnavailable(
             f"Git did not finish within {limit:g} s: {REPOSITORY} is {repository!r}.", upstream="git"
         )
     if "not allowed" in said and "transport" in said:
         return invalid(REPOSITORY, repository, "a path or an https, http, ssh or file URL")
-    if any(words in said for words in _ABSENT):
+    if "URL using bad/illegal format" in said:
+        return invalid(REPOSITORY, repository, "a URL that can be read")
+    if any(words in said for words in (*_ABSENT, *(_ABSENT_HERE if local else ()))):
         return NotFound(
             f"Repository not found, or this server may not read it: {REPOSITORY} is {repository!r}.",
             field=REPOSITORY,
         )
-    return UpstreamUnavailable(
-        f"Git failed for {REPOSITORY} {repository!r}: {str(last)[:300]}", upstream="git"
-    )
+    return UpstreamUnavailable(f"Git failed for {REPOSITORY} {repository!r}: {last[:300]}", upstream="git")

@@ -16,6 +16,9 @@ from holdpoint.models.errors import (
 
 _MANAGER = re.compile(r'conflict with "([^"]*)"')
 
+_UNTYPED = "failed to create typed patch object"
+"""How the server refuses an apply whose fields have the wrong types: with a 500, and it stays refused."""
+
 
 def error_of(
     cluster: str, method: str, path: str, status: int, body: dict[str, Any], headers: Mapping[str, str]
@@ -36,6 +39,8 @@ def error_of(
     if status == 429:
         return UpstreamRateLimited(text, retry_after=_seconds(headers), **detail)
     if 400 <= status < 500 and status != 408:
+        return StepConfig(text, **detail)
+    if status == 500 and said.startswith(_UNTYPED):
         return StepConfig(text, **detail)
     # 2xx without a body that can be read is no answer either: what came of the request is unknown.
     return UpstreamUnavailable(text, retry_after=_seconds(headers), **detail)

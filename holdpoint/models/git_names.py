@@ -33,13 +33,15 @@ def _check_url(value: str) -> None:
     """Refuse a URL whose host Git or ssh could take for an option, and one that carries a password."""
     try:
         url = urlsplit(value)
-        password = url.password
+        password, _ = url.password, url.port
     except ValueError as error:
         raise ValueError(f"is not a URL that can be read ({error})") from error
     if url.scheme not in _SCHEMES:
         raise ValueError(f"must have one of the schemes {', '.join(_SCHEMES)}, not {url.scheme!r}")
     if url.netloc.startswith("-") or "@-" in url.netloc or "%" in url.netloc or url.path.startswith("/-"):
         raise ValueError("must not have a user, host or path that begins with '-' or holds an escape")
+    if " " in value:
+        raise ValueError("must not have spaces in a URL; write %20")
     if url.scheme != "file" and not url.hostname:
         raise ValueError(f"must name a host, as a URL of scheme {url.scheme!r} does")
     if password is not None:
@@ -59,6 +61,8 @@ def check_path(value: str) -> str:
     path = PurePosixPath(value)
     if path.is_absolute() or ".." in path.parts or value.startswith(("-", ":")) or "\\" in value:
         raise ValueError("must be a path inside the repository, relative to its root")
+    if not path.parts:
+        raise ValueError("must name a file, not the whole repository")
     if not value.isprintable() or any(part.lower() == ".git" for part in path.parts):
         raise ValueError("must not hold control characters or point into .git")
     if not _WILDCARDS.isdisjoint(value):

@@ -5,6 +5,7 @@ import time
 import pytest
 
 from activities.manifests import images, load, load_with_paths
+from activities.steps.canary_objects import stable_manifest
 from holdpoint.ledger.tickets import StoredChange
 from holdpoint.models.errors import StepConfig
 from tests.activities.world import Files, a_change, deployment
@@ -116,3 +117,69 @@ def test_images_of_all_containers_are_found_once() -> None:
     spec["containers"].append({"name": "side", "image": "a:1"})
 
     assert images([body, {"kind": "ConfigMap", "data": {"containers": "c:1"}}]) == ["a:1", "b:1"]
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        pytest.param("a: " + "[" * 20_000, id="flow lists never closed"),
+        pytest.param("- " * 20_000, id="lists in one line"),
+        pytest.param("? " * 20_000, id="keys of keys"),
+        pytest.param("{a: " * 20_000, id="mappings never closed"),
+    ],
+)
+async def test_deep_nesting_is_refused_quickly(hostile: str) -> None:
+    started = time.monotonic()
+
+    with pytest.raises(StepConfig, match=r"all\.yaml"):
+        await load(files(hostile), stored())
+
+    assert time.monotonic() - started < 1
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        pytest.param("kind: Secret\n", "line 4, column 1: the key 'kind' stands twice", id="a key twice"),
+        pytest.param("data: {1: a, '1': b}\n", "the key '1' stands twice", id="a key twice in JSON"),
+        pytest.param("data: {yes: a}\n", "write it in quotes", id="a key that is no text"),
+        pytest.param('data: {a: "\\ud800"}\n', "Unicode", id="half of a surrogate pair"),
+        pytest.param("spec: {replicas: 99999999999999999999}\n", "a number is larger", id="a huge number"),
+    ],
+)
+async def test_what_readers_would_read_differently_is_refused(more: str, said: str) -> None:
+    with pytest.raises(StepConfig) as raised:
+        await load(files(SERVICE + more), stored())
+
+    assert said in raised.value.message
+
+
+async def test_mistake_names_its_field() -> None:
+    with pytest.raises(StepConfig) as raised:
+        await load(files("a: ["), stored())
+
+    assert [one["field"] for one in raised.value.detail["mistakes"]] == ["spec.source.paths[0]"]
+
+
+async def test_number_as_a_key_is_text_as_in_json() -> None:
+    found = await load(files(SERVICE + "data: {1: a, 8080: b}\n"), stored())
+
+    assert found[0]["data"] == {"1": "a", "8080": "b"}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"selector": "x"},
+        {"selector": {"matchLabels": []}},
+        {"template": {"metadata": 3}},
+        {"replicas": 2**31},
+    ],
+    ids=["selector", "labels selected by", "pod", "replicas"],
+)
+def test_deployment_that_cannot_get_a_canarys_label_is_refused(wrong: dict[str, object]) -> None:
+    body = deployment()
+    body["spec"] |= wrong
+
+    with pytest.raises(StepConfig, match="shop"):
+        stable_manifest([body], "shop")

@@ -170,8 +170,9 @@ async def test_repository_that_is_not_there_names_its_field(
     repositories: Repositories, tmp_path: Path
 ) -> None:
     (tmp_path / "empty").mkdir()
+    (tmp_path / "file").write_text("a: 1\n")
 
-    for folder in ("absent", "empty"):
+    for folder in ("absent", "empty", "file"):
         with pytest.raises(NotFound, match=r"spec\.source\.repository"):
             await repositories.resolve(str(tmp_path / folder), "main")
 

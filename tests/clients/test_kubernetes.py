@@ -192,6 +192,7 @@ def conflict(*messages: str, reason: str = "Conflict") -> dict[str, Any]:
         (400, {}, StepConfig, {}),
         (429, {}, UpstreamRateLimited, {}),
         (500, {}, UpstreamUnavailable, {}),
+        (500, {"message": "failed to create typed patch object (a/b): .spec: expected map"}, StepConfig, {}),
         (503, b"<html>", UpstreamUnavailable, {}),
         (200, b'{"metadata": {', UpstreamUnavailable, {}),
     ],
