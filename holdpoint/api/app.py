@@ -13,6 +13,7 @@ from fastapi.openapi.utils import get_openapi
 
 from holdpoint.api import problems
 from holdpoint.api.dependencies import Parts
+from holdpoint.api.heads import HeadAsGet
 from holdpoint.api.limits import BodyLimits
 from holdpoint.api.routes import changes, decisions, evidence, freezes, health, policy
 from holdpoint.service.background import end_freezes, finish_fencing, running
@@ -51,6 +52,7 @@ def bare_app() -> FastAPI:
     )
     for module in ROUTERS:
         app.include_router(module.router)
+    app.add_middleware(HeadAsGet)
     app.add_middleware(BodyLimits)
     problems.install(app)
     app.openapi = partial(_openapi, app)  # type: ignore[method-assign]  # FastAPI's documented way

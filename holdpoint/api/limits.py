@@ -1,5 +1,8 @@
 """What a request's body may be, checked before anything reads it: at most 300 KiB, and JSON."""
 
+import asyncio
+from contextlib import suppress
+
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from holdpoint.api.problems import problem
@@ -9,7 +12,10 @@ LARGEST = 300 * 1024
 DRAINED = 16 * 1024 * 1024
 """Bytes of a body too large that are read and dropped, so that its sender gets the answer, not a broken
 pipe."""
+DRAIN_SECONDS = 5.0
+"""How long that may take; by then the answer, which is sent before, has long arrived."""
 BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
+TOO_LARGE = f"The request's body is larger than {LARGEST // 1024} KiB."
 
 
 class BodyLimits:
@@ -23,15 +29,46 @@ class BodyLimits:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        announced = _announced(scope)
+        if announced is not None and announced > LARGEST:
+            await _refuse_early(scope, receive, send)
+            return
         body = await _read(receive)
         if body is None:
-            detail = f"The request's body is larger than {LARGEST // 1024} KiB."
-            await problem(413, "too_large", detail)(scope, receive, send)
+            await problem(413, "too_large", TOO_LARGE)(scope, receive, send)
         elif body and scope["method"] in BODY_METHODS and not _is_json(scope):
             detail = "The request's body must be sent as application/json."
             await problem(415, "unsupported_media_type", detail)(scope, receive, send)
         else:
             await self._app(scope, _replay(body, receive), send)
+
+
+def _announced(scope: Scope) -> int | None:
+    """Return the body's length in bytes as its header says it; None where none is said."""
+    for name, value in scope["headers"]:
+        if name == b"content-length" and value.isdigit():
+            return int(value[:18])  # the server lets no other form in; this many digits are too many already
+    return None
+
+
+async def _refuse_early(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer 413 before the body arrives, and read away what is under way.
+
+    The answer is whole but left open meanwhile: once it is closed a server hands on nothing more to read, and
+    a sender in the middle of its body would find the connection broken instead of the answer.
+    """
+
+    async def send_open(message: Message) -> None:
+        await send({**message, "more_body": True} if message["type"] == "http.response.body" else message)
+
+    refusal = problem(413, "too_large", TOO_LARGE, headers={"Connection": "close"})
+    await refusal(scope, receive, send_open)
+    waits = any(name == b"expect" for name, _ in scope["headers"])  # asked whether it may send: it may not
+    if not waits:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_SECONDS):
+                await _read(receive)
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 async def _read(receive: Receive) -> bytes | None:

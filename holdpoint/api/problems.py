@@ -175,7 +175,8 @@ def _allowed(request: Request) -> str:
     schema: dict[str, Any] = request.app.openapi()["paths"]
     at = request.url.path.split("/")
     paths = [path for path in schema if _matches(path.split("/"), at)]
-    return ", ".join(sorted({method.upper() for path in paths for method in schema[path]}))
+    methods = {method.upper() for path in paths for method in schema[path]}
+    return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
 
 
 def _matches(path: list[str], at: list[str]) -> bool:

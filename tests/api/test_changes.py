@@ -163,3 +163,16 @@ async def test_evidence_is_the_archived_file_once_there_is_one(as_: As, world: W
     assert "statement" in live.json()
     assert archived.content == b'{"the": "file"}'
     assert "intents" in (await client.get("/v1/audit/export")).json()
+
+
+async def test_head_is_answered_as_get_without_its_body(as_: As) -> None:
+    client = as_("auditor")
+    await submit(as_("ci"))
+
+    got = await client.get("/v1/changes")
+    headed = await client.head("/v1/changes")
+
+    assert (headed.status_code, headed.content) == (200, b"")
+    assert headed.headers["content-length"] == got.headers["content-length"] == str(len(got.content))
+    assert (await as_("").head("/v1/changes")).status_code == 401
+    assert (await client.head("/v1/changes/chg-none/approve")).status_code == 405

@@ -75,7 +75,7 @@ async def test_what_cannot_be_asked_is_a_problem(
 async def test_a_wrong_method_is_told_every_one_that_is_allowed(as_: As) -> None:
     answer = await as_("sre").delete("/v1/changes")
 
-    assert answer.headers["Allow"] == "GET, POST"
+    assert answer.headers["Allow"] == "GET, HEAD, POST"
 
 
 BAD_BODIES = {
