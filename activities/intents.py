@@ -2,22 +2,30 @@
 
 Look at the world; if something is missing, open an intent on what was seen; send it within its budget;
 close it with the answer. Without an answer it stays open, "in doubt", and whoever comes next looks at the
-world first. A version that moved meanwhile (controllers write status all the time) means: look again, and
-make a new attempt.
+world first. A version that moved meanwhile (controllers write status all the time) and a 429 mean: it did not
+land, so look again, and make a new attempt. The API server tells then whether what the write depends on is
+still as it was: a field that somebody else has taken meanwhile is a conflict, and nothing is overwritten.
 """
 
 import asyncio
+import math
 import time
 from typing import Any
 
 import rfc8785
 
-from activities.doors import Door
 from activities.writes import Body, Write
 from holdpoint.clients.cluster import INTENT_ANNOTATION, Cluster, Receipt
 from holdpoint.ledger.canonical import digest_of
+from holdpoint.ledger.doors import Door
 from holdpoint.models.activity_calls import RolloutCall, StepOutcome
-from holdpoint.models.errors import Conflict, NotFound, PermanentError, UpstreamUnavailable
+from holdpoint.models.errors import (
+    Conflict,
+    NotFound,
+    PermanentError,
+    UpstreamRateLimited,
+    UpstreamUnavailable,
+)
 from holdpoint.models.record import (
     AlreadyClosed,
     Direction,
@@ -34,14 +42,18 @@ from holdpoint.models.ticket import Hold, HoldCode, Reason
 BUDGET = 15.0
 """Seconds from before an intent is opened until its request must be over, here and on the server."""
 
-ROUNDS = 25
-"""Attempts against a version that moves.
+PATIENCE = BUDGET
+"""Seconds for which a write is tried again from its first "no" on, each time as a new attempt.
 
-A rollout of a hundred pods writes status some ten times a second.
+A rollout of a hundred pods writes status some ten times a second, and an API server that is overloaded
+names its pause in seconds.
 """
 
 AFTER_CONFLICT = 0.1
 """Seconds to wait after a version that moved: controllers write in bursts."""
+
+AFTER_RATE_LIMIT = 1.0
+"""Seconds to wait when the API server asked for a pause without naming one."""
 
 REPEATS = 50
 """How often one request may be wanted again in one rollout after it was done, because somebody undid it."""
@@ -60,36 +72,34 @@ class Writer:
 
     def __init__(self, door: Door, cluster: Cluster, call: RolloutCall, direction: Direction) -> None:
         self._door, self._cluster, self._call, self._direction = door, cluster, call, direction
-        self.sent = 0
 
     async def settle(self, write: Write) -> bool:
         """Bring the world to what the write wants; return whether anything was sent.
 
         Raises Stopped when nothing may be sent, a PermanentError when it was refused for good, and
-        UpstreamUnavailable when there was no answer: the intent is then in doubt.
+        UpstreamUnavailable or UpstreamRateLimited when it did not come to an end: the caller asks again.
         """
-        number, sent = 0, False
-        for _ in range(ROUNDS + REPEATS):
+        number, since = 0, math.inf
+        while number <= REPEATS:
             started = time.monotonic()
             live = await self._cluster.read(write.ref)
             body = await write.missing(self._cluster, live)
             request = self._request(write, live, body, number)
             if body is None:
                 await self._door.observed(request, _seen(live))
-                return sent
+                return False
             outcome = await self._opened(request, live)
-            if outcome is None:
-                continue
             if isinstance(outcome, AlreadyClosed):
                 number += 1
-                continue
-            if isinstance(outcome, Refused):
+            elif isinstance(outcome, Refused):
                 raise Stopped(_refusal(outcome))
-            landed = await self._send(write, body, outcome.intent, started)
-            sent = sent or landed
-            if not landed:
-                await asyncio.sleep(AFTER_CONFLICT)
-        raise UpstreamUnavailable(f"Cluster object {write.ref} keeps changing; it was not written.")
+            elif outcome is not None:
+                no = await self._send(write, body, outcome.intent, started)
+                if no is None:
+                    return True
+                since = min(since, started)
+                await _pause(write, no, since)
+        raise UpstreamUnavailable(f"Cluster object {write.ref} is undone again and again by somebody else.")
 
     async def _opened(self, request: IntentRequest, live: Any) -> Opened | AlreadyClosed | Refused | None:
         """Open the intent, or a new attempt of one that a dead attempt left; None means: look again."""
@@ -103,29 +113,32 @@ class Writer:
             and not left.in_doubt
             and left.request.resource_version is None
         ):
-            # A create has no version to be refused by: the first one may still land until its deadline.
+            # The first create may still land until its deadline, also after a second one was undone.
             await asyncio.sleep(0.5)
             return None
         again = await self._door.retry(left, request)
         return None if isinstance(again, LeftOpen) else again
 
-    async def _send(self, write: Write, body: Body, intent: Intent, started: float) -> bool:
-        """Send one attempt; return whether it landed. A version that moved is a no to this attempt only."""
+    async def _send(
+        self, write: Write, body: Body, intent: Intent, started: float
+    ) -> Conflict | NotFound | UpstreamRateLimited | None:
+        """Send one attempt; return None when it landed, and else the "no" that was to this attempt only.
+
+        A version that moved is one; so is a request that the API server would not take now.
+        """
         budget = intent.request.budget - (time.monotonic() - started)
         try:
             receipt = await write.send(self._cluster, body, intent, budget)
-        except Conflict as refusal:
+        except (PermanentError, UpstreamRateLimited) as refusal:
             await asyncio.shield(self._door.close(intent, "refused", _answer(refusal)))
-            return False
-        except PermanentError as refusal:
-            await asyncio.shield(self._door.close(intent, "refused", _answer(refusal)))
+            if isinstance(refusal, Conflict | UpstreamRateLimited):
+                return refusal
             if write.verb == "delete" and isinstance(refusal, NotFound):
-                return False
+                return refusal
             raise
-        self.sent += 1
         # An answer that is there must not be lost to a cancellation.
         await asyncio.shield(self._door.close(intent, "done", _result(receipt)))
-        return True
+        return None
 
     def _request(
         self, write: Write, live: dict[str, Any] | None, body: Body | None, number: int
@@ -147,6 +160,18 @@ class Writer:
             change_type=call.type,
             budget=BUDGET,
         )
+
+
+async def _pause(write: Write, no: Conflict | NotFound | UpstreamRateLimited, since: float) -> None:
+    """Wait before the next attempt; raise when that would be too long after the first."""
+    pause = AFTER_CONFLICT
+    if isinstance(no, UpstreamRateLimited):
+        pause = AFTER_RATE_LIMIT if no.retry_after is None else no.retry_after
+    if time.monotonic() + pause - since > PATIENCE:
+        if isinstance(no, UpstreamRateLimited):
+            raise no
+        raise UpstreamUnavailable(f"Cluster object {write.ref} keeps changing; it was not written.") from no
+    await asyncio.sleep(pause)
 
 
 def hold_of(freeze: Freeze) -> Hold:
@@ -183,7 +208,7 @@ def _result(receipt: Receipt) -> dict[str, Any]:
     return receipt.model_dump(mode="json", exclude={"object"})
 
 
-def _answer(refusal: PermanentError) -> dict[str, Any]:
+def _answer(refusal: PermanentError | UpstreamRateLimited) -> dict[str, Any]:
     return {
         "code": refusal.code,
         "message": redact(refusal.message)[:2000],

@@ -5,9 +5,7 @@ from temporalio import activity
 from activities import judging
 from activities.beat import beating, left_behind
 from activities.deferred import DeferringDoor
-from activities.doors import LedgerDoor
 from activities.drift import drifted
-from activities.fencing import Fence
 from activities.intents import Stopped, Writer, hold_of
 from activities.manifests import Files, load, load_with_paths
 from activities.snapshot import Snapshot, take
@@ -15,9 +13,11 @@ from activities.steps.registry import kind_of, touched
 from activities.steps.stage import Stage, failed
 from activities.undo import Undo, compare, undo_all
 from holdpoint.clients.cluster import ref_of
+from holdpoint.clients.fencing import Fencing
 from holdpoint.clients.kubernetes import Clusters
-from holdpoint.ledger import freezes, intents, targets
+from holdpoint.ledger import freezes, targets
 from holdpoint.ledger.blobs import Blobs
+from holdpoint.ledger.doors import Door, LedgerDoor
 from holdpoint.ledger.store import Ledger
 from holdpoint.ledger.tickets import StoredChange, change_of
 from holdpoint.models import contracts
@@ -43,7 +43,7 @@ from holdpoint.models.activity_calls import (
 )
 from holdpoint.models.base import Digest
 from holdpoint.models.errors import Conflict, PermanentError, UpstreamUnavailable
-from holdpoint.models.record import EntryDraft, Intent
+from holdpoint.models.record import EntryDraft
 from holdpoint.models.redact import redact
 from holdpoint.models.ticket import RollbackResult
 
@@ -54,6 +54,7 @@ class RolloutActivities:
     def __init__(self, *, ledger: Ledger, blobs: Blobs, repositories: Files, clusters: Clusters) -> None:
         self._ledger, self._blobs = ledger, blobs
         self._repositories, self._clusters = repositories, clusters
+        self._door = LedgerDoor(ledger)
 
     @activity.defn(name=contracts.BEGIN.name)
     async def begin_rollout(self, call: BeginCall) -> Begun:
@@ -73,7 +74,7 @@ class RolloutActivities:
                     rollout=call.start.model_dump(mode="json"),
                 )
             if call.start.mode == "undo":
-                await self._fence(call).close(await self._in_doubt(call))
+                await self._fencing(call).close_now(await self._door.in_doubt(call.target))
                 known = row.snapshot if row is not None else None
                 if known is None:
                     raise Conflict(f"Nothing to undo: no snapshot is known for {call.target}.")
@@ -135,13 +136,12 @@ class RolloutActivities:
         """Undo from the snapshot, in reverse order. Neither a freeze nor a ledger that is down stops it."""
         async with beating() as pulse:
             left = [EntryDraft.model_validate(draft) for drafts in left_behind() for draft in drafts]
-            door = DeferringDoor(LedgerDoor(self._ledger), pulse, left)
+            door = DeferringDoor(self._door, pulse, left)
             cluster = self._clusters.undo(_cluster(call))
             snapshot = await self._snapshot(call.snapshot)
             undo = Undo(cluster, Writer(door, cluster, call, "undo"))
-            fence = Fence(door, self._ledger, cluster, call)
             try:
-                await undo_all(undo, fence, door, snapshot, call, self._ledger)
+                await undo_all(undo, self._fencing(call, door), door, snapshot, call)
             except Stopped as stopped:
                 undo.problems.append(f"Stopped: {stopped.outcome.status}; another run has the target.")
             except UpstreamUnavailable as error:
@@ -185,8 +185,8 @@ class RolloutActivities:
         row = await self._ledger.read(targets.get_target, call.target)
         if row is None or row.holder_run != call.run:
             return
-        fence = self._fence(call)
-        await fence.outwait(await fence.close(await self._in_doubt(call)))
+        fencing = self._fencing(call)
+        await fencing.outwait(await fencing.close_now(await self._door.in_doubt(call.target)))
 
     async def _stage(self, call: StepCall) -> Stage:
         stored = await self._stored(call)
@@ -194,7 +194,7 @@ class RolloutActivities:
         return Stage(
             call=call,
             cluster=cluster,
-            writer=Writer(LedgerDoor(self._ledger), cluster, call, "forward"),
+            writer=Writer(self._door, cluster, call, "forward"),
             manifests=await load_with_paths(self._repositories, stored),
             change=stored.change,
             snapshot=await self._snapshot(call.snapshot),
@@ -218,11 +218,8 @@ class RolloutActivities:
             names = [m["metadata"]["name"] for m in manifests if m["kind"] == "Deployment"]
         return sorted(set(names))
 
-    def _fence(self, call: RolloutCall) -> Fence:
-        return Fence(LedgerDoor(self._ledger), self._ledger, self._clusters.undo(_cluster(call)), call)
-
-    async def _in_doubt(self, call: RolloutCall) -> list[Intent]:
-        return await self._ledger.read(intents.open_intents, target=call.target)
+    def _fencing(self, call: RolloutCall, door: Door | None = None) -> Fencing:
+        return Fencing(door or self._door, self._clusters, cause=call.run)
 
     async def _stored(self, call: RolloutCall) -> StoredChange:
         return await self._ledger.read(change_of, call.ticket)

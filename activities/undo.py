@@ -8,18 +8,16 @@ from typing import Any
 
 from activities.comparison import MISSING, Difference, Missing, described, differences
 from activities.deferred import DeferringDoor
-from activities.fencing import Fence
 from activities.intents import Writer
 from activities.ownership import is_ours, owners_of, restoring, touched_by_us
 from activities.readiness import patience_of, wait_ready
 from activities.snapshot import Before, Snapshot
 from activities.writes import Delete, Restore
 from holdpoint.clients.cluster import Cluster
-from holdpoint.ledger import intents
-from holdpoint.ledger.store import Ledger
+from holdpoint.clients.fencing import Fencing
 from holdpoint.models.activity_calls import Compared, UndoCall
-from holdpoint.models.errors import PermanentError, UpstreamUnavailable
-from holdpoint.models.record import Intent, ObjectRef
+from holdpoint.models.errors import PermanentError
+from holdpoint.models.record import IntentRequest, ObjectRef
 from holdpoint.models.ticket import RollbackResult
 
 HPA = "kube-controller-manager"
@@ -76,33 +74,44 @@ class Undo:
 
 
 async def undo_all(
-    undo: Undo, fence: Fence, door: DeferringDoor, snapshot: Snapshot, call: UndoCall, ledger: Ledger
+    undo: Undo, fencing: Fencing, door: DeferringDoor, snapshot: Snapshot, call: UndoCall
 ) -> None:
     """Fence what is in doubt, undo, and undo again what came late."""
-    creates: list[Intent] = []
-    if not door.down:
-        try:
-            creates = await fence.close(await ledger.read(intents.open_intents, target=call.target))
-        except UpstreamUnavailable as error:
-            if not error.message.startswith("The ledger"):
-                raise
-            door.down = True
+    creates = await fencing.close_now(await door.in_doubt(call.target))
     await undo.all(snapshot)
     if door.down:
-        await _fence_untouched(undo, fence, snapshot)
-    elif await fence.outwait(creates):
+        await _fence_untouched(undo, fencing, snapshot, call)
+    elif creates:
+        await fencing.outwait(creates)
         await undo.all(snapshot)
 
 
-async def _fence_untouched(undo: Undo, fence: Fence, snapshot: Snapshot) -> None:
+async def _fence_untouched(undo: Undo, fencing: Fencing, snapshot: Snapshot, call: UndoCall) -> None:
     """Fence every object that the undo did not write: without the ledger, what is in doubt is not known."""
     for before in snapshot.objects:
-        if before.ref in undo.written or await undo.cluster.read(before.ref) is None:
+        live = None if before.ref in undo.written else await undo.cluster.read(before.ref)
+        if live is None:
             continue
         try:
-            await fence.move(before.ref, key=f"fence/{before.ref.kind}/{before.ref.name}")
+            await fencing.move(_fence_of(before.ref, live, call))
         except PermanentError as refusal:
             undo.problems.append(f"{before.ref.kind}/{before.ref.name} is not fenced: {refusal.message}")
+
+
+def _fence_of(ref: ObjectRef, live: dict[str, Any], call: UndoCall) -> IntentRequest:
+    return IntentRequest(
+        ticket=call.ticket,
+        target=call.target,
+        run=call.run,
+        key=f"fence/{ref.kind}/{ref.name}",
+        direction="undo",
+        verb="fence",
+        object=ref,
+        resource_version=live["metadata"].get("resourceVersion"),
+        service=call.service,
+        environment=call.environment,
+        change_type=call.type,
+    )
 
 
 async def compare(cluster: Cluster, snapshot: Snapshot) -> Compared:

@@ -22,6 +22,10 @@ INTENT_ANNOTATION = "holdpoint.dev/intent"
 
 FENCE_ANNOTATION = "holdpoint.dev/fence"
 
+NO_VERSION = "1"
+"""The resourceVersion of a create: no object ever has it, since a store writes its first object later. So a
+create that is late is refused where somebody else has made the object meanwhile."""
+
 
 class Receipt(Model):
     """The API server's answer to a write: what can be recorded of it."""

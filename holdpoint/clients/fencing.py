@@ -1,153 +1,163 @@
 """Fence what is in doubt: after it, no late request of ours can change the object (design decision 2).
 
 A fence is a metadata write by the undo identity, under an intent of its own. It moves the object's
-resourceVersion, so that a request which still waits somewhere gets 409. Only then is the intent in doubt
-closed as `fenced`.
+resourceVersion, so that a request which still waits somewhere gets 409. Only then is the attempt in doubt
+closed as `fenced`. Where there is no object, an apply could still create it: it is over when the API server
+has given up, which is told by the ledger's clock.
+
+A freeze (in the API process) and an undo, a change of holder and the end of a rollout (in the worker) all
+fence here. They differ in the door, which may defer, in the cause, and in how long they wait for a create.
 """
 
 import asyncio
-from datetime import timedelta
-from typing import Literal
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
 
 from holdpoint.clients.cluster import Cluster
-from holdpoint.clients.kubernetes import Clusters
-from holdpoint.ledger import intents
-from holdpoint.ledger.clock import now
-from holdpoint.ledger.store import Ledger
-from holdpoint.models.base import Model
-from holdpoint.models.errors import HoldpointError, NotFound, TransientError
-from holdpoint.models.record import AlreadyClosed, Intent, IntentRequest, LeftOpen, Opened, OpenOutcome
+from holdpoint.ledger.doors import MARGIN, Door
+from holdpoint.models.errors import NotFound, PermanentError, UpstreamUnavailable
+from holdpoint.models.record import AlreadyClosed, Intent, IntentRequest, LeftOpen, Opened
+from holdpoint.models.redact import redact
 
-BUDGET = 5.0
-"""Seconds for one fence. A healthy API server takes milliseconds; a freeze must not wait for one that is
-down."""
-MARGIN = timedelta(seconds=5)
-"""Every write asks the API server to give up by the intent's deadline; this much later it surely has."""
-LOOKS, LOOK_EVERY = 5, 0.1
-"""How often, and seconds apart, a create is given the chance to be answered before it counts as in doubt."""
+LOOK_EVERY = 0.2
+"""Seconds between two looks at a create that is in doubt."""
 
+ATTEMPTS = 5
+"""Attempts of one intent that are fenced in a row.
 
-class Fence(Model):
-    """What came of one intent. `in_doubt`: a late request could still land, for the reason in `message`."""
+More than two are not expected: who fences has shut the ledger's door on new ones before.
+"""
 
-    intent: str
-    ticket: str
-    object: str
-    outcome: Literal["closed", "fenced", "in_doubt"]
-    message: str = ""
+OUTWAIT = 60.0
+"""Seconds for which a create is waited out: its budget and the margin are a third of that."""
 
 
-async def fence(
-    intent: Intent, *, cause: str, ledger: Ledger, clusters: Clusters, budget: float = BUDGET
-) -> Fence:
-    """Fence one open forward intent because of `cause` (a freeze or a run).
-
-    Safe to repeat; never raises ours.
-    """
-    try:
-        seen = await _seen(intent, ledger=ledger)
-        if seen.status != "open":
-            return _result(seen, "closed", f"It was {seen.status} in time.")
-        by = await _fence_object(seen, cause=cause, ledger=ledger, clusters=clusters, budget=budget)
-        closed = await ledger.write(intents.fence_intent, intent.id, by=by)
-        return _result(closed, "fenced" if closed.status == "fenced" else "closed")
-    except HoldpointError as error:
-        return _result(intent, "in_doubt", error.message)
+class StillInDoubt(UpstreamUnavailable):
+    """A create may still land; `detail["until"]` is when it surely will not any more."""
 
 
-async def _seen(intent: Intent, *, ledger: Ledger) -> Intent:
-    """Return the intent as it is now; a create, which cannot be fenced, gets a moment to be answered."""
-    seen = await ledger.read(intents.get_intent, intent.id)
-    for _ in range(LOOKS):
-        if seen.status != "open" or seen.request.resource_version is not None or seen.in_doubt:
-            break
-        await asyncio.sleep(LOOK_EVERY)
-        seen = await ledger.read(intents.get_intent, intent.id)
-    return seen
+class Undoing(Protocol):
+    """What is needed of the clusters."""
+
+    def undo(self, name: str) -> Cluster:
+        """Return the cluster under the identity that undoes and fences."""
 
 
-async def _fence_object(
-    intent: Intent, *, cause: str, ledger: Ledger, clusters: Clusters, budget: float
-) -> str:
-    """Return what fenced the intent: the ID of the fence's own intent, or the cause where time did."""
-    request = intent.request
-    if request.resource_version is None:
-        await _wait_out(intent, ledger=ledger)
-        return cause
-    try:
-        return await _write(
-            _fence_request(intent, cause, budget),
-            cluster=clusters.undo(request.object.cluster),
-            ledger=ledger,
-        )
-    except NotFound:
-        # Nothing is there to be deleted twice. But an apply that names a version creates what is not there.
-        if request.verb != "delete":
-            await _wait_out(intent, ledger=ledger)
-        return cause
+@dataclass(frozen=True)
+class Fencing:
+    """Fences for one `cause`, a freeze or a run; `budget` is in seconds, for one fence."""
+
+    door: Door
+    clusters: Undoing
+    cause: str
+    budget: float = 15.0
+
+    async def close(self, intent: Intent, *, patience: float) -> Intent:
+        """Fence an open forward intent, close what was fenced, and return it as it is then.
+
+        Safe to repeat. Raises StillInDoubt for a create that could still land after `patience` seconds, and
+        what the cluster or the ledger raises.
+        """
+        seen = await self.door.look(intent)
+        for _ in range(ATTEMPTS):
+            if seen.status != "open":
+                return seen
+            by = await self._stopped(seen, patience)
+            seen = await (self.door.look(seen) if by is None else self.door.fenced(seen, by))
+        raise UpstreamUnavailable(f"{intent.request.object} is written again and again while it is fenced.")
+
+    async def close_now(self, intents: Iterable[Intent]) -> list[Intent]:
+        """Fence and close intents; return the creates that may still land."""
+        waiting = []
+        for intent in intents:
+            try:
+                await self.close(intent, patience=0)
+            except StillInDoubt:
+                waiting.append(intent)
+        return waiting
+
+    async def outwait(self, creates: Iterable[Intent]) -> None:
+        """Wait until these creates can no longer land, and close them. What did come is fenced."""
+        for create in creates:
+            await self.close(create, patience=OUTWAIT)
+
+    async def move(self, request: IntentRequest) -> str:
+        """Move an object's version under an intent, and return that intent's ID.
+
+        What was moved for the same key before is not moved again. Raises NotFound when there is no object.
+        """
+        started = time.monotonic()
+        outcome = await self.door.open(request)
+        if isinstance(outcome, LeftOpen):
+            outcome = await self.door.retry(outcome.intent, request)
+        if isinstance(outcome, AlreadyClosed):
+            return outcome.intent.id
+        if not isinstance(outcome, Opened):
+            raise UpstreamUnavailable(f"The ledger did not let {request.object} be fenced; asking again.")
+        own, left = outcome.intent, request.budget - (time.monotonic() - started)
+        cluster = self.clusters.undo(request.object.cluster)
+        try:
+            receipt = await cluster.fence(request.object, intent=own, budget=left)
+        except PermanentError as refusal:
+            answer = {"code": refusal.code, "message": redact(refusal.message)}
+            await asyncio.shield(self.door.close(own, "refused", answer))
+            raise
+        result = receipt.model_dump(mode="json", exclude={"object"})
+        await asyncio.shield(self.door.close(own, "done", result))
+        return own.id
+
+    async def _stopped(self, intent: Intent, patience: float) -> str | None:
+        """Return what stopped the attempt: the fence's own intent, or the cause where time did.
+
+        None means that it was answered meanwhile.
+        """
+        ends = time.monotonic() + patience
+        absent = intent.request.resource_version is None
+        while True:
+            over = await self.door.over(intent)
+            by = await self._moved(intent, look=absent)
+            if by is not None or over:
+                return by or self.cause
+            absent = True
+            if time.monotonic() >= ends:
+                raise _still(intent)
+            await asyncio.sleep(LOOK_EVERY)
+            seen = await self.door.look(intent)
+            if seen.status != "open" or seen.attempt != intent.attempt:
+                return None
+
+    async def _moved(self, intent: Intent, *, look: bool) -> str | None:
+        """Fence the object, looking first where it may be absent; None when an apply could still create it.
+
+        A create carries a version that no object has, so that what exists is safe from it, too, once moved.
+        """
+        request = intent.request
+        if look and await self.clusters.undo(request.object.cluster).read(request.object) is None:
+            return None
+        try:
+            return await self.move(self._fence_of(intent))
+        except NotFound:
+            # Nothing is there to be deleted twice. But an apply creates what is not there.
+            return self.cause if request.verb == "delete" else None
+
+    def _fence_of(self, intent: Intent) -> IntentRequest:
+        # Each attempt of the intent has its own fence: an earlier one does not stop a later attempt.
+        changes = {
+            "key": f"fence/{intent.audit_id}/{self.cause}",
+            "direction": "undo",
+            "verb": "fence",
+            "body": None,
+            "budget": self.budget,
+        }
+        return intent.request.model_copy(update=changes)
 
 
-async def _write(request: IntentRequest, *, cluster: Cluster, ledger: Ledger) -> str:
-    """Send the fence under its own intent and return that intent's ID."""
-    outcome: OpenOutcome = await ledger.write(intents.open_intent, request)
-    if isinstance(outcome, LeftOpen):
-        outcome = await ledger.write(
-            intents.retry_intent, request.id, request.resource_version, request.budget
-        )
-    if isinstance(outcome, AlreadyClosed):
-        return outcome.intent.id
-    if not isinstance(outcome, Opened):
-        raise TransientError(f"The fence was not allowed: {getattr(outcome, 'message', outcome.outcome)}")
-    own = outcome.intent
-    try:
-        receipt = await cluster.fence(request.object, intent=own, budget=request.budget)
-    except TransientError:
-        raise  # unknown whether it landed; the intent stays open and the next fence tries again
-    except HoldpointError as error:
-        result = {"code": error.code, "message": error.message}
-        await ledger.write(intents.close_intent, own.id, status="refused", result=result, attempt=own.attempt)
-        raise
-    await ledger.write(
-        intents.close_intent,
-        own.id,
-        status="done",
-        result=receipt.model_dump(mode="json"),
-        attempt=own.attempt,
-    )
-    return own.id
-
-
-async def _wait_out(intent: Intent, *, ledger: Ledger) -> None:
-    """Return when a request on an absent object can be under way no longer.
-
-    Raises TransientError until then.
-    """
+def _still(intent: Intent) -> StillInDoubt:
     until = intent.deadline + MARGIN
-    if await ledger.read(now) < until:
-        raise TransientError(
-            f"{intent.request.object} does not exist, and a create cannot be fenced. "
-            f"It is in doubt until {until.isoformat(timespec='seconds')}, when the API server has given up.",
-            until=until,
-        )
-
-
-def _fence_request(intent: Intent, cause: str, budget: float) -> IntentRequest:
-    # Each attempt of the intent has its own fence: an earlier one does not stop a later attempt.
-    changes = {
-        "key": f"fence/{intent.audit_id}/{cause}",
-        "direction": "undo",
-        "verb": "fence",
-        "body": None,
-        "budget": budget,
-    }
-    return intent.request.model_copy(update=changes)
-
-
-def _result(intent: Intent, outcome: Literal["closed", "fenced", "in_doubt"], message: str = "") -> Fence:
-    return Fence(
-        intent=intent.id,
-        ticket=intent.request.ticket,
-        object=str(intent.request.object),
-        outcome=outcome,
-        message=message,
+    return StillInDoubt(
+        f"{intent.request.object} does not exist, and a create cannot be fenced. "
+        f"It is in doubt until {until.isoformat(timespec='seconds')}, when the API server has given up.",
+        until=until,
     )

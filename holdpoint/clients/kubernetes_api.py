@@ -7,7 +7,14 @@ Nothing is retried here, because a request that is sent again after its budget c
 from typing import Any
 
 from holdpoint.clients.access import Access
-from holdpoint.clients.cluster import FENCE_ANNOTATION, FENCE_MANAGER, FIELD_MANAGER, Receipt, ref_of
+from holdpoint.clients.cluster import (
+    FENCE_ANNOTATION,
+    FENCE_MANAGER,
+    FIELD_MANAGER,
+    NO_VERSION,
+    Receipt,
+    ref_of,
+)
 from holdpoint.clients.discovery import Resources
 from holdpoint.clients.kubernetes_wire import Wire
 from holdpoint.models.errors import UpstreamUnavailable
@@ -65,9 +72,7 @@ class ApiServer:
         manager: str = FIELD_MANAGER,
     ) -> Receipt:
         """Apply on the server's side, only at the resourceVersion that the intent observed."""
-        meta = {key: value for key, value in manifest["metadata"].items() if key != "resourceVersion"}
-        if intent.request.resource_version is not None:
-            meta["resourceVersion"] = intent.request.resource_version
+        meta = {**manifest["metadata"], "resourceVersion": intent.request.resource_version or NO_VERSION}
         query = {"fieldManager": manager, "force": str(force).lower()}
         ref = ref_of(self.name, manifest)
         return await self._write(

@@ -35,7 +35,7 @@ def error_of(
     if status in (401, 403):
         return AccessDenied(text, **detail)
     if status == 409:
-        return _conflict(text, body)
+        return _conflict(cluster, path, text, body)
     if status == 429:
         return UpstreamRateLimited(text, retry_after=_seconds(headers), **detail)
     if 400 <= status < 500 and status != 408:
@@ -46,7 +46,7 @@ def error_of(
     return UpstreamUnavailable(text, retry_after=_seconds(headers), **detail)
 
 
-def _conflict(text: str, body: dict[str, Any]) -> Conflict:
+def _conflict(cluster: str, path: str, text: str, body: dict[str, Any]) -> Conflict:
     """Tell the three conflicts apart.
 
     A field that another manager owns, an object that exists, a moved version.
@@ -55,8 +55,13 @@ def _conflict(text: str, body: dict[str, Any]) -> Conflict:
     owned = [cause for cause in causes if cause.get("reason") == "FieldManagerConflict"]
     if owned:
         managers = sorted({m for cause in owned for m in _MANAGER.findall(str(cause.get("message", "")))})
-        fields = [str(cause.get("field", "")) for cause in owned]
-        return Conflict(text, status=409, reason="field_manager", managers=managers, fields=fields)
+        fields = sorted({str(cause.get("field", "")) for cause in owned})
+        said = (
+            f"{'/'.join(path.split('/')[-2:])} in cluster {cluster} has fields of another field manager: "
+            f"{', '.join(managers) or 'unknown'} owns {', '.join(fields)[:500]}. "
+            "Leave them out of the manifest, or have that manager let go of them."
+        )
+        return Conflict(said, status=409, reason="field_manager", managers=managers, fields=fields)
     reason = "exists" if body.get("reason") == "AlreadyExists" else "precondition"
     return Conflict(text, status=409, reason=reason)
 

@@ -103,7 +103,7 @@ async def acknowledge(
         **_head(freeze),
         ack_ms=ack_ms,
         in_flight=moving,
-        in_doubt=[fence.model_dump(exclude={"outcome"}) for fence in left],
+        in_doubt=[doubt.model_dump() for doubt in left],
         settling=await settling(moving, ledger=ledger, clusters=clusters),
     )
     recorded = facts.model_dump(mode="json", include={"ack_ms", "in_flight", "in_doubt", "settling"})

@@ -3,9 +3,10 @@
 import asyncio
 from typing import Any
 
-from holdpoint.clients.fencing import Fence, fence
+from holdpoint.clients.fencing import Fencing
 from holdpoint.clients.kubernetes import Clusters
 from holdpoint.ledger import intents, tickets
+from holdpoint.ledger.doors import LedgerDoor
 from holdpoint.ledger.store import Ledger
 from holdpoint.models.base import Model
 from holdpoint.models.errors import HoldpointError
@@ -14,6 +15,11 @@ from holdpoint.models.record import Freeze, Intent, ObjectRef
 from holdpoint.models.ticket import StepStatus, TicketView
 
 FENCES_AT_ONCE = 16
+BUDGET = 5.0
+"""Seconds for one fence. A healthy API server takes milliseconds; a freeze must not wait for one that is
+down."""
+A_MOMENT = 0.5
+"""Seconds in which a create that is under way may be answered before it counts as in doubt."""
 LONGEST = 8.0
 """Seconds until a freeze is acknowledged whatever the clusters do; what is not fenced by then is in doubt."""
 LOOK = 2.0
@@ -36,14 +42,28 @@ class InFlight(Model):
     weight: float | None
 
 
-async def stand_still(freeze: Freeze, *, ledger: Ledger, clusters: Clusters) -> list[Fence]:
+class InDoubt(Model):
+    """An intent whose late request could still land, for the reason in `message`."""
+
+    intent: str
+    ticket: str
+    object: str
+    message: str
+
+
+async def stand_still(freeze: Freeze, *, ledger: Ledger, clusters: Clusters) -> list[InDoubt]:
     """Fence every open forward intent that the freeze stops; return those that are still in doubt."""
     found = await open_intents(freeze, ledger=ledger)
+    fencing = Fencing(LedgerDoor(ledger), clusters, cause=freeze.id, budget=BUDGET)
     gate = asyncio.Semaphore(FENCES_AT_ONCE)
 
-    async def one(intent: Intent) -> Fence:
+    async def one(intent: Intent) -> InDoubt | None:
         async with gate:
-            return await fence(intent, cause=freeze.id, ledger=ledger, clusters=clusters)
+            try:
+                await fencing.close(intent, patience=A_MOMENT)
+            except HoldpointError as error:
+                return _in_doubt(intent, error.message)
+            return None
 
     tasks = {asyncio.create_task(one(intent)): intent for intent in found}
     if not tasks:
@@ -51,8 +71,9 @@ async def stand_still(freeze: Freeze, *, ledger: Ledger, clusters: Clusters) -> 
     done, late = await asyncio.wait(tasks, timeout=LONGEST)
     for task in late:
         task.cancel()
-    fences = [task.result() for task in done] + [_too_late(tasks[task]) for task in late]
-    return sorted((f for f in fences if f.outcome == "in_doubt"), key=lambda f: f.intent)
+    too_late = f"It could not be fenced within {LONGEST:g} s; it is tried again until it is."
+    left = [task.result() for task in done] + [_in_doubt(tasks[task], too_late) for task in late]
+    return sorted((one for one in left if one is not None), key=lambda one: one.intent)
 
 
 async def open_intents(freeze: Freeze, *, ledger: Ledger) -> list[Intent]:
@@ -121,13 +142,6 @@ def _moving(view: TicketView) -> InFlight:
     )
 
 
-def _too_late(intent: Intent) -> Fence:
+def _in_doubt(intent: Intent, message: str) -> InDoubt:
     request = intent.request
-    message = f"It could not be fenced within {LONGEST:g} s; it is tried again until it is."
-    return Fence(
-        intent=intent.id,
-        ticket=request.ticket,
-        object=str(request.object),
-        outcome="in_doubt",
-        message=message,
-    )
+    return InDoubt(intent=intent.id, ticket=request.ticket, object=str(request.object), message=message)

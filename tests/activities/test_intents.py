@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from activities import intents as room
-from activities.doors import LedgerDoor
-from holdpoint.clients.fencing import fence
+from holdpoint.clients.fencing import Fencing
 from holdpoint.ledger import intents
+from holdpoint.ledger.doors import LedgerDoor
 from holdpoint.models.record import Intent
 from tests.activities.world import BETTER, World, deployment, service, until
 
@@ -70,11 +70,12 @@ async def test_write_that_is_late_meets_the_fence_and_gets_409(world: World) -> 
     await until(lambda: world.open_forward())
     freeze = world.freeze()
     left = (await world.open_forward())[0]
-    fenced = await fence(left, cause=freeze.id, ledger=world.ledger, clusters=world.clusters)
+    fencing = Fencing(LedgerDoor(world.ledger), world.clusters, cause=freeze.id)
+    fenced = await fencing.close(left, patience=0)
     outcome = await late
     world.sandbox.slow(0, seconds=0)
 
-    assert fenced.outcome == "fenced"
+    assert fenced.status == "fenced"
     assert outcome.status == "held"
     lines = [line for line in world.sandbox.audit() if line["auditID"] == left.audit_id]
     assert [line["responseStatus"]["code"] for line in lines] == [409]

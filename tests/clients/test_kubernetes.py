@@ -208,6 +208,21 @@ async def test_answer_leaves_as_our_error(
     assert detail.items() <= getattr(raised.value, "detail").items()  # noqa: B009  # the table's type is too wide
 
 
+async def test_conflict_names_object_fields_and_their_manager(wire: Wire, cluster: ApiServer) -> None:
+    wire.says(409, conflict('conflict with "hpa" using autoscaling/v2'))
+
+    with pytest.raises(Conflict, match=r"deployments/shop in cluster eu .* hpa owns \.spec\."):
+        await cluster.dry_run(MANIFEST)
+
+
+async def test_create_carries_a_version_that_no_object_has(wire: Wire, cluster: ApiServer) -> None:
+    wire.says(201, {"metadata": {"resourceVersion": "42"}})
+
+    await cluster.apply(MANIFEST, intent=an_intent(None), budget=5)
+
+    assert json.loads(wire.heard[0].partition("\r\n\r\n")[2])["metadata"]["resourceVersion"] == "1"
+
+
 @pytest.mark.parametrize(("said", "seconds"), [("7", 7.0), ("9999", 60.0), ("soon", None)])
 async def test_server_that_names_a_pause_is_obeyed_within_reason(
     wire: Wire, cluster: ApiServer, said: str, seconds: float | None

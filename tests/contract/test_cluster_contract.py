@@ -115,6 +115,17 @@ def test_an_apply_with_a_version_of_what_is_not_there_creates_it(server: ApiServ
     assert server.apply("configmaps", body).status_code == 201
 
 
+def test_a_create_at_a_version_that_no_object_has_is_refused_where_one_is(server: ApiServer) -> None:
+    server.apply("configmaps", config(server, a="1"), manager="theirs")
+    late = config(server, b="1")
+    late["metadata"]["resourceVersion"] = "1"
+
+    answer = server.apply("configmaps", late)
+
+    assert (answer.status_code, answer.json()["reason"]) == (409, "Conflict")
+    assert server.get("configmaps", "settings")["data"] == {"a": "1"}
+
+
 @pytest.mark.parametrize("media", [MERGE, STRATEGIC])
 def test_a_patch_with_an_old_version_is_a_conflict(server: ApiServer, media: str) -> None:
     old = server.apply("configmaps", config(server, a="1")).json()["metadata"]["resourceVersion"]

@@ -1,12 +1,17 @@
-"""Where a rollout's intents are opened and closed."""
+"""Where intents are opened and closed: by a rollout, and by whoever fences what a rollout left in doubt."""
 
+from datetime import timedelta
 from typing import Any, Literal, Protocol
 
 from holdpoint.ledger import intents
+from holdpoint.ledger.clock import now
 from holdpoint.ledger.store import Ledger
 from holdpoint.models.record import Intent, IntentRequest, OpenOutcome
 
 Answer = Literal["done", "refused"]
+
+MARGIN = timedelta(seconds=5)
+"""Every write asks the API server to give up by the intent's deadline; this much later it surely has."""
 
 
 class Door(Protocol):
@@ -23,6 +28,18 @@ class Door(Protocol):
 
     async def observed(self, request: IntentRequest, result: dict[str, Any]) -> None:
         """Record that the world is as wanted, if an attempt is open."""
+
+    async def in_doubt(self, target: str) -> list[Intent]:
+        """Return the open forward intents of a target, as far as they can be known."""
+
+    async def look(self, intent: Intent) -> Intent:
+        """Return the intent as it is now."""
+
+    async def over(self, intent: Intent) -> bool:
+        """Tell whether the request of the last attempt can be under way no longer, by the ledger's clock."""
+
+    async def fenced(self, intent: Intent, by: str) -> Intent:
+        """Close this attempt as fenced, if it is still the last and open; return the intent as it is then."""
 
 
 class LedgerDoor:
@@ -54,6 +71,22 @@ class LedgerDoor:
         for intent in left:
             if intent.request.run == request.run and _base(intent.request.key) == _base(request.key):
                 await self._ledger.write(intents.close_intent, intent.id, status="done", result=result)
+
+    async def in_doubt(self, target: str) -> list[Intent]:
+        """Return the open forward intents of a target."""
+        return await self._ledger.read(intents.open_intents, target=target)
+
+    async def look(self, intent: Intent) -> Intent:
+        """Return the intent as it is now."""
+        return await self._ledger.read(intents.get_intent, intent.id)
+
+    async def over(self, intent: Intent) -> bool:
+        """Tell whether the intent's deadline has passed, with a margin."""
+        return await self._ledger.read(now) >= intent.deadline + MARGIN
+
+    async def fenced(self, intent: Intent, by: str) -> Intent:
+        """Close this attempt as fenced, if it is still the last and open."""
+        return await self._ledger.write(intents.fence_intent, intent.id, by=by, attempt=intent.attempt)
 
 
 def _base(key: str) -> str:
