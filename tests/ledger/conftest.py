@@ -3,8 +3,6 @@
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
-from shutil import copyfile
 from typing import Any
 
 import pytest
@@ -15,6 +13,7 @@ from holdpoint.models.change import Change
 from holdpoint.models.phases import Phase
 from holdpoint.models.record import EntryDraft, IntentRequest, ObjectRef
 from holdpoint.models.ticket import TicketView
+from tests.ledger.databases import Databases, PostgresDatabases, SqliteFiles, a_server
 
 TARGET = "sandbox/default/shop"
 MakeRequest = Callable[..., IntentRequest]
@@ -34,19 +33,31 @@ CHANGE = Change.model_validate(
 
 
 @pytest.fixture(scope="session")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make one ledger file, to be copied: that is ten times quicker than to migrate for each test."""
-    path = tmp_path_factory.mktemp("empty") / "ledger.db"
-    made = Ledger(f"sqlite:///{path}")
-    made.migrate()
-    made.close()
-    return path
+def server() -> Iterator[str]:
+    """Start one PostgreSQL server for all tests of this process."""
+    with a_server() as url:
+        yield url
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def databases(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Databases:
+    """Make databases of one kind: every test of the ledger runs on both."""
+    if request.param == "sqlite":
+        return SqliteFiles(tmp_path_factory.mktemp("databases"))
+    return PostgresDatabases(request.getfixturevalue("server"))
 
 
 @pytest.fixture
-def ledger(tmp_path: Path, empty: Path) -> Iterator[Ledger]:
-    copyfile(empty, tmp_path / "ledger.db")
-    made = Ledger(f"sqlite:///{tmp_path}/ledger.db")
+def url(databases: Databases) -> Iterator[str]:
+    """Return the URL of this test's own, empty ledger."""
+    made = databases.fresh()
+    yield made
+    databases.drop(made)
+
+
+@pytest.fixture
+def ledger(url: str) -> Iterator[Ledger]:
+    made = Ledger(url)
     yield made
     made.close()
 

@@ -4,14 +4,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, update
 
-from holdpoint.ledger import checkpoint, entries
+from holdpoint.ledger import checkpoint, entries, schema
 from holdpoint.ledger.checkpoint import Checkpoint, open_note, sign_note
 from holdpoint.ledger.signing import PublicKey, Signer
 from holdpoint.ledger.store import Ledger
 from holdpoint.models.errors import Conflict, SettingsError
 from holdpoint.models.record import EntryDraft
+from tests.ledger.databases import without_guards
 
 POINT = Checkpoint(7, bytes(range(32)))
 
@@ -87,8 +88,8 @@ def test_a_rewritten_ledger_is_never_signed_again(ledger: Ledger, signer: Signer
     ledger.write_now(checkpoint.publish, signer)
 
     def rewrite(db: Connection) -> None:
-        db.execute(text("DROP TRIGGER entries_no_update"))
-        db.execute(text("UPDATE entries SET leaf = zeroblob(32)"))
+        without_guards(db)
+        db.execute(update(schema.entries).values(leaf=bytes(32)))
 
     ledger.write_now(rewrite)
 

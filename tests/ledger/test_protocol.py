@@ -1,9 +1,6 @@
 """The protocol against a model of a few lines, in any order that Hypothesis can think of."""
 
-import shutil
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, ClassVar
 
 from hypothesis import HealthCheck, settings
@@ -25,6 +22,7 @@ from holdpoint.models.record import (
     Refused,
     Scope,
 )
+from tests.ledger.databases import Databases
 
 SERVICES = ("shop", "pay")
 TYPES = ("standard", "emergency")
@@ -42,14 +40,13 @@ scopes = st.sampled_from([Scope(everything=True), *(Scope(service=name) for name
 class Protocol(RuleBasedStateMachine):
     """The ledger beside plain dictionaries that say what it must answer."""
 
-    empty: ClassVar[Path]
+    databases: ClassVar[Databases]
     a_request: ClassVar[Callable[..., IntentRequest]]
 
     def __init__(self) -> None:
         super().__init__()
-        self._folder = tempfile.mkdtemp()
-        shutil.copyfile(self.empty, f"{self._folder}/ledger.db")
-        self._ledger = Ledger(f"sqlite:///{self._folder}/ledger.db")
+        self._url = self.databases.fresh()
+        self._ledger = Ledger(self._url)
         self._holder: dict[str, str | None] = dict.fromkeys(SERVICES)
         self._dirty: dict[str, bool] = dict.fromkeys(SERVICES, False)
         self._freezes: dict[str, Freeze] = {}
@@ -58,7 +55,7 @@ class Protocol(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self._ledger.close()
-        shutil.rmtree(self._folder)
+        self.databases.drop(self._url)
 
     def _request(self, run: str, key: str, direction: str, change_type: str) -> IntentRequest:
         service = next(name for name, of in RUNS.items() if run in of)
@@ -203,8 +200,10 @@ class Protocol(RuleBasedStateMachine):
         assert {i["id"]: (i["status"], len(i["attempts"])) for i in listed} == self._intents
 
 
-def test_no_order_of_verbs_breaks_the_protocol(empty: Path, a_request: Callable[..., IntentRequest]) -> None:
-    Protocol.empty, Protocol.a_request = empty, staticmethod(a_request)
+def test_no_order_of_verbs_breaks_the_protocol(
+    databases: Databases, a_request: Callable[..., IntentRequest]
+) -> None:
+    Protocol.databases, Protocol.a_request = databases, staticmethod(a_request)
     run_state_machine_as_test(
         Protocol,
         settings=settings(

@@ -77,10 +77,8 @@ def test_the_database_refuses_to_change_an_entry(ledger: Ledger, verb: str) -> N
         ledger.write_now(lambda db: db.execute(text(verb)))
 
 
-async def test_many_threads_and_two_ledgers_on_one_file_never_skip_a_number(
-    ledger: Ledger, tmp_path: Path
-) -> None:
-    other = Ledger(f"sqlite:///{tmp_path}/ledger.db")
+async def test_many_threads_and_two_ledgers_on_one_file_never_skip_a_number(ledger: Ledger, url: str) -> None:
+    other = Ledger(url)
 
     numbers = await asyncio.gather(
         *(

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, select, update
 
-from holdpoint.ledger import checkpoint, entries, export, intents, targets
+from holdpoint.ledger import checkpoint, entries, export, intents, schema, targets
 from holdpoint.ledger.canonical import canonical
 from holdpoint.ledger.signing import Signer
 from holdpoint.ledger.statement import EXPORT
@@ -19,6 +19,7 @@ from holdpoint.ledger.store import Ledger
 from holdpoint.ledger.verify import verify_file
 from holdpoint.models.errors import Conflict, NotFound
 from holdpoint.models.record import EntryDraft, IntentRequest, Opened, Record
+from tests.ledger.databases import Databases, without_guards
 
 HISTORY = b'{"events":[{"eventId":"1"}]}'
 IMAGE = "registry.example/shop@sha256:" + "a" * 64
@@ -74,12 +75,9 @@ def told(ledger: Ledger, tell: Callable[[Ledger], None]) -> Ledger:
 
 
 @pytest.fixture(scope="module")
-def files(
-    tmp_path_factory: pytest.TempPathFactory, tell: Callable[[Ledger], None], signer: Signer
-) -> dict[str, bytes]:
+def files(databases: Databases, tell: Callable[[Ledger], None], signer: Signer) -> dict[str, bytes]:
     """Return the evidence and the export of one ledger; tests edit copies of them."""
-    ledger = Ledger(f"sqlite:///{tmp_path_factory.mktemp('told')}/ledger.db")
-    ledger.migrate()
+    ledger = Ledger(databases.fresh())
     tell(ledger)
     ledger.write_now(checkpoint.publish, signer)
     made = {
@@ -330,8 +328,10 @@ def test_an_older_files_entries_do_not_pass_for_a_newer_one(told: Ledger, signer
 
 def test_what_was_edited_in_the_database_is_never_signed(told: Ledger, signer: Signer) -> None:
     def rewrite(db: Connection) -> None:
-        db.execute(text("DROP TRIGGER entries_no_update"))
-        db.execute(text("UPDATE entries SET raw = replace(raw, 'opa', 'me!') WHERE key = 'chg-1/e'"))
+        without_guards(db)
+        entry = update(schema.entries).where(schema.entries.c.key == "chg-1/e")
+        raw = db.execute(select(schema.entries.c.raw).where(schema.entries.c.key == "chg-1/e")).scalar_one()
+        db.execute(entry.values(raw=raw.replace(b"opa", b"me!")))
 
     told.write_now(rewrite)
 
