@@ -39,7 +39,7 @@ class Parts:
 async def assemble(settings: Settings, temporal: Client) -> AsyncIterator[Parts]:
     """Build the parts, and close their connections at the end. Raises SettingsError."""
     data = settings.data
-    ledger = Ledger(settings.ledger_url)
+    ledger = Ledger(settings.ledger_url, settings.ledger_password_file)
     clusters = Clusters(settings.clusters)
     blobs = Blobs(data / "blobs", _blob_key(data))
     repositories = Repositories(data / "git", allow_local=settings.local_repositories)

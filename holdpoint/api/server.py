@@ -80,7 +80,7 @@ class _Server(uvicorn.Server):
 async def built(settings: Settings, evaluation: Evaluation) -> AsyncIterator[Parts]:
     """Build the parts, bring the ledger's tables up to date, and close everything at the end."""
     data = settings.data
-    ledger = Ledger(settings.ledger_url)
+    ledger = Ledger(settings.ledger_url, settings.ledger_password_file)
     clusters = Clusters(settings.clusters)
     repositories = Repositories(data / "git", allow_local=settings.local_repositories)
     temporal = LazyTemporal(settings.temporal_address, settings.temporal_namespace)

@@ -115,6 +115,9 @@ class Settings(StrictModel):
 
     data: Path
     ledger_url: str = Field(description="SQLAlchemy URL, such as sqlite:////srv/holdpoint/ledger.db")
+    ledger_password_file: Path | None = Field(
+        default=None, description="PostgreSQL's password, read again for each new connection"
+    )
     temporal_address: str
     temporal_namespace: str = "holdpoint"
     opa_url: str
