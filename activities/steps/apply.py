@@ -4,6 +4,7 @@ import time
 from typing import Any
 
 from activities.manifests import Manifest
+from activities.steps.rights import both
 from activities.steps.stage import Stage
 from holdpoint.clients.cluster import Cluster, ref_of
 from holdpoint.models.change import ApplyConfig, Change, Step
@@ -11,11 +12,24 @@ from holdpoint.models.errors import StepConfig
 from holdpoint.models.plan import PlannedStep
 from holdpoint.models.record import ObjectRef
 
+RIGHTS = (
+    *both("", "configmaps", "persistentvolumeclaims", "secrets", "serviceaccounts", "services"),
+    *both("apps", "daemonsets", "deployments", "statefulsets"),
+    *both("autoscaling", "horizontalpodautoscalers"),
+    *both("batch", "cronjobs", "jobs"),
+    *both("gateway.networking.k8s.io", "httproutes"),
+    *both("networking.k8s.io", "ingresses", "networkpolicies"),
+    *both("policy", "poddisruptionbudgets"),
+)
+"""What services are commonly made of; any other kind that changes hold is granted by whoever owns it. Roles
+and RoleBindings are not among them: who may write those can give himself everything."""
+
 
 class Apply:
     """Everything at once, in one stage."""
 
     kind = "apply"
+    rights = RIGHTS
 
     async def outline(
         self, index: int, step: Step, manifests: list[dict[str, Any]], cluster: Cluster, namespace: str

@@ -7,6 +7,7 @@ from activities.manifests import Manifest
 from activities.readiness import wait_scaled
 from activities.snapshot import canary_ref
 from activities.steps.canary_objects import canary_manifest, replicas_only, stable_manifest
+from activities.steps.rights import FORWARD, both
 from activities.steps.stage import Stage, failed
 from activities.weights import plan_weights, share, warnings
 from holdpoint.clients.cluster import CANARY_SUFFIX, Cluster, ref_of
@@ -27,6 +28,7 @@ class Canary:
     """A stage for each weight, and one to finish."""
 
     kind = "canary"
+    rights = both("apps", "deployments", forward=(*FORWARD, "delete"))
 
     async def outline(
         self, index: int, step: Step, manifests: list[dict[str, Any]], cluster: Cluster, namespace: str

@@ -7,6 +7,7 @@ intent loop sends them.
 from typing import Any, Protocol
 
 from activities.manifests import Manifest
+from activities.steps.rights import Right
 from activities.steps.stage import Stage
 from holdpoint.clients.cluster import Cluster
 from holdpoint.models.change import Change, Step
@@ -15,9 +16,10 @@ from holdpoint.models.record import ObjectRef
 
 
 class StepKind(Protocol):
-    """One kind of step; `kind` is its name in the change file."""
+    """One kind of step; `kind` is its name in the change file, `rights` what it must be allowed to do."""
 
     kind: str
+    rights: tuple[Right, ...]
 
     async def outline(
         self, index: int, step: Step, manifests: list[dict[str, Any]], cluster: Cluster, namespace: str

@@ -1,0 +1,91 @@
+"""The RBAC manifests of both identities, made from what the step kinds declare."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from activities.steps.registry import STEP_KINDS
+from activities.steps.rights import Identity
+
+API = "rbac.authorization.k8s.io/v1"
+NAMESPACE = "holdpoint"
+HEAD = """\
+# Made by `python -m activities.steps.rbac deploy/kubernetes` from what the step kinds declare. Do not edit.
+# The least that the {identity} identity needs, a ClusterRole for each step kind. Alone they allow nothing:
+# access.yaml binds them in one namespace, with `kubectl -n NAMESPACE apply -f access.yaml`.
+"""
+ACCESS = """\
+# Made by `python -m activities.steps.rbac deploy/kubernetes`. Do not edit.
+# Lets Holdpoint work in one namespace: kubectl -n NAMESPACE apply -f access.yaml
+"""
+
+
+def roles(identity: Identity) -> list[dict[str, Any]]:
+    """Return the identity's service account and a ClusterRole for each step kind."""
+    account = {
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": {"name": f"holdpoint-{identity}", "namespace": NAMESPACE},
+    }
+    return [account, *(_role(identity, kind.kind) for kind in STEP_KINDS)]
+
+
+def bindings() -> list[dict[str, Any]]:
+    """Return the RoleBindings of one namespace, which they do not name."""
+    both: tuple[Identity, ...] = ("forward", "undo")
+    return [_binding(identity, kind.kind) for identity in both for kind in STEP_KINDS]
+
+
+def documents() -> dict[str, str]:
+    """Return each file's text by its name."""
+    return {
+        "rbac-forward.yaml": HEAD.format(identity="forward") + _text(roles("forward")),
+        "rbac-undo.yaml": HEAD.format(identity="undo") + _text(roles("undo")),
+        "access.yaml": ACCESS + _text(bindings()),
+    }
+
+
+def _role(identity: Identity, name: str) -> dict[str, Any]:
+    kind = next(kind for kind in STEP_KINDS if kind.kind == name)
+    rules: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for right in kind.rights:
+        if right.identity == identity:
+            rules.setdefault((right.group, right.verbs), []).append(right.resource)
+    return {
+        "apiVersion": API,
+        "kind": "ClusterRole",
+        "metadata": {"name": f"holdpoint-{identity}-{name}"},
+        "rules": [
+            {"apiGroups": [group], "resources": resources, "verbs": list(verbs)}
+            for (group, verbs), resources in rules.items()
+        ],
+    }
+
+
+def _binding(identity: Identity, name: str) -> dict[str, Any]:
+    role = f"holdpoint-{identity}-{name}"
+    account = {"kind": "ServiceAccount", "name": f"holdpoint-{identity}", "namespace": NAMESPACE}
+    return {
+        "apiVersion": API,
+        "kind": "RoleBinding",
+        "metadata": {"name": role},
+        "roleRef": {"apiGroup": API.partition("/")[0], "kind": "ClusterRole", "name": role},
+        "subjects": [account],
+    }
+
+
+def _text(documents: list[dict[str, Any]]) -> str:
+    return yaml.safe_dump_all(documents, sort_keys=False, explicit_start=True)
+
+
+def main() -> None:
+    """Write the files into the folder that the command line names."""
+    folder = Path(sys.argv[1])
+    for name, text in documents().items():
+        (folder / name).write_text(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,28 @@
+"""What is shipped as the least RBAC is what the step kinds declare."""
+
+from pathlib import Path
+
+import pytest
+
+from activities.steps.rbac import documents
+from activities.steps.registry import STEP_KINDS
+from activities.steps.rights import Right
+
+FOLDER = Path(__file__).parents[2] / "deploy" / "kubernetes"
+
+
+@pytest.mark.parametrize("name", documents())
+def test_shipped_manifest_is_what_the_kinds_declare(name: str) -> None:
+    assert (FOLDER / name).read_text() == documents()[name], (
+        "run `python -m activities.steps.rbac deploy/kubernetes`"
+    )
+
+
+@pytest.mark.parametrize("kind", STEP_KINDS, ids=lambda kind: kind.kind)
+def test_every_kind_declares_both_identities_and_nothing_too_wide(kind: object) -> None:
+    rights: tuple[Right, ...] = kind.rights  # type: ignore[attr-defined]  # the table's type is too wide
+
+    assert {right.identity for right in rights} == {"forward", "undo"}
+    for right in rights:
+        assert "*" not in (right.group, right.resource, *right.verbs)
+        assert right.resource not in ("roles", "rolebindings", "clusterroles", "pods/exec")

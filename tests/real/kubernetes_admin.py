@@ -1,0 +1,132 @@
+"""A real API server as its administrator has it: namespaces, rights and tokens for a test.
+
+HOLDPOINT_TEST_APISERVER is its address, HOLDPOINT_TEST_APISERVER_TOKEN a token that may do everything, and
+HOLDPOINT_TEST_APISERVER_CA what signs its certificate.
+"""
+
+import os
+import ssl
+import time
+import uuid
+from pathlib import Path
+from typing import Any
+
+import httpx
+import yaml
+
+from holdpoint.models.settings import ClusterSettings
+
+ROOT = Path(__file__).parents[2]
+DEPLOY = ROOT / "deploy" / "kubernetes"
+APPLY, MERGE = "application/apply-patch+yaml", "application/merge-patch+json"
+PLURALS = {
+    "Namespace": "namespaces",
+    "ServiceAccount": "serviceaccounts",
+    "ConfigMap": "configmaps",
+    "ClusterRole": "clusterroles",
+    "RoleBinding": "rolebindings",
+    "Role": "roles",
+    "Deployment": "deployments",
+    "Service": "services",
+    "CustomResourceDefinition": "customresourcedefinitions",
+    "ValidatingAdmissionPolicy": "validatingadmissionpolicies",
+    "ValidatingAdmissionPolicyBinding": "validatingadmissionpolicybindings",
+    "HTTPRoute": "httproutes",
+}
+CLUSTER_WIDE = (
+    "Namespace",
+    "ClusterRole",
+    "CustomResourceDefinition",
+    "ValidatingAdmissionPolicy",
+    "ValidatingAdmissionPolicyBinding",
+)
+
+
+class Admin:
+    """May do everything."""
+
+    def __init__(self) -> None:
+        self.address = os.environ["HOLDPOINT_TEST_APISERVER"]
+        self.ca = Path(os.environ["HOLDPOINT_TEST_APISERVER_CA"])
+        token = os.environ["HOLDPOINT_TEST_APISERVER_TOKEN"]
+        self.http = httpx.Client(
+            base_url=self.address,
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=20,
+            trust_env=False,
+            verify=ssl.create_default_context(cafile=str(self.ca)),
+        )
+
+    def path(self, body: dict[str, Any], namespace: str = "") -> str:
+        """Return the path of an object."""
+        root = "/api/v1" if body["apiVersion"] == "v1" else f"/apis/{body['apiVersion']}"
+        where = body["metadata"].get("namespace") or namespace
+        inside = "" if body["kind"] in CLUSTER_WIDE else f"/namespaces/{where}"
+        return f"{root}{inside}/{PLURALS[body['kind']]}/{body['metadata']['name']}"
+
+    def apply(self, body: dict[str, Any], namespace: str = "") -> dict[str, Any]:
+        """Have an object as stated."""
+        answer = self.http.patch(
+            self.path(body, namespace),
+            json=body,
+            params={"fieldManager": "admin", "force": "true"},
+            headers={"Content-Type": APPLY},
+        )
+        assert answer.status_code in (200, 201), answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    def apply_file(self, path: Path, namespace: str = "") -> list[dict[str, Any]]:
+        """Apply every document of a shipped file."""
+        bodies = [body for body in yaml.safe_load_all(path.read_text()) if body]
+        return [self.apply(body, namespace) for body in bodies]
+
+    def namespace(self, name: str = "") -> str:
+        """Return a namespace that is there."""
+        name = name or f"t-{uuid.uuid4().hex[:8]}"
+        self.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+        return name
+
+    def delete(self, path: str) -> None:
+        """Delete what is at a path."""
+        assert self.http.delete(path).status_code in (200, 202, 404)
+
+    def token(self, account: str, namespace: str = "holdpoint") -> str:
+        """Return a token of a service account."""
+        path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token"
+        body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
+        answer = self.http.post(path, json=body)
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["status"]["token"])
+
+    def install_rights(self, namespace: str) -> None:
+        """Give both identities exactly what is shipped, in one namespace."""
+        self.namespace("holdpoint")
+        for name in ("rbac-forward.yaml", "rbac-undo.yaml"):
+            self.apply_file(DEPLOY / name)
+        self.apply_file(DEPLOY / "access.yaml", namespace)
+
+    def until_allowed(self, identity: str, verb: str, namespace: str, *, allowed: bool) -> None:
+        """Return when the authorizer has seen a change of rights; it follows by a watch of its own."""
+        what = {"verb": verb, "group": "apps", "resource": "deployments", "namespace": namespace}
+        spec = {"user": f"system:serviceaccount:holdpoint:holdpoint-{identity}", "resourceAttributes": what}
+        body = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec}
+        for _ in range(200):
+            answer = self.http.post("/apis/authorization.k8s.io/v1/subjectaccessreviews", json=body)
+            if answer.json()["status"]["allowed"] is allowed:
+                return
+            time.sleep(0.02)
+        raise AssertionError(f"{identity} is still {'not ' if allowed else ''}allowed to {verb}")
+
+    def settings(self, folder: Path, **fields: Any) -> ClusterSettings:
+        """Return the settings of a cluster whose identities are the two shipped service accounts."""
+        for identity in ("forward", "undo"):
+            (folder / f"{identity}.token").write_text(self.token(f"holdpoint-{identity}"))
+        values = {
+            "server": self.address,
+            "ca_file": self.ca,
+            "forward_token_file": folder / "forward.token",
+            "undo_token_file": folder / "undo.token",
+            "prometheus": "http://127.0.0.1:9",
+        }
+        return ClusterSettings.model_validate({**values, **fields})

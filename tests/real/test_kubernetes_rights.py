@@ -1,0 +1,117 @@
+"""A whole canary and its rollback with exactly the shipped RBAC, and a clear word when a verb is missing."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.activities.world import BETTER, World, deployment, service
+from tests.real.kubernetes_admin import DEPLOY, Admin
+from tests.real.kubernetes_world import RealWorld
+
+pytestmark = pytest.mark.real
+
+
+@pytest.fixture
+async def world(admin: Admin, namespace: str, tmp_path: Path) -> AsyncIterator[World]:
+    made = RealWorld(admin, tmp_path, namespace)
+    yield made
+    await made.close()
+
+
+@contextmanager
+def without(admin: Admin, identity: str, verb: str, *, namespace: str) -> Iterator[None]:
+    """Take one verb from both roles of an identity: that of apply would stand in for the canary's."""
+    shipped = [
+        role
+        for role in yaml.safe_load_all((DEPLOY / f"rbac-{identity}.yaml").read_text())
+        if role["kind"] == "ClusterRole"
+    ]
+    for role in shipped:
+        less = [{**rule, "verbs": [v for v in rule["verbs"] if v != verb]} for rule in role["rules"]]
+        admin.apply({**role, "rules": less})
+    admin.until_allowed(identity, verb, namespace, allowed=False)
+    try:
+        yield
+    finally:
+        for role in shipped:
+            admin.apply(role)
+        admin.until_allowed(identity, verb, namespace, allowed=True)
+
+
+async def test_canary_and_rollback_need_no_more_than_is_shipped(world: World) -> None:
+    await world.deploy("chg-1", deployment(), service())
+    before = await world.live()
+    await world.submit("chg-2", deployment(image=BETTER), service(port=81))
+    await world.begin()
+    reached = [(await world.weight(index)).reached for index in range(2)]
+
+    undone = await world.undo()
+    compared = await world.compare()
+
+    assert reached == [25.0, 50.0]
+    assert (undone.complete, compared.result, compared.differences) == (True, "restored", [])
+    assert (await world.live())["spec"] == before["spec"]
+    assert await world.read("shop-canary") is None
+
+
+async def test_canary_can_be_finished_with_what_is_shipped(world: World) -> None:
+    await world.deploy("chg-1", deployment(), service())
+    await world.submit("chg-2", deployment(image=BETTER), service())
+    await world.begin()
+    await world.weight(0)
+
+    outcome = await world.finish_step()
+
+    assert (outcome.status, outcome.reached) == ("done", 100.0)
+    assert await world.read("shop-canary") is None
+
+
+async def test_first_rollout_and_its_rollback_need_no_more(world: World) -> None:
+    await world.submit("chg-1", deployment(), service(), steps=[{"apply": {}}])
+    await world.begin()
+    assert (await world.finish_step()).status == "done"
+
+    undone = await world.undo()
+
+    assert undone.complete
+    assert await world.read() is None
+
+
+@pytest.mark.parametrize("verb", ["get", "create", "patch", "delete"])
+async def test_missing_verb_is_said_with_verb_resource_and_identity(
+    admin: Admin, world: World, verb: str
+) -> None:
+    await world.deploy("chg-1", deployment(), service())
+    await world.submit("chg-2", deployment(image=BETTER), service())
+    await world.begin()
+    with without(admin, "forward", verb, namespace=world.namespace):
+        outcome = await world.weight(0)
+        if verb == "delete":
+            outcome = await world.finish_step()
+
+    assert outcome.status == "failed"
+    assert outcome.reason is not None
+    assert outcome.reason.code == "access_denied"
+    said = outcome.reason.message
+    assert f"cannot {verb} resource" in said
+    assert "system:serviceaccount:holdpoint:holdpoint-forward" in said
+    assert f'in the namespace "{world.namespace}"' in said
+
+
+async def test_undo_without_delete_says_what_it_may_not_and_is_made_up_for(
+    admin: Admin, world: World
+) -> None:
+    await world.deploy("chg-1", deployment(), service())
+    await world.submit("chg-2", deployment(image=BETTER), service())
+    await world.begin()
+    await world.weight(0)
+    with without(admin, "undo", "delete", namespace=world.namespace):
+        undone = await world.undo()
+
+    assert not undone.complete
+    assert 'holdpoint-undo" cannot delete resource "deployments"' in undone.message
+    assert (await world.undo()).complete
+    assert await world.read("shop-canary") is None
