@@ -1,12 +1,13 @@
 """What the composition roots know: pure values; only the roots read them from files and the environment."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
 from holdpoint.models.base import StrictModel
+from holdpoint.models.durations import Duration
 
 POD = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 """Where Kubernetes puts a pod's own token and the CA of its API server."""
@@ -26,6 +27,33 @@ def check_server(address: str) -> str:
     if parts.scheme == "http" and parts.hostname not in LOOPBACK:
         raise ValueError("must be https: a token would be readable on the way")
     return address
+
+
+def check_url(address: str) -> str:
+    """Return `address` if it is an HTTP URL without credentials. Raises ValueError."""
+    parts = urlsplit(address)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("must be a URL such as http://127.0.0.1:8181")
+    if parts.username or parts.password or parts.query:
+        raise ValueError("must not hold credentials")
+    return address
+
+
+def check_address(address: str) -> str:
+    """Return `address` if it is host:port; an IPv6 host is in brackets. Raises ValueError."""
+    try:
+        split_address(address)
+    except ValueError as error:
+        raise ValueError("must be host:port, such as 127.0.0.1:7233") from error
+    return address
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """Return host and port; no host means every interface. Raises ValueError."""
+    host, colon, port = address.rpartition(":")
+    if not colon or "/" in address or not 0 <= int(port) <= 65535 or (":" in host and host[0] != "["):
+        raise ValueError(address)
+    return host.strip("[]"), int(port)
 
 
 class ClusterSettings(StrictModel):
@@ -113,21 +141,51 @@ def _refuse(settings: ClusterSettings, way: str, *fields: str) -> None:
 class Settings(StrictModel):
     """One installation: `<data>/settings.yaml`, each field also as HOLDPOINT_<FIELD>."""
 
-    data: Path
+    data: Path = Field(
+        description="the folder with keys/, catalog.yaml, blobs/ and archive/; every process needs the same"
+    )
     ledger_url: str = Field(description="SQLAlchemy URL, such as sqlite:////srv/holdpoint/ledger.db")
     ledger_password_file: Path | None = Field(
         default=None, description="PostgreSQL's password, read again for each new connection"
     )
-    temporal_address: str
-    temporal_namespace: str = "holdpoint"
-    opa_url: str
-    opa_token_file: Path
-    environments: list[str] = ["staging", "production"]
-    clusters: dict[str, ClusterSettings]
+    temporal_address: Annotated[str, AfterValidator(check_address)] = Field(
+        description="host:port of Temporal's gRPC"
+    )
+    temporal_namespace: str = Field(default="holdpoint", description="where the tickets' workflows run")
+    opa_url: Annotated[str, AfterValidator(check_url)] = Field(description="where OPA answers")
+    opa_token_file: Path = Field(description="the bearer token for OPA; read again at every question")
+    environments: list[str] = Field(
+        default=["staging", "production"], description="the environments that changes and freezes may name"
+    )
+    clusters: dict[str, ClusterSettings] = Field(
+        description="each cluster by name; docs/operations.md has the fields of one"
+    )
     local_repositories: bool = Field(
         default=False, description="accept repositories by local path; true in the embedded stack only"
     )
-    embedded: bool = False
+    embedded: bool = Field(default=False, description="part of `holdpoint up`, which sets it; not for you")
+    api_address: Annotated[str, AfterValidator(check_address)] = Field(
+        default="127.0.0.1:8300", description="host:port that the API listens on"
+    )
+    health_address: Annotated[str, AfterValidator(check_address)] | None = Field(
+        default=None,
+        description="host:port where a worker answers /v1/health, /v1/ready and /metrics; none: it does not",
+    )
+    sdk_metrics_address: Annotated[str, AfterValidator(check_address)] | None = Field(
+        default=None,
+        description="host:port where a worker shows the metrics of Temporal's SDK; none: it does not",
+    )
+    drain: Duration = Field(
+        default=20.0, description="what runs at a SIGTERM may go on for so long; then it is given up"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="the least severe lines that are logged"
+    )
+    otlp_endpoint: Annotated[str, AfterValidator(check_url)] | None = Field(
+        default=None,
+        description="OTLP/HTTP collector for traces, such as http://collector:4318; "
+        "OTEL_EXPORTER_OTLP_ENDPOINT says the same; none: no traces",
+    )
 
     def warnings(self) -> list[str]:
         """Return what is allowed but weaker than it could be, a sentence each; the roots log them."""

@@ -7,28 +7,42 @@ processes.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 
 import yaml
 from pydantic import ValidationError
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
 from holdpoint.models.errors import SettingsError
 from holdpoint.models.settings import Settings
 
 PREFIX = "HOLDPOINT_"
 DEFAULT_DATA = ".holdpoint"
+OTLP = "OTEL_EXPORTER_OTLP_ENDPOINT"
+"""OpenTelemetry's own name for our `otlp_endpoint`, which wins over it."""
 
 
-def load_settings(data: Path | None, env: Mapping[str, str]) -> Settings:
-    """Return the settings; `data` wins over HOLDPOINT_DATA. Raises SettingsError, naming each wrong field."""
-    folder = (data or Path(env.get(f"{PREFIX}DATA") or DEFAULT_DATA)).absolute()
-    values = _from_file(folder / "settings.yaml")
+def load_settings(
+    data: Path | None, env: Mapping[str, str], *, file: Path | None = None, **options: Any
+) -> Settings:
+    """Return the settings: options over HOLDPOINT_<FIELD> over `file`, or over <data>/settings.yaml.
+
+    Raises SettingsError, naming each wrong field.
+    """
+    named = data or (Path(env[f"{PREFIX}DATA"]) if env.get(f"{PREFIX}DATA") else None)
+    values = {} if file is None else _from_file(file, needed=True)
+    folder = (named or Path(str(values.get("data") or DEFAULT_DATA))).absolute()
+    if file is None:
+        values = _from_file(folder / "settings.yaml")
     # Only who starts this process can say that it is part of `up`, not the folder that `up` has left behind.
     values.pop("embedded", None)
     values.update(_from_environment(env))
+    values.update({name: value for name, value in options.items() if value is not None})
     values["data"] = folder
     try:
         settings = Settings.model_validate(values)
+        _check_ledger(settings.ledger_url)
         return settings if settings.embedded else settings.model_copy(update={"local_repositories": False})
     except ValidationError as error:
         found = "; ".join(
@@ -36,15 +50,30 @@ def load_settings(data: Path | None, env: Mapping[str, str]) -> Settings:
             for item in error.errors(include_url=False)
         )
         raise SettingsError(
-            f"The settings of {folder} cannot be used: {found}. "
-            "Set each in settings.yaml, or as HOLDPOINT_<FIELD> in the environment."
+            f"The settings of {file or folder} cannot be used: {found}. "
+            f"Set each in {file or 'settings.yaml'}, or as HOLDPOINT_<FIELD> in the environment."
         ) from error
 
 
-def _from_file(path: Path) -> dict[str, Any]:
+def _check_ledger(url: str) -> None:
+    """Refuse an address that no driver can be found for; its words are not repeated: it holds a password."""
+    try:
+        make_url(url).get_dialect()
+    except (ArgumentError, ValueError) as error:
+        raise SettingsError(
+            "The settings cannot be used: ledger_url: must be a SQLAlchemy URL such as "
+            "sqlite:////srv/holdpoint/ledger.db or postgresql+psycopg://user@host/holdpoint."
+        ) from error
+
+
+def _from_file(path: Path, *, needed: bool = False) -> dict[str, Any]:
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except FileNotFoundError as error:
+        if needed:
+            raise SettingsError(
+                f"{path} does not exist. --settings names a YAML file of settings."
+            ) from error
         return {}
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise SettingsError(f"{path} cannot be read: {error}") from error
@@ -60,11 +89,13 @@ def _from_file(path: Path) -> dict[str, Any]:
 def _from_environment(env: Mapping[str, str]) -> dict[str, Any]:
     """Return the fields that the environment names; lists and mappings are written as YAML or JSON."""
     found: dict[str, Any] = {}
+    if env.get(OTLP):
+        found["otlp_endpoint"] = env[OTLP]
     for field, info in Settings.model_fields.items():
         text = env.get(f"{PREFIX}{field.upper()}")
         if text is None or field == "data":
             continue
-        structured = info.annotation not in (str, Path)
+        structured = info.annotation is bool or get_origin(info.annotation) in (list, dict)
         try:
             found[field] = yaml.safe_load(text) if structured else text
         except yaml.YAMLError as error:

@@ -147,3 +147,48 @@ def test_one_identity_is_taken_when_it_is_meant_and_warned_of(tmp_path: Path) ->
     settings = load_settings(write(tmp_path, clusters={"eu-1": one}), {})
 
     assert ["Cluster eu-1 has one identity" in warning for warning in settings.warnings()] == [True]
+
+
+def test_a_named_file_stands_for_the_one_in_the_data_folder(tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+    file = write(tmp_path / "etc") / "settings.yaml"
+    (tmp_path / "settings.yaml").write_text("opa_url: http://other:1")
+    file.write_text(file.read_text() + f"data: {tmp_path}\n")
+
+    settings = load_settings(None, {}, file=file, drain="3s")
+
+    assert (settings.data, settings.opa_url, settings.drain) == (tmp_path, GOOD["opa_url"], 3.0)
+
+
+def test_a_named_file_that_is_not_there_is_a_mistake(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="does not exist"):
+        load_settings(tmp_path, {}, file=tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("temporal_address", "temporal", "host:port"),
+        ("opa_url", "opa:8181", "must be a URL"),
+        ("ledger_url", "postgres://me:hunter2@db/x", "must be a SQLAlchemy URL"),
+        ("drain", "20", "duration"),
+        ("health_address", "9100", "host:port"),
+        ("log_level", "loud", "debug"),
+        ("otlp_endpoint", "http://me:hunter2@c", "credentials"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_its_reason(tmp_path: Path, field: str, value: str, said: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_settings(write(tmp_path), {f"HOLDPOINT_{field.upper()}": value})
+
+    assert field in caught.value.message
+    assert said in caught.value.message
+    assert "hunter2" not in caught.value.message
+
+
+def test_the_collector_may_be_named_as_opentelemetry_names_it(tmp_path: Path) -> None:
+    env = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318"}
+
+    assert load_settings(write(tmp_path), env).otlp_endpoint == "http://collector:4318"
+    ours = load_settings(write(tmp_path), {**env, "HOLDPOINT_OTLP_ENDPOINT": "http://ours:4318"})
+    assert ours.otlp_endpoint == "http://ours:4318"
