@@ -6,10 +6,11 @@ from typing import Annotated, Any
 
 import typer
 
-from holdpoint.cli import exit_codes, options
+from holdpoint.cli import exit_codes, options, reconcile
 from holdpoint.cli.output import Format, Output
 
 app = typer.Typer(help="Export the evidence; verify it offline.", rich_markup_mode=None)
+app.command()(reconcile.reconcile)
 
 VERIFIED, NOT_VERIFIED = exit_codes.SUCCEEDED, exit_codes.UNCHANGED
 

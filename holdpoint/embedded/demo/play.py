@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from holdpoint.embedded.demo import proof, shop
+from holdpoint.embedded.demo import shop
 from holdpoint.embedded.demo.command_line import CommandLine, Failed
 from holdpoint.embedded.demo.narrator import Narrator
 from holdpoint.embedded.demo.scenarios import ALONE, TOGETHER, Outcome, Scenario, Stage
@@ -137,17 +137,23 @@ class Demo:
     async def _nothing_twice(self) -> str:
         """Join the cluster's request log with the record's intents, those of the killed worker among them."""
         self._narrator.heading("The proof: the cluster's own request log against the intents of the record")
-        file = self._folder / "evidence" / "all.json"
+        file = str(self._folder / "evidence" / "all.json")
+        log, key = str(self._data / "sandbox" / "audit.jsonl"), str(self._data / "keys" / "ledger.pub")
         try:
-            await self._line.run("audit", "export", "--all", "-o", str(file), by="auditor")
+            await self._line.run("audit", "export", "--all", "-o", file, by="auditor")
+            compare = ("audit", "reconcile", "--kube-audit", log, "--record", file, "--key", key)
+            ended = await self._line.run(*compare, expect=None)
         except Failed as error:
             return f"not proved: {error}"
-        writes = proof.applied(self._data / "sandbox" / "audit.jsonl")
-        found = proof.objections(writes, json.loads(file.read_text()))
-        for objection in found:
-            self._narrator.say(objection)
-        self._narrator.say(f"{len(writes)} writes were accepted by the cluster, {len(found)} objections")
-        return NOTHING_TWICE if writes and not found else f"{len(found)} objections in {len(writes)} writes"
+        done = ended.document
+        if "findings" not in done:
+            return f"not proved: {done.get('detail', ended.said)}"
+        found = done["findings"]
+        for finding in found:
+            self._narrator.say(f"{finding['code']}: {finding['message']}")
+        self._narrator.say(f"{done['writes']} writes were accepted by the cluster, {len(found)} objections")
+        proved = done["clean"] and done["writes"] > 0
+        return NOTHING_TWICE if proved else f"{len(found)} objections in {done['writes']} writes"
 
     def _show(self, rows: list[Row]) -> None:
         table = Table(title="What was expected, and what came of it", title_justify="left")

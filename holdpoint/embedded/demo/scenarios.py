@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from holdpoint.embedded.demo import proof, shop
+from holdpoint.embedded.demo import shop
 from holdpoint.embedded.demo.command_line import CommandLine, Failed, Result
 from holdpoint.embedded.demo.narrator import Narrator
+from holdpoint.ledger.kube_audit import read_logs
+from holdpoint.ledger.reconcile import FORWARD_USER
 
 PATIENCE = 40.0
 """Seconds until a ticket must have come where the play needs it."""
@@ -69,12 +71,8 @@ class Stage:
 
     def writes(self) -> int:
         """Count the forward writes to the service's objects that the cluster has accepted so far."""
-        return sum(
-            1
-            for line in proof.applied(self.audit_log)
-            if line["user"]["username"] == proof.FORWARD
-            and line["objectRef"].get("name", "").startswith(self.service)
-        )
+        accepted = read_logs([self.audit_log]).of([FORWARD_USER])
+        return sum(str(write.object.get("name", "")).startswith(self.service) for write in accepted)
 
     async def _hear(self, line: str) -> None:
         self.say(line)
