@@ -48,6 +48,10 @@ class Holds:
             self._since = None
         return hold
 
+    def __getitem__(self, key: str) -> Hold:
+        """Return a hold as it is kept: with the beginning and the end that it really has."""
+        return self._holds[key]
+
     def __contains__(self, key: str) -> bool:
         return key in self._holds
 

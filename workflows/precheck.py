@@ -44,7 +44,8 @@ async def _run_checks(ticket: TicketState) -> CheckReport:
 
 
 def _failed(report: CheckReport) -> Reason:
-    failed = [f"{check.name}: {check.message}" for check in report.checks if not check.passed]
+    said_no = [check for check in report.checks if not (check.passed or check.unknown)]
+    failed = [f"{check.name}: {check.message}" for check in said_no]
     return Reason(code="precheck_failed", message=" ".join(failed) or "A precheck failed.")
 
 

@@ -71,7 +71,7 @@ class Clerk:
     def place(self, key: str, hold: Hold, *, ends: datetime) -> None:
         """Place a hold, and have it recorded if it is news."""
         if self.holds.place(key, hold, ends=ends, now=workflow.now()):
-            body = hold.model_dump(mode="json", exclude={"by"})
+            body = self.holds[key].model_dump(mode="json", exclude={"by"})
             self.note("hold.placed", body, by=hold.by, holds=self._shown(), **self.also())
 
     def lift(self, key: str, *, by: str = HOLDPOINT) -> None:
@@ -163,6 +163,8 @@ class Clerk:
                     named, call, summary=summary, limit=limit, stoppable=stoppable, **options
                 )
             except Outage as outage:
+                if stoppable and self.stop():
+                    raise Stopped from outage  # what was to be stopped has ended; nobody waits for it
                 self.place_outage(outage, bound)
             else:
                 self.lift(OUTAGE)

@@ -97,7 +97,8 @@ def _snapshot(work: RolloutWork) -> str:
 def _told(compared: Compared) -> str:
     count = len(compared.differences)
     first = "; ".join(compared.differences[:3])
-    return f"The comparison said `{compared.result.value}`, with {count} differences: {first}"
+    counted = "1 difference" if count == 1 else f"{count} differences"
+    return f"The comparison said `{compared.result.value}`, with {counted}: {first}."
 
 
 def _failed(reason: Reason, what: str) -> Reason:

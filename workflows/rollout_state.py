@@ -32,7 +32,7 @@ class RolloutWork:
 
     def __init__(self, start: RolloutStart) -> None:
         self.start = start
-        self.phase = Phase.EXECUTING
+        self.phase = Phase.EXECUTING if start.mode == "undo" else Phase.PRECHECKING
         self.reason: Reason | None = None
         self.steps: list[StepView] = steps_of(start.plan)
         self.current: int | None = None

@@ -1,6 +1,6 @@
 """What breaks in a rollout, and how it is undone."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -151,6 +151,17 @@ async def test_a_cluster_that_is_away_holds_and_the_step_goes_on_when_it_is_back
     assert [hold["code"] for hold in world.bodies("hold.placed")] == ["cluster_down"]
 
 
+async def test_a_hold_is_recorded_with_the_moment_that_it_ends_at(world: World) -> None:
+    world.answers["evaluate"] = an_evaluation(obligations={"hold_bound": 600})
+    world.answers["apply_step"] = [*[down("The cluster")] * 5, applied]
+
+    await world.submit()
+    await world.ends()
+
+    [placed] = [entry for entry in world.entries.values() if entry.kind == "hold.placed"]
+    assert datetime.fromisoformat(placed.body["until"]) == placed.at + timedelta(seconds=600)
+
+
 async def test_a_cluster_that_stays_away_rolls_back_at_the_bound(world: World) -> None:
     world.answers["evaluate"] = an_evaluation(obligations={"hold_bound": 300})
     world.answers["apply_step"] = down("The cluster")
@@ -173,7 +184,10 @@ async def test_an_undo_that_does_not_restore_needs_a_person(world: World, result
     assert world.view["rollback"]["result"] == result.value
     assert world.view["rollback"]["differences"] == differences
     assert world.view["reason"]["code"] == "rollback_failed"
-    assert "It fails." in world.view["reason"]["message"]
+    assert world.view["reason"]["message"] == (
+        f"A person is needed: The comparison said `{result.value}`, with 1 difference: {differences[0]}. "
+        "It was rolled back because: It fails."
+    )
     assert world.calls_of(contracts.FINISH)[0].succeeded is False
 
 

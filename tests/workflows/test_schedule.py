@@ -144,6 +144,7 @@ async def test_a_failed_precheck_fails_the_ticket_and_names_the_check(world: Wor
     checks = [
         Check(name="health", passed=True, message="ready"),
         Check(name="drift", passed=False, message="edited by hand", attempts=3),
+        Check(name="open_incidents", passed=False, unknown=True, message="Nobody knows."),
     ]
     world.answers["precheck"] = CheckReport(passed=False, checks=checks)
 

@@ -1,5 +1,6 @@
 """Abort, rollback and cancel in each phase of a rollout, on a real server: what was begun is undone."""
 
+from asyncio import CancelledError
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from tests.workflows.builders import (
     a_hold,
     a_verdict,
     an_evaluation,
+    down,
     held,
 )
 from tests.workflows.world import World, applied
@@ -69,6 +71,24 @@ async def test_abort_while_verifying_undoes_everything(live: World) -> None:
 
     assert await live.ends() is Phase.ROLLED_BACK
     assert live.phases[-2:] == ["RollingBack", "RolledBack"]
+
+
+async def test_abort_of_what_then_does_not_answer_records_no_hold(live: World) -> None:
+    async def lost_when_cancelled(call: StepCall) -> StepOutcome:
+        try:
+            return await live.hang(call)  # type: ignore[no-any-return]  # what usually goes well
+        except CancelledError:
+            raise down("The cluster") from None
+
+    live.answers["apply_step"] = lost_when_cancelled
+    await live.submit()
+    await live.asked(contracts.APPLY_STEP)
+
+    await live.tell(contracts.ABORT, a_control("abort"))
+
+    assert await live.ends() is Phase.ROLLED_BACK
+    assert live.view["reason"]["code"] == "aborted"
+    assert "hold.placed" not in live.kinds
 
 
 async def test_abort_lets_go_of_a_judge_that_watches(live: World) -> None:

@@ -16,6 +16,8 @@ async def test_a_change_without_approvals_goes_from_evaluation_to_archive(world:
 
     assert await world.ends() is Phase.SUCCEEDED
     assert world.phases == ["Scheduled", "Prechecking", "Executing", "Verifying", "Succeeded"]
+    before = [body["from"] for body in world.bodies("phase.entered")]
+    assert before == ["Evaluating", "Scheduled", "Prechecking", "Executing", "Verifying"]
     assert world.names[-1] == contracts.ARCHIVE.name
     assert world.view["phase"] == "Succeeded"
     assert world.view["closed_at"] is not None
