@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from holdpoint.ledger import intent_rows, schema, tickets
 from holdpoint.ledger.canonical import exact, parse
@@ -41,6 +41,12 @@ def entries_of(db: Connection, ticket: str) -> list[Entry]:
     """Return all entries of one ticket, oldest first."""
     query = select(_E.c.raw).where(_E.c.ticket == ticket).order_by(_E.c.seq)
     return [read_entry(raw) for (raw,) in db.execute(query)]
+
+
+def count_of(db: Connection, ticket: str, kind: str) -> int:
+    """Return how many entries of a kind one ticket has."""
+    query = select(func.count()).where(_E.c.ticket == ticket, _E.c.kind == kind)
+    return db.execute(query).scalar_one()
 
 
 def entries_after(db: Connection, seq: int, ticket: str | None = None, limit: int = 500) -> list[Entry]:

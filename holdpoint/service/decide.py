@@ -28,6 +28,8 @@ from holdpoint.service.turns import Turns
 Verb = Literal["approve", "reject"]
 KINDS: dict[Verb, str] = {"approve": "approval.given", "reject": "approval.rejected"}
 DENIED = "approval.denied"
+VOIDED = "approval.voided"
+"""The entry by which a ticket voids what was given, before it asks anew."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,9 @@ def _record(db: Connection, ticket: str, word: Word, actor: Actor) -> tuple[int,
     view = tickets.get_ticket(db, ticket)
     check(view, word)
     digest, at = word.digest or view.digest or "", now(db)
-    key = f"{KINDS[word.verb]}/{digest}/{actor.account}"
+    # What was given before a voiding is spent, even if the digest is the same: a word after it is a new one.
+    voided = entries.count_of(db, ticket, VOIDED)
+    key = f"{KINDS[word.verb]}/{digest}/{actor.account}" + (f"/{voided}" if voided else "")
     body = {"by": actor.account, "digest": digest, "roles": sorted(actor.roles), "reason": word.reason}
     draft = EntryDraft(key=key, kind=KINDS[word.verb], actor=actor.account, at=at, body=body)
     seq = entries.append_entry(db, draft, ticket)

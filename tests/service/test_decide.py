@@ -1,10 +1,13 @@
 """An approval is an entry of the ledger, bound to what was read; the update only tells the ticket."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from holdpoint.ledger import entries
 from holdpoint.models.errors import AccessDenied, Conflict, NotFound
 from holdpoint.models.phases import Phase
+from holdpoint.models.record import EntryDraft
 from holdpoint.models.ticket import TicketView
 from holdpoint.models.workflow_messages import ApprovalGiven
 from holdpoint.service.decide import Word, decide
@@ -44,6 +47,24 @@ async def test_the_outbox_repeats_the_update_under_the_same_id(world: World) -> 
     await world.delivery.deliver_due()
 
     assert len(world.temporal.updates) == 1
+
+
+async def test_an_approval_after_one_that_was_voided_is_a_new_one_though_the_digest_is_the_same(
+    world: World,
+) -> None:
+    ticket = (await waiting(world)).id
+    await say(world, ticket, Word("approve", DIGEST, ""))
+    voided = EntryDraft(
+        key="run/1", kind="approval.voided", actor="holdpoint", at=datetime.now(UTC), body={"to": DIGEST}
+    )
+    await world.ledger.write(entries.append_entry, voided, ticket)
+
+    await say(world, ticket, Word("approve", DIGEST, "in the role that is asked for"))
+    await say(world, ticket, Word("approve", DIGEST, "the same again"))
+
+    given = [e for e in await world.ledger.read(entries.entries_of, ticket) if e.kind == "approval.given"]
+    assert [entry.body["reason"] for entry in given] == ["", "in the role that is asked for"]
+    assert len(world.temporal.updates) == 2
 
 
 async def test_an_approval_given_while_temporal_is_down_reaches_the_ticket_later(world: World) -> None:
