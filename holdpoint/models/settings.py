@@ -152,8 +152,26 @@ class Settings(StrictModel):
         description="host:port of Temporal's gRPC"
     )
     temporal_namespace: str = Field(default="holdpoint", description="where the tickets' workflows run")
+    payload_keys: Path | None = Field(
+        default=None,
+        description="folder with a file <key ID>.key for each key that opens payloads; none: no encryption",
+    )
+    payload_key: str | None = Field(
+        default=None, description="ID of the key that new payloads are encrypted with; none: they are plain"
+    )
+    codec_origins: list[str] = Field(
+        default=[],
+        description="origins of Temporal's page that may ask the API to decrypt, such as https://temporal.example",
+    )
+    build_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")] | None = Field(
+        default=None, description="the worker's build ID; none: release and digest of the workflow code"
+    )
     opa_url: Annotated[str, AfterValidator(check_url)] = Field(description="where OPA answers")
     opa_token_file: Path = Field(description="the bearer token for OPA; read again at every question")
+    policy_revision: str | None = Field(
+        default=None,
+        description="the bundle revision that decisions must come from, others are held; none: any",
+    )
     environments: list[str] = Field(
         default=["staging", "production"], description="the environments that changes and freezes may name"
     )
