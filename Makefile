@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast check lint types layers fmt coverage clean
+.PHONY: help setup demo test test-fast check lint types layers fmt coverage bench clean
 
 PYTHON ?= python3
 UV_VERSION := 0.13.8
@@ -53,6 +53,12 @@ layers: .venv/.ready ## import-linter: which room may import which
 fmt: .venv/.ready ## format, and mend what ruff can mend
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format .
+
+bench: setup ## measure everything and write the table of docs/benchmarks.md (about 20 minutes; keep the machine idle)
+	@$(BIN)/python -m bench
+
+bench-%: setup
+	@$(BIN)/python -m bench $*
 
 coverage: setup ## branch coverage of the tests, as information
 	@$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile -m "not e2e and not real" --cov --cov-report=term:skip-covered
