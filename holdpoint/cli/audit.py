@@ -57,11 +57,11 @@ def verify(
     ],
     output: options.Output = Format.TEXT,
 ) -> int:
-    """Verify evidence, offline. Exit 0 if it is verified, 1 if not."""
-    from holdpoint.cli.files import read_file
+    """Verify evidence, offline. Exit 0 if it is verified, 1 if not; 2 if file or key cannot be read."""
+    from holdpoint.cli.files import read_file, read_public_key
     from holdpoint.ledger.verify import verify_file
 
-    problems = verify_file(read_file(file), read_file(key))
+    problems = verify_file(read_file(file), read_public_key(key))
     document = {"file": str(file), "verified": not problems, "problems": problems}
     Output(output).answer(document, verify_text)
     return NOT_VERIFIED if problems else VERIFIED

@@ -30,6 +30,23 @@ def read_file(path: Path) -> bytes:
         raise BadFile(f"{path} cannot be read: {_why(error)}.", file=str(path)) from error
 
 
+def read_public_key(path: Path) -> bytes:
+    """Return a public key as it is written. Raises BadFile for what is none: it says nothing of evidence."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+
+    from holdpoint.ledger.signing import PublicKey
+
+    pem = read_file(path)
+    try:
+        PublicKey.load(pem)
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise BadFile(
+            f"{path} is not the public key of a ledger (<data>/keys/ledger.pub): {str(error)[:200]}",
+            file=str(path),
+        ) from error
+    return pem
+
+
 def write_file(path: Path, data: bytes) -> None:
     """Write the file in one step: it is there whole or not at all. Raises BadFile."""
     fresh = path.with_name(f".{path.name}.{os.getpid()}")

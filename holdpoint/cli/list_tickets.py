@@ -9,10 +9,18 @@ from holdpoint.cli.output import Format, Output, columns
 from holdpoint.models.phases import Phase
 
 
+def parse_phase(text: str) -> Phase:
+    """Return the phase of this name, in whatever case. Raises BadParameter naming every phase."""
+    for phase in Phase:
+        if phase.lower() == text.lower():
+            return phase
+    raise typer.BadParameter(f"{text!r} is no phase; it must be one of {', '.join(Phase)}")
+
+
 def list_tickets(
     phase: Annotated[
         Phase | None,
-        typer.Option("--phase", metavar="PHASE", case_sensitive=False, help="Only tickets in this phase."),
+        typer.Option("--phase", metavar="PHASE", parser=parse_phase, help="Only tickets in this phase."),
     ] = None,
     service: Annotated[
         str | None, typer.Option("--service", metavar="S", help="Only tickets of this service.")

@@ -15,6 +15,8 @@ from enum import StrEnum
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from holdpoint.cli.wrapping import for_stream
+
 if TYPE_CHECKING:
     from holdpoint.cli.progress import Progress
 
@@ -42,8 +44,9 @@ def asked_for_json(arguments: Sequence[str]) -> bool:
 
 
 def clean(text: Any) -> str:
-    """Return `text` with nothing in it that could steer a terminal."""
-    return "".join(char if char.isprintable() or char == "\n" else "?" for char in str(text))
+    """Return `text` with nothing in it that could steer a terminal; a tab becomes a space."""
+    spaced = str(text).replace("\t", " ")
+    return "".join(char if char.isprintable() or char == "\n" else "?" for char in spaced)
 
 
 def cleaned(value: Any) -> Any:
@@ -75,7 +78,7 @@ class Output:
             # ASCII only: the document must survive whatever encoding the pipe was given.
             self._write(json.dumps(document, indent=INDENT))
         else:
-            self._write(clean(text(cleaned(document))))
+            self._write(for_stream(clean(text(cleaned(document))), sys.stdout))
 
     def document(self, document: Any) -> None:
         """Give an answer that is JSON in either form, such as a schema."""
@@ -85,7 +88,7 @@ class Output:
         """Say something that is not the answer, on stderr."""
         # Whoever read along may go away; what was asked for is done all the same.
         with contextlib.suppress(BrokenPipeError):
-            _print(clean(text), sys.stderr)
+            _print(for_stream(clean(text), sys.stderr), sys.stderr)
 
     def progress(self) -> "AbstractContextManager[Progress]":
         """Return where live progress goes: drawn on a terminal, plain lines elsewhere; always on stderr."""

@@ -1,5 +1,6 @@
 """`holdpoint up`, `down` and `status`: the embedded stack on a data folder."""
 
+import shlex
 from typing import Annotated, Any
 
 import typer
@@ -36,7 +37,7 @@ def up_text(addresses: dict[str, Any], *, detached: bool) -> str:
         "data": "data",
     }
     lines = [f"  {label:<10} {addresses[name]}" for label, name in named.items() if addresses.get(name)]
-    where = addresses.get("data", "")
+    where = shlex.quote(addresses.get("data", ""))
     stop = f"holdpoint down --data {where}" if detached else "Ctrl-C"
     return "\n".join(
         [
@@ -75,13 +76,15 @@ def status(
 def status_text(document: dict[str, Any]) -> str:
     """Return how the stack stands."""
     if not document["up"]:
-        return f"No stack is up on {document['data']}. Start one: holdpoint up --data {document['data']}"
+        start = f"holdpoint up --data {shlex.quote(document['data'])}"
+        return f"No stack is up on {document['data']}. Start one: {start}"
     lines = [f"A stack is up on {document['data']} (process {document.get('pid')})."]
     if not document.get("addresses"):
         lines.append("  it is not ready yet")
-    lines += [f"  {name:<12} {where}" for name, where in (document.get("addresses") or {}).items()]
-    lines += [f"  {name:<12} {_process(one)}" for name, one in (document.get("servers") or {}).items()]
-    return "\n".join(lines)
+    said = [(name, where) for name, where in (document.get("addresses") or {}).items() if name != "pid"]
+    said += [(name, _process(one)) for name, one in (document.get("servers") or {}).items()]
+    width = max((len(name) for name, _ in said), default=0)
+    return "\n".join([*lines, *(f"  {name:<{width}}  {text}" for name, text in said)])
 
 
 def _process(one: Any) -> str:

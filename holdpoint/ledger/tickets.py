@@ -62,6 +62,12 @@ def list_tickets(
     return [TicketView.model_validate_json(view) for (view,) in db.execute(query)]
 
 
+def opened_by(db: Connection, *, key: str, content: str) -> TicketView | None:
+    """Return the ticket that an idempotency key opened. Raises Conflict when it came with other content."""
+    earlier = keys.ticket_of(db, key=key, content=content)
+    return None if earlier is None else get_ticket(db, earlier)
+
+
 def open_ticket(
     db: Connection,
     *,

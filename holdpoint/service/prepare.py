@@ -16,32 +16,47 @@ LONGEST_BASE = 4096
 FIELD = "spec.source.repository"
 
 
-class Prepared(Model):
-    """A valid change with its repository and its commit.
+class Asked(Model):
+    """A valid change with its repository: what can be known without asking Git.
 
     `digest` is of what was submitted, formatting aside.
     """
 
     change: Change
     repository: str
-    commit: str
     target: str
     digest: Digest
 
 
+class Prepared(Asked):
+    """A valid change with its repository and its commit."""
+
+    commit: str
+
+
 async def prepare(text: str, base: str | None, *, repositories: Repositories, settings: Settings) -> Prepared:
     """Return the change, ready to be opened. Raises InvalidChange, NotFound and UpstreamUnavailable."""
+    return await resolve(read_asked(text, base, settings=settings), repositories=repositories)
+
+
+def read_asked(text: str, base: str | None, *, settings: Settings) -> Asked:
+    """Return what a file asks for. Raises InvalidChange."""
     change = read_change(text, environments=settings.environments, clusters=list(settings.clusters))
     repository = resolve_repository(change.spec.source.repository, base, local=settings.local_repositories)
-    commit = await repositories.resolve(repository, change.spec.source.revision)
-    await repositories.check_paths(repository, commit, change.spec.source.paths)
-    return Prepared(
+    return Asked(
         change=change,
         repository=repository,
-        commit=commit,
         target=target_key(change),
         digest=content_digest(change, repository),
     )
+
+
+async def resolve(asked: Asked, *, repositories: Repositories) -> Prepared:
+    """Return the change with its commit. Raises InvalidChange, NotFound and UpstreamUnavailable."""
+    source = asked.change.spec.source
+    commit = await repositories.resolve(asked.repository, source.revision)
+    await repositories.check_paths(asked.repository, commit, source.paths)
+    return Prepared(**dict(asked), commit=commit)
 
 
 def target_key(change: Change) -> str:

@@ -23,7 +23,7 @@ from holdpoint.models.record import EntryDraft
 from holdpoint.models.settings import Settings
 from holdpoint.models.ticket import StepView, TicketView
 from holdpoint.service.outbox import Delivery
-from holdpoint.service.prepare import Prepared, prepare
+from holdpoint.service.prepare import Prepared, read_asked, resolve
 from holdpoint.service.roles import Actor, Permission, require
 
 DERIVED = "content:"
@@ -60,9 +60,14 @@ async def submit(
     """Return the one ticket of this key. Raises InvalidChange, NotFound, Conflict and AccessDenied."""
     require(actor, Permission.SUBMIT)
     check_key(submission.key)
-    prepared = await prepare(submission.text, submission.base, repositories=repositories, settings=settings)
-    view = new_ticket(prepared, actor, at=await ledger.read(now))
+    asked = read_asked(submission.text, submission.base, settings=settings)
     derived = submission.key.startswith(DERIVED)
+    if not derived:  # such a key needs no commit: a repeated one is answered when the repository is away, too
+        earlier = await ledger.read(tickets.opened_by, key=submission.key, content=asked.digest)
+        if earlier is not None:
+            return Submitted(view=earlier, created=False)
+    prepared = await resolve(asked, repositories=repositories)
+    view = new_ticket(prepared, actor, at=await ledger.read(now))
     view, created = await ledger.write(
         tickets.open_ticket,
         view=view,

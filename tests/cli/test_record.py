@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from holdpoint.ledger.signing import Signer
 from tests.cli.conftest import FakeApi, Holdpoint
 
 EVIDENCE = "GET /v1/changes/chg-abcdefghij/evidence"
@@ -58,18 +59,35 @@ def test_verify_exits_by_its_finding(
 ) -> None:
     monkeypatch.setattr("holdpoint.ledger.verify.verify_file", lambda data, key: problems)
     (tmp_path / "f").write_text("{}")
+    Signer.load_or_create(tmp_path / "keys")
 
-    done = holdpoint("audit", "verify", "f", "--key", "f", "--output", "json")
+    done = holdpoint("audit", "verify", "f", "--key", "keys/ledger.pub", "--output", "json")
 
     assert (done.code, done.json["verified"], done.json["problems"]) == (code, not problems, problems)
 
 
 def test_verify_needs_no_server(api: FakeApi, holdpoint: Holdpoint, tmp_path: Path) -> None:
     (tmp_path / "f").write_text("{}")
+    Signer.load_or_create(tmp_path / "keys")
 
-    assert holdpoint("audit", "verify", "f", "--key", "f").code == 1
-    assert holdpoint("audit", "verify", "missing", "--key", "f").code == 2
+    assert holdpoint("audit", "verify", "f", "--key", "keys/ledger.pub").code == 1
+    assert holdpoint("audit", "verify", "missing", "--key", "keys/ledger.pub").code == 2
     assert api.requests == []
+
+
+@pytest.mark.parametrize("name", ["keys/ledger.key", "empty", "garbage.pem", "missing", "keys"])
+def test_verify_with_a_key_that_is_none_finds_nothing_out(
+    holdpoint: Holdpoint, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "f").write_text("{}")
+    (tmp_path / "empty").write_bytes(b"")
+    (tmp_path / "garbage.pem").write_bytes(b"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n")
+    Signer.load_or_create(tmp_path / "keys")
+
+    done = holdpoint("audit", "verify", "f", "--key", name, "--output", "json")
+
+    assert (done.code, done.json["code"]) == (2, "file")
+    assert name in done.json["detail"]
 
 
 def an_opa(tmp_path: Path, report: str, code: int = 0) -> Path:

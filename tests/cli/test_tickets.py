@@ -216,3 +216,11 @@ def test_something_that_is_not_holdpoint_is_said_to_be_so(api: FakeApi, holdpoin
 
     assert done.code == 3
     assert "is it Holdpoint?" in done.json["detail"]
+
+
+def test_unknown_phase_is_told_those_that_are(api: FakeApi, holdpoint: Holdpoint) -> None:
+    done = holdpoint("list", "--phase", "Flying")
+
+    assert done.code == 2
+    assert "'Flying' is no phase" in done.err
+    assert "RolledBack" in done.err

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from holdpoint.ledger import tickets
-from holdpoint.models.errors import AccessDenied, Conflict, InvalidChange, InvalidRequest
+from holdpoint.models.errors import AccessDenied, Conflict, InvalidChange, InvalidRequest, NotFound
 from holdpoint.models.phases import Phase
 from holdpoint.service.prepare import is_local, resolve_repository
 from tests.service.world import World, a_change
@@ -55,6 +55,24 @@ async def test_an_explicit_key_joins_although_the_branch_has_moved(world: World)
     again = await world.submit(a_change(), key="build-1")
 
     assert again.view.commit == first.view.commit
+
+
+async def test_an_explicit_key_joins_although_the_repository_is_gone(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = await world.submit(a_change(), key="build-1")
+
+    async def gone(repository: str, revision: str) -> str:
+        raise NotFound("Repository not found.")
+
+    monkeypatch.setattr(world.repositories, "resolve", gone)
+    again = await world.submit(a_change(), key="build-1")
+
+    assert (again.view.id, again.created) == (first.view.id, False)
+    with pytest.raises(Conflict):
+        await world.submit(a_change(title="something else"), key="build-1")
+    with pytest.raises(NotFound):
+        await world.submit(a_change(), key="build-2")
 
 
 async def test_content_after_a_closed_ticket_is_a_new_one_that_names_the_old(world: World) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shlex
 import shutil
 import sys
 import time
@@ -65,9 +66,11 @@ class Demo:
                 await self._line.run("down", expect=None)
         self._show(rows)
         if keep:
-            self._narrator.say(f"It is still up. Look at it: holdpoint list --data {self._data}")
-            self._narrator.say(f"First: holdpoint login --as ci --data {self._data}")
-            self._narrator.say(f"Stop it: holdpoint down --data {self._data}")
+            self._narrator.say(
+                f"It is still up. Look at it: holdpoint list --data {shlex.quote(str(self._data))}"
+            )
+            self._narrator.say(f"First: holdpoint login --as ci --data {shlex.quote(str(self._data))}")
+            self._narrator.say(f"Stop it: holdpoint down --data {shlex.quote(str(self._data))}")
         return all(row.good for row in rows)
 
     async def _set_the_stage(self) -> None:
