@@ -137,6 +137,28 @@ def binding_digest(stored: StoredChange, gathered: Gathered, decision: Decision)
     return _digest(content)
 
 
+def held_to(decision: Decision, plan: list[PlannedStep]) -> Decision:
+    """Return the decision with what the plan breaks of its own obligations added to `deny`.
+
+    The share that is asked for counts, not the one that the replicas can give: that is not the plan's to say.
+    """
+    most = decision.obligations.smallest_canary
+    if most is None:
+        return decision
+    broken = [
+        f"The canary begins too large: spec.plan.steps[{step.index}] ({step.name}) begins with "
+        f"{step.weights[0].asked} %, allowed is at most {most} % for a change of this risk."
+        for step in plan
+        if step.weights and step.weights[0].asked > most
+    ]
+    if not broken:
+        return decision
+    deny = [*decision.deny, *broken]
+    return decision.model_copy(
+        update={"deny": deny, "digest": _digest({"decision": decision.digest, "deny": deny})}
+    )
+
+
 def _in_window(catalog: ServiceFacts, now: datetime) -> bool | Unknown:
     return open_now(catalog.windows, now) if catalog.windows else "unknown"
 

@@ -8,7 +8,7 @@ from temporalio import activity
 
 from activities import schedule as lanes
 from activities.beat import beating
-from activities.evaluation import Gathered, Sources, binding_digest, gather, target_of
+from activities.evaluation import Gathered, Sources, binding_digest, gather, held_to, target_of
 from activities.prechecks import World, passed, run_checks
 from activities.quorum import count_quorum
 from holdpoint.clients.catalog import Services
@@ -118,7 +118,8 @@ class TicketActivities:
             gathered = await gather(self._sources, stored, purpose=call.purpose, now=now)
         except (StepConfig, InvalidChange, NotFound) as error:
             return None, denial(error.message, "none")
-        return gathered, await self._policy.decide(gathered.question)
+        decision = await self._policy.decide(gathered.question)
+        return gathered, held_to(decision, gathered.plan)
 
     async def _counted(
         self, stored: StoredChange, gathered: Gathered | None, decision: Decision

@@ -3,7 +3,7 @@
 The API's room may not import activities, so the composition root that starts it gives it this.
 """
 
-from activities.evaluation import Sources, gather
+from activities.evaluation import Sources, gather, held_to
 from holdpoint.api.server import Evaluation
 from holdpoint.clients.catalog import Catalog
 from holdpoint.clients.git import Repositories
@@ -26,7 +26,7 @@ class TicketEvaluator:
         """Return plan and decision for a change that is not in the ledger."""
         now = await self._sources.ledger.read(clock.now)
         gathered = await gather(self._sources, stored, purpose="check", now=now)
-        decision = await self._policy.decide(gathered.question)
+        decision = held_to(await self._policy.decide(gathered.question), gathered.plan)
         warnings = [f"{step.name}: {warning}" for step in gathered.plan for warning in step.warnings]
         return Preview(plan=gathered.plan, decision=decision, warnings=warnings)
 

@@ -102,7 +102,9 @@ class Obligations(Model):
 
     window: bool = False
     checks: list[str] = []
-    smallest_canary: int | None = None
+    smallest_canary: int | None = Field(
+        default=None, description="percent that a canary may begin with at most; null allows any"
+    )
     review_within: float | None = None
     hold_bound: float = Field(
         default=4 * 3600, description="how long an analysis hold may last before the change is rolled back"

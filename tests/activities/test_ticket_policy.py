@@ -7,6 +7,7 @@ import pytest
 
 from activities.ticket import TicketActivities
 from holdpoint.clients.policy import OpaEngine
+from holdpoint.models.change import Change
 from holdpoint.models.phases import Phase
 from holdpoint.models.policy import ServiceFacts, Window
 from tests.activities.ticket_world import NIGHT, TicketWorld
@@ -128,3 +129,22 @@ async def test_emergency_waits_for_no_window_and_is_reviewed(shop: TicketWorld) 
     assert not decision.obligations.window
     assert decision.obligations.review_within == 72 * 3600
     assert decision.approvals.count == 1
+
+
+@pytest.mark.parametrize(("type", "denied"), [("normal", True), ("emergency", False)])
+async def test_risky_change_in_production_may_not_begin_with_a_large_canary(
+    shop: TicketWorld, type: str, *, denied: bool
+) -> None:
+    for ticket in ("chg-1", "chg-2"):
+        shop.submit(ticket)
+        shop.enters(ticket, Phase.ROLLED_BACK)
+    change = shop.a_change(type=type).model_dump(mode="json", exclude_none=True)
+    change["spec"]["plan"]["steps"][0]["canary"]["weights"] = [26, 50]
+    shop.submit("chg-3", change=Change.model_validate(change))
+
+    evaluation = await shop.evaluate("chg-3")
+
+    assert evaluation.decision.risk.level == "high"
+    assert [
+        ("steps[0]" in one and "26 %" in one and "at most 25 %" in one) for one in evaluation.decision.deny
+    ] == ([True] if denied else [])

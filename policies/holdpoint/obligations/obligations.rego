@@ -8,6 +8,7 @@
 package holdpoint.obligations
 
 import data.holdpoint.environments
+import data.holdpoint.risk
 
 hour := 3600
 
@@ -16,7 +17,7 @@ day := 24 * hour
 all := {
 	"window": window,
 	"checks": [],
-	"smallest_canary": null,
+	"smallest_canary": smallest_canary,
 	"review_within": review_within,
 	"hold_bound": hold_bound,
 	"pause_bound": 1 * day,
@@ -29,6 +30,15 @@ window if {
 	environments.production
 	input.type != "emergency"
 	count(input.catalog.windows) > 0
+}
+
+default smallest_canary := null
+
+# A canary that begins at more than this share, in percent, is denied. An emergency must be able to go out at once.
+smallest_canary := 25 if {
+	environments.production
+	input.type != "emergency"
+	risk.level == "high"
 }
 
 default review_within := null

@@ -33,3 +33,20 @@ test_every_hold_has_a_bound if {
 		all.schedule_bound > 0
 	}
 }
+
+risky := object.union(testing.production, {"open_incidents": 1, "recent_failures": 2})
+
+test_high_risk_in_production_begins_with_a_small_canary if obligations.all.smallest_canary == 25 with input as risky
+
+test_any_canary_may_begin_where_risk_is_not_high if {
+	obligations.all.smallest_canary == null with input as testing.production
+	obligations.all.smallest_canary == null with input as object.union(testing.production, {"recent_failures": 2})
+}
+
+test_any_canary_may_begin_outside_production if {
+	obligations.all.smallest_canary == null with input as object.union(risky, {"environment": "staging"})
+}
+
+test_an_emergency_begins_as_it_must if {
+	obligations.all.smallest_canary == null with input as object.union(risky, {"type": "emergency"})
+}

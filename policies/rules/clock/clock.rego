@@ -8,6 +8,11 @@ package rules.clock
 
 import data.holdpoint.obligations
 
+names := {
+	"mon": "Monday", "tue": "Tuesday", "wed": "Wednesday", "thu": "Thursday",
+	"fri": "Friday", "sat": "Saturday", "sun": "Sunday",
+}
+
 weekend := {"sat", "sun"}
 
 office_from := 8
@@ -17,7 +22,7 @@ office_to := 18
 factor contains {"points": 1, "reason": reason} if {
 	not obligations.window
 	quiet
-	reason := sprintf("It would run outside office hours (%s, hour %d).", [input.weekday, input.hour])
+	reason := sprintf("It would run outside office hours (%s).", [moment])
 }
 
 factor contains {"points": 1, "reason": "The time of day is unknown."} if not known
@@ -35,3 +40,12 @@ quiet if {
 	known
 	input.hour >= office_to
 }
+
+# The hour is by the clock of the service's first window, or UTC.
+moment := sprintf("%s %02d:00 %s", [names[input.weekday], input.hour, zone]) if known
+
+moment := names[input.weekday] if not known
+
+default zone := "UTC"
+
+zone := input.catalog.windows[0].zone
