@@ -5,6 +5,7 @@ freeze can take the first one's permission away and leave the second. The real c
 `kubernetes_api.py`.
 """
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from holdpoint.models.base import Model
@@ -85,6 +86,11 @@ class Cluster(Protocol):
 
         An absent object raises NotFound: a create cannot be fenced this way.
         """
+
+    async def set_data(
+        self, ref: ObjectRef, entries: Mapping[str, str | None], *, intent: Intent, budget: float
+    ) -> Receipt:
+        """Set keys of a ConfigMap, and remove those of None; the others stay as they are."""
 
 
 def ref_of(cluster: str, manifest: dict[str, Any]) -> ObjectRef:

@@ -2,8 +2,9 @@
 
 A fence is a metadata write by the undo identity, under an intent of its own. It moves the object's
 resourceVersion, so that a request which still waits somewhere gets 409. Only then is the attempt in doubt
-closed as `fenced`. Where there is no object, an apply could still create it: it is over when the API server
-has given up, which is told by the ledger's clock.
+closed as `fenced`. Where there is no object, an apply could still create it: where an admission policy is
+installed, it is told to deny that (`admission.py`); elsewhere it is over when the API server has given up,
+which is told by the ledger's clock.
 
 A freeze (in the API process) and an undo, a change of holder and the end of a rollout (in the worker) all
 fence here. They differ in the door, which may defer, in the cause, and in how long they wait for a create.
@@ -15,7 +16,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from holdpoint.clients.cluster import Cluster
+from holdpoint.clients.admission import Undoing, denials, in_force, parameter_of
+from holdpoint.clients.cluster import Cluster, Receipt
 from holdpoint.ledger.doors import MARGIN, Door
 from holdpoint.models.errors import NotFound, PermanentError, UpstreamUnavailable
 from holdpoint.models.record import AlreadyClosed, Intent, IntentRequest, LeftOpen, Opened
@@ -38,11 +40,11 @@ class StillInDoubt(UpstreamUnavailable):
     """A create may still land; `detail["until"]` is when it surely will not any more."""
 
 
-class Undoing(Protocol):
-    """What is needed of the clusters."""
+class _Send(Protocol):
+    """One write by the undo identity, under its own intent and within `budget` seconds."""
 
-    def undo(self, name: str) -> Cluster:
-        """Return the cluster under the identity that undoes and fences."""
+    async def __call__(self, cluster: Cluster, own: Intent, budget: float) -> Receipt:
+        """Send it once."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,14 @@ class Fencing:
 
         What was moved for the same key before is not moved again. Raises NotFound when there is no object.
         """
+
+        async def touch(cluster: Cluster, own: Intent, budget: float) -> Receipt:
+            return await cluster.fence(request.object, intent=own, budget=budget)
+
+        return await self._carry_out(request, touch)
+
+    async def _carry_out(self, request: IntentRequest, send: _Send) -> str:
+        """Send one write under an intent of its own, unless that is done; return the intent's ID."""
         started = time.monotonic()
         outcome = await self.door.open(request)
         if isinstance(outcome, LeftOpen):
@@ -99,7 +109,7 @@ class Fencing:
         own, left = outcome.intent, request.budget - (time.monotonic() - started)
         cluster = self.clusters.undo(request.object.cluster)
         try:
-            receipt = await cluster.fence(request.object, intent=own, budget=left)
+            receipt = await send(cluster, own, left)
         except PermanentError as refusal:
             answer = {"code": refusal.code, "message": redact(refusal.message)}
             await asyncio.shield(self.door.close(own, "refused", answer))
@@ -135,12 +145,29 @@ class Fencing:
         """
         request = intent.request
         if look and await self.clusters.undo(request.object.cluster).read(request.object) is None:
-            return None
+            by = await self._denied(intent)
+            if by is None or await self.clusters.undo(request.object.cluster).read(request.object) is None:
+                return by
         try:
             return await self.move(self._fence_of(intent))
         except NotFound:
             # Nothing is there to be deleted twice. But an apply creates what is not there.
-            return self.cause if request.verb == "delete" else None
+            return self.cause if request.verb == "delete" else await self._denied(intent)
+
+    async def _denied(self, intent: Intent) -> str | None:
+        """Have the API server deny the create, where it has the policy for that; None where it does not."""
+        name = intent.request.object.cluster
+        if intent.request.verb != "apply" or not self.clusters.denies_creates(name):
+            return None
+        entries = await denials(self.clusters.undo(name), intent)
+
+        async def deny(cluster: Cluster, own: Intent, budget: float) -> Receipt:
+            return await cluster.set_data(parameter_of(name), entries, intent=own, budget=budget)
+
+        request = self._fence_of(intent)
+        changes = {"key": f"{request.key}/create", "object": parameter_of(name), "resource_version": None}
+        by = await self._carry_out(request.model_copy(update=changes), deny)
+        return by if await in_force(self.clusters.forward(name), intent) else None
 
     def _fence_of(self, intent: Intent) -> IntentRequest:
         # Each attempt of the intent has its own fence: an earlier one does not stop a later attempt.

@@ -43,6 +43,10 @@ class Clusters:
         """Return the cluster under the identity that undoes and fences."""
         return self._server(name, "undo")
 
+    def denies_creates(self, name: str) -> bool:
+        """Tell whether the cluster has the policy of deploy/kubernetes/admission/fence.yaml."""
+        return self._of(name).admission_policy
+
     def metrics(self, name: str) -> Metrics:
         """Return the metrics of what runs in this cluster."""
         if name not in self._metrics:

@@ -4,6 +4,7 @@ Objects are sent and read as plain mappings: typed models would drop fields that
 Nothing is retried here, because a request that is sent again after its budget could land under a freeze.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from holdpoint.clients.access import Access
@@ -103,6 +104,14 @@ class ApiServer:
     async def fence(self, ref: ObjectRef, *, intent: Intent, budget: float = 15.0) -> Receipt:
         """Move the object's resourceVersion by a metadata write, so that a late request gets 409."""
         body = {"metadata": {"annotations": {FENCE_ANNOTATION: intent.audit_id}}}
+        query = {"fieldManager": FENCE_MANAGER}
+        return await self._write("PATCH", ref, intent, budget, query=query, body=body, content=MERGE_PATCH)
+
+    async def set_data(
+        self, ref: ObjectRef, entries: Mapping[str, str | None], *, intent: Intent, budget: float
+    ) -> Receipt:
+        """Set keys of a ConfigMap, and remove those of None; the others stay as they are."""
+        body = {"data": dict(entries)}
         query = {"fieldManager": FENCE_MANAGER}
         return await self._write("PATCH", ref, intent, budget, query=query, body=body, content=MERGE_PATCH)
 

@@ -19,6 +19,10 @@ _MANAGER = re.compile(r'conflict with "([^"]*)"')
 _UNTYPED = "failed to create typed patch object"
 """How the server refuses an apply whose fields have the wrong types: with a 500, and it stays refused."""
 
+_FENCE_POLICY = "ValidatingAdmissionPolicy 'holdpoint-fence'"
+"""Who denies a create that was fenced: as a 409 does for an update, it means that the world has to be looked at
+again."""
+
 
 def error_of(
     cluster: str, method: str, path: str, status: int, body: dict[str, Any], headers: Mapping[str, str]
@@ -32,6 +36,8 @@ def error_of(
     detail = {"status": status}
     if status == 404:
         return NotFound(text, **detail)
+    if status == 403 and _FENCE_POLICY in said:
+        return Conflict(text, **detail, reason="fenced")
     if status in (401, 403):
         return AccessDenied(text, **detail)
     if status == 409:

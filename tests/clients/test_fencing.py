@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from holdpoint.clients import admission
 from holdpoint.clients.cluster import Receipt
 from holdpoint.clients.fencing import Fencing, StillInDoubt
-from holdpoint.models.errors import AccessDenied, NotFound, UpstreamUnavailable
+from holdpoint.models.errors import AccessDenied, Conflict, NotFound, UpstreamUnavailable
 from holdpoint.models.record import (
     AlreadyClosed,
     Intent,
@@ -80,11 +81,34 @@ class FakeCluster:
         self.name, self.there = "eu", there
         self.raises: Exception | None = None
         self.fences: list[str] = []
+        self.policy: dict[str, str | None] | None = None
+        self.learns = True
 
     def undo(self, name: str) -> Any:
         return self
 
+    def forward(self, name: str) -> Any:
+        return self
+
+    def denies_creates(self, name: str) -> bool:
+        return self.policy is not None
+
+    async def set_data(
+        self, ref: ObjectRef, entries: dict[str, str | None], *, intent: Intent, budget: float
+    ) -> Receipt:
+        assert self.policy is not None
+        self.policy |= entries
+        return Receipt(object=ref, audit_id=intent.audit_id)
+
+    async def dry_run(self, manifest: dict[str, Any]) -> dict[str, Any]:
+        name = manifest["metadata"]["annotations"]["holdpoint.dev/intent"]
+        if self.learns and self.policy is not None and name in self.policy:
+            raise Conflict("denied", reason="fenced")
+        return manifest
+
     async def read(self, ref: ObjectRef) -> dict[str, Any] | None:
+        if ref.kind == "ConfigMap":
+            return {"data": self.policy}
         return {"metadata": {"resourceVersion": "7"}} if self.there else None
 
     async def fence(self, ref: ObjectRef, *, intent: Intent, budget: float = 15.0) -> Receipt:
@@ -208,3 +232,29 @@ async def test_fence_that_is_refused_leaves_the_attempt_open() -> None:
 
     statuses = {intent.request.verb: intent.status for intent in door.kept.values()}
     assert statuses == {"apply": "open", "fence": "refused"}
+
+
+async def test_create_is_fenced_at_once_where_a_policy_denies_it() -> None:
+    door, cluster = FakeDoor(), FakeCluster(there=False)
+    cluster.policy = {"old.1": "2020-01-01T00:00:00+00:00", "note": "kept"}
+    left = in_doubt(door, version=None)
+
+    closed = await Fencing(door, cluster, cause="frz-1").close(left, patience=0)
+
+    assert closed.status == "fenced"
+    assert cluster.policy.keys() == {"old.1", "note", left.audit_id}
+    assert (cluster.policy["old.1"], cluster.policy["note"]) == (None, "kept")
+
+
+async def test_create_stays_in_doubt_while_the_policy_has_not_learned_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(admission, "PATIENCE", 0.1)
+    door, cluster = FakeDoor(), FakeCluster(there=False)
+    cluster.policy, cluster.learns = {}, False
+    left = in_doubt(door, version=None)
+
+    with pytest.raises(StillInDoubt):
+        await Fencing(door, cluster, cause="frz-1").close(left, patience=0)
+
+    assert door.kept[left.id].status == "open"

@@ -178,6 +178,12 @@ class FakeClusters:
     def undo(self, name: str) -> FakeCluster:
         return self.cluster
 
+    def forward(self, name: str) -> FakeCluster:
+        return self.cluster
+
+    def denies_creates(self, name: str) -> bool:
+        return False
+
     async def close(self) -> None:
         return None
 
