@@ -20,8 +20,7 @@ _UNTYPED = "failed to create typed patch object"
 """How the server refuses an apply whose fields have the wrong types: with a 500, and it stays refused."""
 
 _FENCE_POLICY = "ValidatingAdmissionPolicy 'holdpoint-fence'"
-"""Who denies a create that was fenced: as a 409 does for an update, it means that the world has to be looked at
-again."""
+"""Who denies a create that was fenced; as a 409 does for an update, it means: look at the world again."""
 
 
 def error_of(

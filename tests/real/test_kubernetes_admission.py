@@ -1,4 +1,4 @@
-"""The shipped admission policies on a real API server: a fenced create is denied, a protected object is kept."""
+"""The shipped admission policies on a real API server: fenced creates are denied, protected objects kept."""
 
 import asyncio
 import json
