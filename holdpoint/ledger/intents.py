@@ -10,7 +10,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, select, update
 
 from holdpoint.ledger import entries, freezes, head, intent_rows, schema, targets
-from holdpoint.ledger.clock import instant
+from holdpoint.ledger.clock import instant, rfc3339
 from holdpoint.ledger.writer import EpochMoved, append_once, write
 from holdpoint.models.errors import Conflict, NotFound
 from holdpoint.models.record import (
@@ -92,14 +92,38 @@ def close_intent(
     known = _known(db, intent_id, seen.now)
     if known.status == "done":
         return known
-    body = {"intent": known.id, "status": status, "result": result, "attempt": attempt or known.attempt}
+    key, body = closing(known, status=status, result=result, attempt=attempt)
     stale = attempt is not None and (attempt != known.attempt or known.status != "open")
     if stale or (known.status != "open" and status != "done"):
-        draft = _draft(seen, known.request, "intent.answered", body, f"{attempt}/{seen.seq}")
-        write(db, seen, draft, known.request.ticket)
+        key = f"intent.answered/{known.id}/{attempt}/{seen.seq}"
+        write(db, seen, _draft(seen, known.request, "intent.answered", key, body), known.request.ticket)
         return known
-    write(db, seen, _draft(seen, known.request, "intent.closed", body, str(seen.seq)), known.request.ticket)
+    write(db, seen, _draft(seen, known.request, "intent.closed", key, body), known.request.ticket)
     return intent_rows.close(db, known, status=status, result=result)
+
+
+def opening(request: IntentRequest, *, attempt: int, epoch: int, deadline: str) -> tuple[str, dict[str, Any]]:
+    """Return key and body of the entry of an opened intent."""
+    id = request.id
+    body = {
+        **_about(request),
+        "intent": id,
+        "attempt": attempt,
+        "audit_id": f"{id}.{attempt}",
+        "deadline": deadline,
+        "epoch": epoch,
+        "request": request.model_dump(mode="json"),
+    }
+    return f"intent.opened/{id}/{attempt}", body
+
+
+def closing(
+    known: Intent, *, status: str, result: dict[str, Any], attempt: int | None
+) -> tuple[str, dict[str, Any]]:
+    """Return key and body of the entry of a closed intent; an attempt is closed once in each way."""
+    of = attempt or known.attempt
+    body = {**_about(known.request), "intent": known.id, "status": status, "result": result, "attempt": of}
+    return f"intent.closed/{known.id}/{of}/{status}", body
 
 
 def fence_intent(db: Connection, intent_id: str, *, by: str, attempt: int | None = None) -> Intent:
@@ -111,10 +135,9 @@ def fence_intent(db: Connection, intent_id: str, *, by: str, attempt: int | None
     known = _known(db, intent_id, seen.now)
     if known.status != "open" or attempt not in (None, known.attempt):
         return known
-    body = {"intent": known.id, "attempt": known.attempt, "by": by}
-    write(
-        db, seen, _draft(seen, known.request, "intent.fenced", body, str(known.attempt)), known.request.ticket
-    )
+    body = {**_about(known.request), "intent": known.id, "attempt": known.attempt, "by": by}
+    key = f"intent.fenced/{known.id}/{known.attempt}"
+    write(db, seen, _draft(seen, known.request, "intent.fenced", key, body), known.request.ticket)
     return intent_rows.close(db, known, status="fenced", result={"by": by})
 
 
@@ -194,15 +217,8 @@ def _open(db: Connection, seen: head.Head, request: IntentRequest, *, attempt: i
         opened_seq=seen.seq + 1,
         deadline=instant(deadline),
     )
-    body = {
-        "intent": intent.id,
-        "attempt": attempt,
-        "audit_id": intent.audit_id,
-        "deadline": instant(deadline),
-        "epoch": seen.epoch,
-        "request": request.model_dump(mode="json"),
-    }
-    write(db, seen, _draft(seen, request, "intent.opened", body, str(attempt)), request.ticket)
+    key, body = opening(request, attempt=attempt, epoch=seen.epoch, deadline=rfc3339(intent.deadline))
+    write(db, seen, _draft(seen, request, "intent.opened", key, body), request.ticket)
     intent_rows.put(db, intent, fresh=attempt == 1)
     if attempt == 1 and request.direction == "forward":
         dirty = update(schema.targets).where(
@@ -212,16 +228,12 @@ def _open(db: Connection, seen: head.Head, request: IntentRequest, *, attempt: i
     return intent
 
 
-def _draft(
-    seen: head.Head, request: IntentRequest, kind: str, body: dict[str, Any], suffix: str
-) -> EntryDraft:
-    return EntryDraft(
-        key=f"{kind}/{request.id}/{suffix}",
-        kind=kind,
-        actor=request.run,
-        at=instant(seen.now),
-        body={"direction": request.direction, "target": request.target, **body},
-    )
+def _about(request: IntentRequest) -> dict[str, Any]:
+    return {"direction": request.direction, "target": request.target}
+
+
+def _draft(seen: head.Head, request: IntentRequest, kind: str, key: str, body: dict[str, Any]) -> EntryDraft:
+    return EntryDraft(key=key, kind=kind, actor=request.run, at=instant(seen.now), body=body)
 
 
 def _known(db: Connection, intent_id: str, now: int) -> Intent:

@@ -11,6 +11,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection
 
+from holdpoint.ledger.at_once import AT_ONCE, Memory
 from holdpoint.ledger.engines import READERS, WRITERS, ledger_url, postgresql_engine, sqlite_engine
 from holdpoint.ledger.outages import edge
 from holdpoint.ledger.upgrade import upgrade
@@ -31,6 +32,7 @@ class Ledger:
         else:
             self._writing = postgresql_engine(address, password_file, writes=True)
             self._reading = postgresql_engine(address, password_file, writes=False)
+        self._memory = Memory()
         # Threads of one process queue on a lock: it is fair and quick, SQLite's own waiting is neither.
         self._one_writer = threading.Lock() if self._sqlite else nullcontext()
         self._writers = ThreadPoolExecutor(1 if self._sqlite else WRITERS, "ledger-write")
@@ -51,6 +53,13 @@ class Ledger:
 
     def write_now(self, verb: Verb[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Do what `write` does, in this thread."""
+        at_once = None if self._sqlite else AT_ONCE.get(verb)
+        if at_once is not None:
+            # One statement is its own transaction: there is nothing to begin and to commit.
+            with edge(), self._writing.connect().execution_options(isolation_level="AUTOCOMMIT") as db:
+                answer: R | None = at_once(db, self._memory, *args, **kwargs)
+            if answer is not None:
+                return answer
         with self._one_writer:
             return self._transact(True, verb, *args, **kwargs)
 

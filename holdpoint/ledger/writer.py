@@ -1,5 +1,7 @@
 """The one place that writes entries: numbered without a gap, kept as RFC 8785 bytes, hashed into the tree."""
 
+from typing import Any
+
 from sqlalchemy import Connection, bindparam, insert, select
 
 from holdpoint.ledger import head, schema
@@ -45,18 +47,16 @@ def write(
     skipped.
     """
     seq = seen.seq + 1
-    raw = canonical(
-        {
-            "actor": draft.actor,
-            "at": rfc3339(draft.at),
-            "body": exact(draft.body),
-            "key": draft.key,
-            "kind": draft.kind,
-            "recorded": rfc3339(instant(seen.now)),
-            "seq": seq,
-            "ticket": ticket,
-        }
+    told = form(
+        actor=draft.actor,
+        at=rfc3339(draft.at),
+        body=exact(draft.body),
+        key=draft.key,
+        kind=draft.kind,
+        recorded=rfc3339(instant(seen.now)),
+        ticket=ticket,
     )
+    raw = canonical({**told, "seq": seq})
     leaf = leaf_hash(raw)
     frontier = Frontier(seen.seq, seen.frontier)
     tile = frontier.append(leaf)
@@ -67,6 +67,21 @@ def write(
     if tile is not None:
         db.execute(_INSERT_TILE, {"idx": seq // TILE - 1, "hash": tile})
     return seq
+
+
+def form(
+    *, actor: str, at: str, body: Any, key: str, kind: str, recorded: str, ticket: str | None
+) -> dict[str, Any]:
+    """Return an entry as the record has it, all but its number."""
+    return {
+        "actor": actor,
+        "at": at,
+        "body": body,
+        "key": key,
+        "kind": kind,
+        "recorded": recorded,
+        "ticket": ticket,
+    }
 
 
 def _scoped(key: str, ticket: str | None) -> str:
