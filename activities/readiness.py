@@ -49,6 +49,7 @@ async def wait_ready(
             return Readiness(ready=False, failed=True, message=f"{said}; no progress in {patience:.0f} s")
         if time.monotonic() - began >= (patience * LONGEST if limit is None else limit):
             return Readiness(ready=False, failed=True, message=f"{said}; the time for it is over")
+        # Looked at, not watched: a watch that breaks off silently would be taken for no progress.
         await asyncio.sleep(POLL)
 
 
@@ -59,6 +60,7 @@ async def wait_scaled(cluster: Cluster, ref: ObjectRef, *, patience: float) -> N
         body = await cluster.read(ref)
         if body is None or _scaled(body):
             return
+        # As above.
         await asyncio.sleep(POLL)
 
 

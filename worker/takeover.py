@@ -87,6 +87,7 @@ async def _move_when_seen(client: Client, found: Listed) -> bool:
             else:
                 log.warning("workflow.moved", workflow=found.id, build_id=build_id())
                 return True
+            # Temporal shows a new worker version some time after it polls, and tells nobody.
             await asyncio.sleep(SEEN_POLL)
 
 

@@ -104,6 +104,7 @@ class Api:
             if not told:
                 self._say(f"Nobody answers at {self.address} right now; the stack starts it again. Waiting.")
                 told = True
+            # Whether somebody listens again can only be tried: a refused connection announces nothing.
             time.sleep(FIRST_PAUSE)
 
     def _send_once(self, method: str, path: str, **request: Any) -> httpx.Response:
@@ -157,6 +158,7 @@ def patiently(
             if not told:
                 say(f"{error.message} Trying again for {longest:.0f}s.")
                 told = True
+        # A pause between tries, growing: a server that is ill is not told when to be well.
         time.sleep(pause)
         pause = min(pause * 2, LONGEST_PAUSE)
 

@@ -138,6 +138,7 @@ class Mirror:
                         raise UpstreamUnavailable(
                             "Another fetch of this repository does not end.", upstream="git"
                         ) from None
+                    # A blocking flock has no time limit, and a thread cannot be woken out of it.
                     time.sleep(0.02)
             yield
 

@@ -158,6 +158,7 @@ def _await_ready(
                 return found
             if ended:
                 raise _failure(folder, log)
+            # Two things are waited for at once, its death and its file, and its log is followed meanwhile.
             time.sleep(POLL_SECONDS)
     raise UpstreamUnavailable(f"The stack is not ready after {DETACH_SECONDS:.0f} s. See {log}.")
 
@@ -183,10 +184,12 @@ def _stop(lock: StackLock, holder: int) -> None:
         if time.monotonic() > deadline:
             _signal(holder, signal.SIGKILL)  # its servers are on a leash and go with it
             deadline += DOWN_SECONDS
+        # The supervisor is no child of ours: nothing tells us of its end.
         time.sleep(POLL_SECONDS)
     # The lock is given back a moment before the process has ended.
     deadline = time.monotonic() + LAST_SECONDS
     while command_line(holder) and time.monotonic() < deadline:
+        # As above.
         time.sleep(POLL_SECONDS)
 
 

@@ -133,6 +133,7 @@ class Supervisor:
         while not await server.ready(process.pid):
             if process.returncode is not None:
                 return
+            # Readiness is what a server answers when asked; it does not announce it.
             await asyncio.sleep(POLL_SECONDS)
         first = not self._ready[server.name].is_set()
         if first and when_ready is not None:

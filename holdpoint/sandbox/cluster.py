@@ -105,6 +105,7 @@ def _locked(path: Path) -> int:
                 raise Occupied(
                     f"Another sandbox runs on {path.parent}. Stop it, or use another data folder."
                 ) from None
+            # A blocking flock has no time limit.
             time.sleep(0.05)
         else:
             return handle

@@ -19,6 +19,7 @@ TICKET = re.compile(r"chg-[a-z2-9]{10}")
 HEARD_WITHIN = 1.0
 """Seconds that a ticket may take to record what it was told; it was told all the same, so nothing fails."""
 LOOK_AGAIN = 0.05
+"""Seconds between two looks for what the workflow is about to record."""
 
 
 class Filter(Model):
@@ -51,6 +52,7 @@ async def told_ticket(ledger: Ledger, ticket: str, *, by: str, after: int) -> Ti
         found = await ledger.read(entries.entries_after, after, ticket)
         if any(entry.actor == by for entry in found):
             break
+        # The entry is written by another process; the feed would tell 0.1 s later, and runs in the API only.
         await asyncio.sleep(LOOK_AGAIN)
     return await known_ticket(ledger, ticket)
 

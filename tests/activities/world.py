@@ -423,4 +423,5 @@ async def until(condition: Any, seconds: float = 10.0) -> None:
     """Return when an awaited condition holds."""
     async with asyncio.timeout(seconds):
         while not await condition():  # noqa: ASYNC110  # the condition is in another process
+            # The condition is looked up in another process.
             await asyncio.sleep(0.05)

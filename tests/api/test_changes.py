@@ -120,6 +120,7 @@ async def test_a_long_poll_answers_when_there_is_news(as_: As, world: World) -> 
     last = begun["entries"][-1]["seq"]
 
     waiting = asyncio.create_task(client.get(f"/v1/changes/{ticket}/entries?after={last}&wait=30"))
+    # Until the poll lies in the feed, which tells nobody; the outcome is the same if it came later.
     await asyncio.sleep(0.1)
     await world.record(ticket, phase=Phase.SCHEDULED)
     told = (await asyncio.wait_for(waiting, 5)).json()

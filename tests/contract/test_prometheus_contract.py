@@ -136,6 +136,7 @@ def _ready(address: str) -> bool:
     try:
         return httpx.get(address).status_code == 200
     except httpx.TransportError:
+        # A starting server is asked less often than `wait_for` looks.
         time.sleep(0.1)
         return False
 

@@ -127,11 +127,26 @@ class Stack:
 
     def until(self, ticket: str, reached: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """Return the ticket as soon as it has come that far."""
-        deadline = time.monotonic() + PATIENCE
-        while not reached(view := self.view(ticket)):
+        deadline, after = time.monotonic() + PATIENCE, 0
+        while True:
+            news = self._news(ticket, after)
+            view: dict[str, Any] = news["view"]
+            if reached(view):
+                return view
             assert time.monotonic() < deadline, view
-            time.sleep(0.1)
-        return view
+            after = max([after, *(entry["seq"] for entry in news["entries"])])
+
+    def _news(self, ticket: str, after: int) -> dict[str, Any]:
+        """Return the ticket with its entries after a sequence number; wait 5 s for one if there is none."""
+        answer = httpx.get(
+            f"{self.addresses['api']}/v1/changes/{ticket}/entries",
+            params={"after": after, "wait": 5},
+            headers={"Authorization": f"Bearer {self.tokens['ci']}"},
+            timeout=10,
+            trust_env=False,
+        )
+        news: dict[str, Any] = answer.json()
+        return news
 
     def ends(self, ticket: str) -> dict[str, Any]:
         """Return the ticket when it is closed, whatever its end is."""

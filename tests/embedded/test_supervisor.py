@@ -53,6 +53,7 @@ async def _until_restarted(folder: DataFolder, times: int) -> dict[str, object]:
             state = _state(folder)
             if state["restarts"] == times and state["state"] == "ready":
                 return state
+            # The supervisor tells of a restart by its state file only.
             await asyncio.sleep(0.02)
 
 

@@ -72,6 +72,7 @@ class Worker:
             elif isinstance(outcome, Refused):
                 if outcome.code == "not_holder":
                     return
+                # A refusal (a freeze) is asked about again until it is lifted, as a waiting workflow would.
                 time.sleep(0.02)
 
     def _look_again(self, left: Intent) -> OpenOutcome:

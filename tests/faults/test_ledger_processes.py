@@ -176,6 +176,7 @@ def until(happens: Callable[[], Any]) -> None:
     late = time.monotonic() + 20
     while not happens():
         assert time.monotonic() < late, "it did not happen"
+        # What is waited for happens in other processes, in the log of the world or at their end.
         time.sleep(0.01)
 
 
@@ -242,6 +243,7 @@ def storm(scene: Scene) -> None:
         scene.stop(victim)
         freeze = scene.freeze(scope)
         scene.workers[victim].send_signal(signal.SIGCONT)
+        # What must not come cannot be awaited: the longest held-up write takes 0.4 s.
         time.sleep(0.5)  # what could leak leaks now: the longest held-up write takes 0.4 s
         scene.lift(freeze)
         if scope == Scope(service="shop"):

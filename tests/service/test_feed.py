@@ -28,6 +28,7 @@ async def test_a_waiter_is_told_of_a_new_entry(world: World) -> None:
     running = asyncio.create_task(feed.run())
 
     waiting = [asyncio.create_task(follow(world, feed, ticket, after=last)) for _ in range(20)]
+    # Until they wait in the feed, which tells nobody; the outcome is the same if they came later.
     await asyncio.sleep(0.05)
     await world.record(ticket, phase=Phase.SCHEDULED)
     told = await asyncio.gather(*waiting)
@@ -65,6 +66,7 @@ async def test_everybody_is_let_go_at_the_end(world: World) -> None:
     ticket = (await world.a_ticket()).id
 
     waiting = asyncio.create_task(follow(world, feed, ticket, after=10_000, wait=60))
+    # Until they wait in the feed, which tells nobody; the outcome is the same if they came later.
     await asyncio.sleep(0.05)
     feed.close()
 

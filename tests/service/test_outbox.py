@@ -86,6 +86,7 @@ async def test_two_loops_do_not_start_a_ticket_twice(world: World) -> None:
 
     async def slowly(start: TicketStart) -> None:
         calls.append(start.ticket)
+        # The fault itself: a start that takes long enough for the other loop to look.
         await asyncio.sleep(0.05)
         await started(start)
 

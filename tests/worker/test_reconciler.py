@@ -29,13 +29,13 @@ class FakeTemporal:
         self.closings.append(start)
 
     async def start_ticket(self, start: TicketStart) -> None:
-        raise NotImplementedError
+        raise AssertionError("the reconciler starts no tickets")
 
     async def update(self, workflow: str, update: Named[Any, R], argument: Any, *, id: str) -> R:
-        raise NotImplementedError
+        raise AssertionError("the reconciler speaks for no person")
 
     async def signal(self, workflow: str, name: str, argument: object) -> None:
-        raise NotImplementedError
+        raise AssertionError("the reconciler signals nobody")
 
 
 class FakeExecutions:

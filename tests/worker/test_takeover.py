@@ -90,4 +90,5 @@ async def _listed_as_pinned(client: Client) -> None:
         while True:
             if (await client.count_workflows("TemporalWorkerDeploymentVersion = 'holdpoint:one'")).count:
                 return
+            # Temporal's list follows some time after, and tells nobody.
             await asyncio.sleep(0.05)

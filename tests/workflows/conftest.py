@@ -119,9 +119,8 @@ async def live_worker(live_env: WorkflowEnvironment) -> AsyncIterator[Worker]:
     async with a_worker(live_env.client, version=VERSION) as worker:
         await make_current(live_env.client)
         yield worker
-    await asyncio.sleep(
-        0.3
-    )  # open workflows at a worker's end have crashed the interpreter; see worker/main.py
+    # Open workflows at a worker's end have crashed the interpreter; see worker/main.py.
+    await asyncio.sleep(0.3)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -145,6 +144,7 @@ async def make_current(client: Client) -> None:
             try:
                 await client.workflow_service.set_worker_deployment_current_version(request)
             except RPCError:
+                # The version exists from the first poll on, which the server does not announce.
                 await asyncio.sleep(0.05)
             else:
                 return

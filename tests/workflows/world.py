@@ -99,6 +99,7 @@ class World:
         try:
             while not self._released:
                 activity.heartbeat()
+                # Each beat may bring a cancellation, so there must be many.
                 await asyncio.sleep(0.02)
             return _usual(activity.info().activity_type, call)
         finally:
@@ -110,6 +111,7 @@ class World:
 
     async def judging_for_as_long_as_asked(self, call: JudgeCall) -> Judgement:
         """Judge as the real activity does: it watches for its whole window, in real time."""
+        # The activity is replaced by its length: it really takes the time that it watches.
         await asyncio.sleep(min(call.window, 0.5))
         return a_verdict(weight=call.weight)
 
