@@ -84,41 +84,29 @@ class LazyTemporal:
 
     async def start_ticket(self, start: TicketStart) -> None:
         """Start the ticket's workflow; if it was ever started, this does nothing."""
-        client = await self._connected()
-        try:
-            with _edge():
-                await client.start_workflow(
-                    CHANGE_TICKET.name,
-                    start,
-                    id=ticket_workflow(start.ticket),
-                    task_queue=TASK_QUEUE,
-                    id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-                    id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-                    search_attributes=_search_attributes(start),
-                    priority=Priority(priority_key=PRIORITIES.get(start.type, STANDARD)),
-                    static_summary=f"{start.service} in {start.environment}: {start.title}"[:200],
-                    rpc_timeout=CALL_TIMEOUT,
-                )
-        except WorkflowAlreadyStartedError:
-            return
+        await self._start(
+            CHANGE_TICKET.name,
+            start,
+            id=ticket_workflow(start.ticket),
+            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            search_attributes=_search_attributes(start),
+            priority=Priority(priority_key=PRIORITIES.get(start.type, STANDARD)),
+            static_summary=f"{start.service} in {start.environment}: {start.title}"[:200],
+        )
 
     async def start_closing(self, start: CloseStart) -> None:
         """Start the workflow that closes an abandoned ticket. Raises Conflict if it runs already."""
-        client = await self._connected()
-        try:
-            with _edge():
-                await client.start_workflow(
-                    CLOSE_ABANDONED.name,
-                    start,
-                    id=closing_workflow(start.ticket),
-                    task_queue=TASK_QUEUE,
-                    id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-                    id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
-                    priority=Priority(priority_key=EMERGENCY),
-                    rpc_timeout=CALL_TIMEOUT,
-                )
-        except WorkflowAlreadyStartedError as error:
-            raise Conflict(f"{start.ticket} is being rolled back already.") from error
+        started = await self._start(
+            CLOSE_ABANDONED.name,
+            start,
+            id=closing_workflow(start.ticket),
+            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+            id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+            priority=Priority(priority_key=EMERGENCY),
+        )
+        if not started:
+            raise Conflict(f"{start.ticket} is being rolled back already.")
 
     async def update(self, workflow: str, update: Named[A, R], argument: A, *, id: str) -> R:
         """Return the workflow's answer; the same `id` gets the same answer. Raises NotFound or Conflict."""
@@ -136,6 +124,18 @@ class LazyTemporal:
         client = await self._connected()
         with _edge():
             await client.get_workflow_handle(workflow).signal(name, argument, rpc_timeout=CALL_TIMEOUT)
+
+    async def _start(self, workflow: str, start: Model, *, id: str, **more: Any) -> bool:
+        """Start a workflow; return False if its ID is taken in the way that `more` forbids."""
+        client = await self._connected()
+        try:
+            with _edge():
+                await client.start_workflow(
+                    workflow, start, id=id, task_queue=TASK_QUEUE, rpc_timeout=CALL_TIMEOUT, **more
+                )
+        except WorkflowAlreadyStartedError:
+            return False
+        return True
 
     async def _connected(self) -> Client:
         async with self._connecting:

@@ -13,14 +13,13 @@ import httpx
 import pytest
 
 from holdpoint.clients.kubernetes import Clusters
-from holdpoint.ledger import intents, targets
+from holdpoint.ledger import intents
 from holdpoint.models.phases import Phase
-from holdpoint.models.record import Intent, IntentRequest, ObjectRef, Opened, Scope
-from holdpoint.service import freeze
-from holdpoint.service.freeze import Acknowledgement, FreezeOrder
+from holdpoint.models.record import Intent, IntentRequest, ObjectRef, Opened
 from tests.activities.world import deployment
 from tests.real.kubernetes_admin import DEPLOY, MERGE, Admin
-from tests.service.world import RUN, TARGET, World, a_world, actor
+from tests.service.freezing import an_open_intent, frozen
+from tests.service.world import RUN, TARGET, World, a_world
 
 pytestmark = pytest.mark.real
 
@@ -73,37 +72,7 @@ async def world(admin: Admin, namespace: str, tmp_path: Path) -> AsyncIterator[W
 
 
 async def an_intent_to_create(world: World, namespace: str) -> Intent:
-    ticket = (await world.a_ticket(phase=Phase.EXECUTING)).id
-    await world.ledger.write(targets.take_target, target=TARGET, ticket=ticket, run=RUN, rollout={})
-    request = IntentRequest(
-        ticket=ticket,
-        target=TARGET,
-        run=RUN,
-        key="0/weight/0/Deployment/shop",
-        direction="forward",
-        verb="apply",
-        object=ObjectRef(
-            cluster="sandbox", api_version="apps/v1", kind="Deployment", namespace=namespace, name="shop"
-        ),
-        resource_version=None,
-        service="podinfo",
-        environment="staging",
-        change_type="standard",
-    )
-    outcome = await world.ledger.write(intents.open_intent, request)
-    assert isinstance(outcome, Opened)
-    return outcome.intent
-
-
-async def frozen(world: World) -> Acknowledgement:
-    return await freeze.create(
-        FreezeOrder(scope=Scope(service="podinfo"), reason="INC-7"),
-        actor("commander"),
-        ledger=world.ledger,
-        clusters=world.clusters,
-        settings=world.settings,
-        delivery=world.delivery,
-    )
+    return await an_open_intent(world, namespace=namespace, name="shop", version=None)
 
 
 async def test_a_create_held_past_the_acknowledgement_is_denied(

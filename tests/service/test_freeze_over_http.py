@@ -8,15 +8,14 @@ from typing import Any
 import pytest
 
 from holdpoint.clients.kubernetes import Clusters
-from holdpoint.ledger import freezes, intents, targets
+from holdpoint.ledger import freezes, intents
 from holdpoint.models.errors import Conflict
-from holdpoint.models.phases import Phase
-from holdpoint.models.record import Intent, IntentRequest, ObjectRef, Opened, Scope
+from holdpoint.models.record import Intent
 from holdpoint.models.settings import ClusterSettings
-from holdpoint.service import freeze
-from holdpoint.service.freeze import Acknowledgement, FreezeOrder, finish_acknowledging
+from holdpoint.service.freeze import finish_acknowledging
 from tests.sandbox.process import Sandbox, a_deployment, path_of, wait_for
-from tests.service.world import RUN, TARGET, World, a_world, actor
+from tests.service.freezing import an_open_intent, frozen
+from tests.service.world import World, a_world
 
 HELD = 2.0
 """Seconds that the sandbox holds a forward write between its receipt and its commit."""
@@ -48,39 +47,9 @@ async def world(tmp_path: Path, sandbox: Sandbox) -> AsyncIterator[World]:
 
 async def an_intent_to_write(world: World, sandbox: Sandbox) -> Intent:
     """Return an open intent on the Deployment as it is now."""
-    ticket = (await world.a_ticket(phase=Phase.EXECUTING)).id
-    await world.ledger.write(targets.take_target, target=TARGET, ticket=ticket, run=RUN, rollout={})
     live = sandbox.get(path_of(a_deployment("podinfo")))
-    ref = ObjectRef(
-        cluster="sandbox", api_version="apps/v1", kind="Deployment", namespace="default", name="podinfo"
-    )
-    request = IntentRequest(
-        ticket=ticket,
-        target=TARGET,
-        run=RUN,
-        key="0/weight/0/Deployment/podinfo",
-        direction="forward",
-        verb="apply",
-        object=ref,
-        resource_version=live["metadata"]["resourceVersion"],
-        service="podinfo",
-        environment="staging",
-        change_type="standard",
-    )
-    outcome = await world.ledger.write(intents.open_intent, request)
-    assert isinstance(outcome, Opened)
-    return outcome.intent
-
-
-async def frozen(world: World) -> Acknowledgement:
-    return await freeze.create(
-        FreezeOrder(scope=Scope(service="podinfo"), reason="INC-7"),
-        actor("commander"),
-        ledger=world.ledger,
-        clusters=world.clusters,
-        settings=world.settings,
-        delivery=world.delivery,
-    )
+    version = live["metadata"]["resourceVersion"]
+    return await an_open_intent(world, namespace="default", name="podinfo", version=version)
 
 
 def writes(sandbox: Sandbox, user: str) -> list[dict[str, Any]]:
