@@ -1,5 +1,7 @@
 """The activities of one rollout: begin, apply a step, judge, ask for freezes, undo, compare, finish."""
 
+import asyncio
+
 from temporalio import activity
 
 from activities import judging
@@ -45,7 +47,7 @@ from holdpoint.models.base import Digest
 from holdpoint.models.errors import Conflict, PermanentError, UpstreamUnavailable
 from holdpoint.models.record import EntryDraft
 from holdpoint.models.redact import redact
-from holdpoint.models.ticket import RollbackResult
+from holdpoint.models.ticket import RollbackResult, VerdictCode
 
 
 class RolloutActivities:
@@ -103,13 +105,16 @@ class RolloutActivities:
         """Watch the metrics and return a verdict. A provider that is down is a verdict too."""
         async with beating():
             stored = await self._stored(call)
-            return await judging.watch(
+            judgement = await judging.watch(
                 call,
                 self._clusters.metrics(_cluster(call)),
                 self._blobs,
                 namespace=stored.change.spec.target.namespace,
                 deployments=await self._judged(call, stored),
             )
+            if call.snapshot is None or judgement.verdict.verdict is not VerdictCode.PASS:
+                return judgement
+            return judgement.model_copy(update={"report": await self._as_applied(call, call.snapshot)})
 
     @activity.defn(name=contracts.GATE.name)
     async def gate(self, call: GateCall) -> Gate:
@@ -123,13 +128,8 @@ class RolloutActivities:
     async def postcheck(self, call: PostcheckCall) -> CheckReport:
         """Look whether every object is still as it was applied: metrics may be of something else."""
         async with beating():
-            snapshot, cluster = await self._snapshot(call.snapshot), self._clusters.forward(_cluster(call))
-            manifests = await load(self._repositories, await self._stored(call))
-            ours = [m for m in manifests if snapshot.of(ref_of(cluster.name, m)) is not None]
-            found = [line for manifest in ours for line in await drifted(cluster, manifest, scale=False)]
-            message = "; ".join(found)[:2000] or f"All {len(ours)} objects are as they were applied."
-            check = Check(name="as_applied", passed=not found, message=message)
-            return CheckReport(passed=check.passed, checks=[check])
+            await asyncio.sleep(call.after)
+            return await self._as_applied(call, call.snapshot)
 
     @activity.defn(name=contracts.UNDO.name)
     async def undo(self, call: UndoCall) -> Undone:
@@ -179,6 +179,15 @@ class RolloutActivities:
             await self._settle(call)
         await self._ledger.write(targets.release_target, target=call.target, run=call.run, clean=clean)
         return Done()
+
+    async def _as_applied(self, call: RolloutCall, digest: Digest) -> CheckReport:
+        snapshot, cluster = await self._snapshot(digest), self._clusters.forward(_cluster(call))
+        manifests = await load(self._repositories, await self._stored(call))
+        ours = [m for m in manifests if snapshot.of(ref_of(cluster.name, m)) is not None]
+        found = [line for manifest in ours for line in await drifted(cluster, manifest, scale=False)]
+        message = "; ".join(found)[:2000] or f"All {len(ours)} objects are as they were applied."
+        check = Check(name="as_applied", passed=not found, message=message)
+        return CheckReport(passed=check.passed, checks=[check])
 
     async def _settle(self, call: RolloutCall) -> None:
         """Fence what this run left in doubt, and wait until its creates can no longer land."""

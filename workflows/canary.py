@@ -5,14 +5,14 @@ from typing import Literal
 
 from temporalio import workflow
 
-from holdpoint.models.activity_calls import Begun, PostcheckCall, StepCall, StepOutcome
+from holdpoint.models.activity_calls import Begun, CheckReport, PostcheckCall, StepCall, StepOutcome
 from holdpoint.models.contracts import APPLY_STEP, POSTCHECK
 from holdpoint.models.phases import Phase
 from holdpoint.models.plan import PlannedStep
 from holdpoint.models.ticket import Hold, HoldCode, Reason, StepStatus
 from workflows.failures import Broken, Fallen, Lost
 from workflows.holds import FROZEN, STEP
-from workflows.limits import LIMITS, look_again
+from workflows.limits import BRIEF, LIMITS, look_again
 from workflows.record_keeping import HOLDPOINT
 from workflows.rollout_state import RolloutWork
 from workflows.watch import Watch
@@ -37,18 +37,33 @@ async def run_steps(work: RolloutWork) -> None:
 async def verify(work: RolloutWork) -> None:
     """Watch everything at 100 %. Nothing is written, so a freeze does not stop it; a pause does."""
     work.check()
-    await work.enter(Phase.VERIFYING)
+    brief = work.start.verify <= BRIEF
+    await work.enter(Phase.VERIFYING, tell=not brief)
     work.show_holds(FROZEN, [])
-    await Watch(work, None, float(WHOLE), work.start.verify).until_passed()
-    await _still_as_applied(work)
+    watch = Watch(work, None, float(WHOLE), work.start.verify, snapshot=_begun(work).snapshot)
+    watched = not (brief and work.start.analysis is None)
+    while True:
+        if watched:
+            await watch.until_passed()
+        _still_as_applied(work, watch.report or await _look(work, after=0.0 if watched else watch.bake))
+        if watch.over:
+            return
+        watched, watch.report = True, None
 
 
-async def _still_as_applied(work: RolloutWork) -> None:
-    """Hold that what was judged is what was applied. Raises Fallen."""
-    call = work.call(PostcheckCall, snapshot=_begun(work).snapshot)
-    report = await work.clerk.insist(
-        POSTCHECK, call, summary="Look whether it is still as it was applied", bound=work.hold_bound
+async def _look(work: RolloutWork, after: float) -> CheckReport:
+    """Return, `after` so many seconds, whether everything is still as it was applied."""
+    return await work.clerk.insist(
+        POSTCHECK,
+        work.call(PostcheckCall, snapshot=_begun(work).snapshot, after=after),
+        summary="Look whether it is still as it was applied",
+        limit=LIMITS[POSTCHECK.name].over(after),
+        bound=work.hold_bound,
     )
+
+
+def _still_as_applied(work: RolloutWork, report: CheckReport) -> None:
+    """Hold that what was judged is what was applied. Raises Fallen."""
     work.clerk.note("postcheck.finished", report.model_dump(mode="json"))
     if not report.passed:
         said = "; ".join(check.message for check in report.checks if not check.passed)

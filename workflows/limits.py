@@ -164,5 +164,9 @@ WINDOWS_PER_BAKE = 120
 CLOCK_SLACK = 3.0
 """Seconds more for the last look of a bake: the judge tells by its own clock when the bake is over, and
 answers a `pass` at once then. Without it a worker's slow clock would show as a hold for want of a verdict."""
+BRIEF = 15.0
+"""Seconds. A Verifying no longer than this is neither told to the ticket's workflow (9 events in the two
+histories; the ledger's view has it all the same) nor, without an analysis, waited for with a timer and
+recorded by itself (11 more): the activity that looks at its end waits it out."""
 SHORTEST_WINDOW = 1.0
 """Seconds; a scrape takes one, so less cannot see anything new."""

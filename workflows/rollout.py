@@ -50,7 +50,7 @@ class Rollout(RolloutWork):
         return RolloutResult(phase=ending[0], reason=ending[1], rollback=self.rollback)
 
     async def _forward(self) -> Ending:
-        await self.enter(Phase.EXECUTING)
+        await self.enter(Phase.EXECUTING, tell=False)  # it has started this
         await self._begin()
         await run_steps(self)
         await verify(self)

@@ -102,19 +102,15 @@ class RolloutWork:
         """Return how long a person or a freeze may hold the rollout."""
         return timedelta(seconds=self.start.pause_bound)
 
-    async def enter(self, phase: Phase, reason: Reason | None = None) -> None:
-        """Enter a phase, have that recorded, and tell the ticket."""
+    async def enter(self, phase: Phase, reason: Reason | None = None, *, tell: bool = True) -> None:
+        """Enter a phase and have that recorded; `tell` the ticket's workflow, unless it knows or need not."""
         before, self.phase, self.reason = self.phase, phase, reason
         said = reason.model_dump() if reason else None
         body = {"phase": phase.value, "from": before.value, "reason": said}
         self.clerk.note("phase.entered", body, phase=phase.value, reason=said, steps=self.shown_steps())
         self.show()
         parent = workflow.info().parent
-        if (
-            phase is not Phase.EXECUTING
-            and parent
-            and parent.workflow_id == ticket_workflow(self.start.ticket)
-        ):
+        if tell and parent and parent.workflow_id == ticket_workflow(self.start.ticket):
             await self._tell_ticket(phase)
 
     async def _tell_ticket(self, phase: Phase) -> None:

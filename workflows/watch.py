@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 
 from temporalio import workflow
 
-from holdpoint.models.activity_calls import JudgeCall
+from holdpoint.models.activity_calls import CheckReport, JudgeCall
+from holdpoint.models.base import Digest
 from holdpoint.models.contracts import JUDGE
 from holdpoint.models.plan import PlannedStep
 from holdpoint.models.ticket import Hold, HoldCode, Reason, Verdict, VerdictCode
@@ -38,10 +39,23 @@ HELD_BY = {
 
 
 class Watch:
-    """What stands at one weight: since when it is watched, and how much of that was bake."""
+    """What stands at one weight: since when it is watched, and how much of that was bake.
 
-    def __init__(self, work: RolloutWork, step: PlannedStep | None, weight: float, bake: float) -> None:
+    With a `snapshot`, the verdict that ends it may bring a `report` whether all is still as it was applied.
+    """
+
+    def __init__(
+        self,
+        work: RolloutWork,
+        step: PlannedStep | None,
+        weight: float,
+        bake: float,
+        *,
+        snapshot: Digest | None = None,
+    ) -> None:
         self.work, self.step, self.weight, self.bake = work, step, weight, bake
+        self.snapshot = snapshot
+        self.report: CheckReport | None = None
         self.since = workflow.now()
         self._held_before = work.clerk.holds.held(self.since)
 
@@ -59,12 +73,15 @@ class Watch:
         while not self._passed(await self.look(self._window())):
             self.work.check()
 
+    @property
+    def over(self) -> bool:
+        """Tell whether it has baked, and nothing holds it; what was judged is not asked for again."""
+        return self.baked() >= self.bake and not self.work.clerk.holds
+
     def _passed(self, verdict: Verdict | None) -> bool:
-        if self.baked() < self.bake or self.work.clerk.holds:
-            return False
-        return self.work.start.analysis is None or (
-            verdict is not None and verdict.verdict is VerdictCode.PASS
-        )
+        if self.work.start.analysis is None:
+            return self.over
+        return self.over and verdict is not None and verdict.verdict is VerdictCode.PASS
 
     async def look(self, window: float) -> Verdict | None:
         """Judge for at most so many seconds, place or lift the analysis hold, and return the verdict.
@@ -106,6 +123,7 @@ class Watch:
             since=self.since,
             window=window + (CLOCK_SLACK if self.step else 0.0),
             analysis=analysis,
+            snapshot=self.snapshot if window >= self.bake - self.baked() else None,
         )
         limit = LIMITS[JUDGE.name].over(call.window)
         limit = limit.once() if OUTAGE_OF_JUDGE in clerk.holds else limit
@@ -120,6 +138,7 @@ class Watch:
             clerk.place_outage(outage, work.hold_bound, OUTAGE_OF_JUDGE)
             return None
         clerk.lift(OUTAGE_OF_JUDGE)
+        self.report = judgement.report
         self._settle(judgement.verdict)
         return judgement.verdict
 

@@ -163,6 +163,10 @@ class JudgeCall(RolloutCall):
     since: Instant
     window: float
     analysis: Analysis
+    snapshot: Digest | None = Field(
+        default=None,
+        description="if given, a pass also reports whether all is as it was applied",
+    )
 
 
 class Judgement(Model):
@@ -170,6 +174,7 @@ class Judgement(Model):
 
     verdict: Verdict
     watched: float
+    report: CheckReport | None = None
 
 
 class GateCall(RolloutCall):
@@ -186,6 +191,7 @@ class PostcheckCall(RolloutCall):
     """Ask whether what was applied is still there, at the end of Verifying."""
 
     snapshot: Digest
+    after: float = Field(default=0.0, description="seconds to let pass first")
 
 
 class UndoCall(RolloutCall):

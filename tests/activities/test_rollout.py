@@ -18,12 +18,17 @@ async def test_canary_lives_to_the_end(world: World) -> None:
     judgement = await world.judge(weight=first.reached or 0, window=15, since=since)
     second = await world.weight(1)
     done = await world.finish_step()
+    last = await world.judge(weight=100, window=3, since=datetime.now(UTC), verifying=True)
     await world.finish(succeeded=True)
 
     assert (begun.objects, begun.absent, begun.created_whole) == (3, 1, False)
     assert (first.status, first.reached, first.mutated) == ("done", 25.0, True)
     assert judgement.verdict.verdict == "pass", judgement.verdict.message
     assert (second.reached, done.status, done.reached) == (50.0, "done", 100.0)
+    assert last.verdict.verdict == "pass", last.verdict.message
+    assert last.report is not None
+    assert last.report.passed, last.report
+    assert judgement.report is None
     live = await world.live()
     assert live["spec"]["template"]["spec"]["containers"][0]["image"] == BETTER
     assert live["spec"]["replicas"] == live["status"]["readyReplicas"] == 4

@@ -285,11 +285,13 @@ class World:
     async def judge(
         self, *, weight: float, window: float, since: datetime, verifying: bool = False
     ) -> Judgement:
+        """Judge; while verifying, as the last look of it."""
         analysis = a_change(self.namespace, [{"apply": {}}], {}).spec.analysis
         assert analysis is not None
         call = JudgeCall(
             **self.of_rollout(), step=None if verifying else self.plan[0],
             weight=weight, since=since, window=window, analysis=analysis,
+            snapshot=self.begun.snapshot if verifying else None,
         )  # fmt: skip
         return await self.activities.judge(call)
 

@@ -40,6 +40,7 @@ async def succeeded(world: World) -> None:
 async def applied(world: World) -> None:
     """A step without a canary, and nothing to judge by."""
     world.answers["evaluate"] = an_evaluation(plan=[an_apply()])
+    world.answers["postcheck"] = world.looking_after_as_long_as_asked
     await world.submit(analysis=None, verify=0.5)
     assert await world.ends() is Phase.SUCCEEDED
 
@@ -49,6 +50,7 @@ async def approved(world: World) -> None:
     asked = an_evaluation(plan=SHORT, approvals=1, met=False, need=SOON)
     met = an_evaluation(plan=SHORT, approvals=1, counted=1, need=SOON)
     world.answers["evaluate"] = lambda call: asked if call.purpose == "submit" else met
+    world.answers["judge"] = world.judging_for_as_long_as_asked
     await world.submit(verify=0.5)
     await world.until(lambda: "approval.escalated" in world.kinds)
     await world.tell(contracts.APPROVE, an_approval())

@@ -27,8 +27,8 @@ class BurstingRollout(Rollout):
         """Run as a rollout does."""
         return await super().run(start)
 
-    async def enter(self, phase: Phase, reason: Reason | None = None) -> None:
+    async def enter(self, phase: Phase, reason: Reason | None = None, *, tell: bool = True) -> None:
         """Burst on the way."""
         if phase is Phase.VERIFYING:
             raise Burst("a bug")
-        await super().enter(phase, reason)
+        await super().enter(phase, reason, tell=tell)

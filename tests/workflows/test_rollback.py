@@ -63,6 +63,21 @@ async def test_what_somebody_changed_while_it_was_verified_is_not_a_success(worl
     assert "spec.image: a -> b" in world.view["reason"]["message"]
 
 
+async def test_what_the_last_look_of_the_analysis_reports_as_changed_is_not_a_success(world: World) -> None:
+    report = CheckReport(
+        passed=False, checks=[Check(name="as_applied", passed=False, message="image: a -> b")]
+    )
+    world.answers["judge"] = lambda call: a_verdict().model_copy(
+        update={"report": report if call.snapshot else None}
+    )
+
+    await world.submit()
+
+    assert await world.ends() is Phase.ROLLED_BACK
+    assert world.view["reason"]["code"] == "drifted"
+    assert contracts.POSTCHECK.name not in world.names
+
+
 async def test_a_step_that_fails_before_it_wrote_anything_fails_the_ticket(world: World) -> None:
     world.answers["apply_step"] = StepOutcome(status="failed", mutated=False)
 

@@ -3,9 +3,9 @@
 import pytest
 
 from holdpoint.models import contracts
-from holdpoint.models.activity_calls import StepOutcome
+from holdpoint.models.activity_calls import CheckReport, PostcheckCall, StepOutcome
 from holdpoint.models.phases import Phase
-from tests.workflows.builders import a_canary, an_apply, an_evaluation
+from tests.workflows.builders import a_canary, a_control, an_apply, an_evaluation
 from tests.workflows.world import World
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -97,12 +97,40 @@ async def test_what_happened_is_recorded_without_an_activity_of_its_own(world: W
     assert world.names.count(contracts.RECORD.name) <= 1  # before the timer of Verifying
 
 
-async def test_a_change_of_one_step_stays_within_90_events(world: World) -> None:
-    world.answers["evaluate"] = an_evaluation(plan=[an_apply()])
+async def test_a_brief_verifying_is_one_activity_that_also_looks_at_its_end(world: World) -> None:
     world.answers["judge"] = world.judging_for_as_long_as_asked
-    ticket = await world.submit(verify=0.5)
+    await world.submit(verify=0.5)
     await world.ends()
 
-    counts = [len((await handle.fetch_history()).events) for handle in (ticket, world.of_rollout)]
+    [last] = [call for call in world.calls_of(contracts.JUDGE) if call.step is None]
+    assert last.snapshot is not None
+    assert world.calls_of(contracts.POSTCHECK) == []
+    assert "postcheck.finished" in world.kinds
 
-    assert sum(counts) <= 90, counts
+
+async def test_a_pause_in_a_brief_verifying_is_waited_out_and_then_looked_again(world: World) -> None:
+    async def paused_meanwhile(call: PostcheckCall) -> CheckReport:
+        if call.after:
+            await world.tell(contracts.PAUSE, a_control("pause"))
+            await world.is_held("paused")
+            await world.tell(contracts.RESUME, a_control("resume"))
+        return CheckReport(passed=True, checks=[])
+
+    world.answers["postcheck"] = paused_meanwhile
+    await world.submit(analysis=None, verify=5.0)
+
+    assert await world.ends() is Phase.SUCCEEDED
+    assert [call.after for call in world.calls_of(contracts.POSTCHECK)] == [5.0, 0.0]
+
+
+@pytest.mark.parametrize("changes", [{}, {"analysis": None}], ids=["judged", "without an analysis"])
+async def test_a_change_of_one_step_stays_within_75_events(live: World, changes: dict[str, None]) -> None:
+    live.answers["evaluate"] = an_evaluation(plan=[an_apply()])
+    live.answers["judge"] = live.judging_for_as_long_as_asked
+    live.answers["postcheck"] = live.looking_after_as_long_as_asked
+    ticket = await live.submit(verify=0.5, **changes)
+    await live.ends()
+
+    counts = [len((await handle.fetch_history()).events) for handle in (ticket, live.of_rollout)]
+
+    assert sum(counts) <= 75, counts

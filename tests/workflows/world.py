@@ -29,6 +29,7 @@ from holdpoint.models.activity_calls import (
     Gate,
     JudgeCall,
     Judgement,
+    PostcheckCall,
     Scheduled,
     StepCall,
     StepOutcome,
@@ -113,7 +114,14 @@ class World:
         """Judge as the real activity does: it watches for its whole window, in real time."""
         # The activity is replaced by its length: it really takes the time that it watches.
         await asyncio.sleep(min(call.window, 0.5))
-        return a_verdict(weight=call.weight)
+        judgement = a_verdict(weight=call.weight)
+        report = CheckReport(passed=True, checks=[]) if call.snapshot else None
+        return judgement.model_copy(update={"report": report})
+
+    async def looking_after_as_long_as_asked(self, call: PostcheckCall) -> CheckReport:
+        """Look at the end of Verifying as the real activity does: it lets its seconds pass, in real time."""
+        await asyncio.sleep(min(call.after, 0.5))
+        return CheckReport(passed=True, checks=[])
 
     def append(self, record: Record) -> None:
         """Append as the ledger does: by key, and the patch only if the last entry is new."""
