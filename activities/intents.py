@@ -82,8 +82,13 @@ class Writer:
         number, since = 0, math.inf
         while number <= REPEATS:
             started = time.monotonic()
-            live = await self._cluster.read(write.ref)
-            body = await write.missing(self._cluster, live)
+            try:
+                live = await self._cluster.read(write.ref)
+                body = await write.missing(self._cluster, live)
+            except UpstreamRateLimited as busy:
+                since = min(since, started)
+                await _pause(write, busy, since)
+                continue
             request = self._request(write, live, body, number)
             if body is None:
                 await self._door.observed(request, _seen(live))

@@ -12,11 +12,24 @@ from holdpoint.clients.cluster import FENCE_MANAGER, FIELD_MANAGER
 
 Tree = dict[str, Any]
 Steps = tuple[str, ...]
+Claim = tuple[str, str]
+"""A field manager, and when it last wrote. The time stays when somebody else takes its fields over."""
+
+BY_HAND = "kubectl"
+"""Managers whose name begins so are people with a terminal.
+
+What they deployed may be taken over. Controllers not.
+"""
 
 
 def is_ours(manager: str) -> bool:
     """Tell whether a field manager is one of Holdpoint's."""
     return manager == FIELD_MANAGER or manager.startswith(FIELD_MANAGER + "-")
+
+
+def is_by_hand(manager: str) -> bool:
+    """Tell whether a field manager is a person with a terminal."""
+    return manager.startswith(BY_HAND)
 
 
 def touched_by_us(body: dict[str, Any]) -> bool:
@@ -31,6 +44,21 @@ def touched_by_us(body: dict[str, Any]) -> bool:
 def managers_of(body: dict[str, Any]) -> set[str]:
     """Return everyone who owns a field of the object, but for the status."""
     return {manager for manager, _ in _entries(body)}
+
+
+def claims_of(body: dict[str, Any] | None) -> set[Claim]:
+    """Return who has written to the object and when, but for the status."""
+    entries = ((body or {}).get("metadata") or {}).get("managedFields") or []
+    return {
+        (str(entry.get("manager", "")), str(entry.get("time", "")))
+        for entry in entries
+        if entry.get("subresource") != "status"
+    }
+
+
+def claims_by_hand(body: dict[str, Any] | None) -> set[Claim]:
+    """Return the claims of people with a terminal: what they deployed before a rollout may be taken over."""
+    return {claim for claim in claims_of(body) if is_by_hand(claim[0])}
 
 
 def our_fields(body: dict[str, Any]) -> Tree:

@@ -11,9 +11,9 @@ from typing import Any
 
 from activities.drift import drifted
 from activities.manifests import load
-from activities.ownership import managers_of
+from activities.ownership import claims_by_hand
 from activities.readiness import readiness
-from activities.steps.stage import BY_HAND
+from activities.scaling import autoscaler_of
 from activities.writes import Apply
 from holdpoint.clients.cluster import Cluster, ref_of
 from holdpoint.clients.git import Repositories
@@ -85,9 +85,15 @@ async def _dry_run(
     """Have the API server take every object without writing it."""
     refused = []
     for manifest, before in zip(manifests, live, strict=True):
-        owners = managers_of(before) if before is not None else set()
-        takeover = {name for name in owners if name.startswith(BY_HAND)}
-        write = Apply("precheck", manifest, world.cluster.name, takeover=takeover)
+        ref = ref_of(world.cluster.name, manifest)
+        autoscaled = before is not None and await autoscaler_of(world.cluster, ref) is not None
+        write = Apply(
+            "precheck",
+            manifest,
+            world.cluster.name,
+            takeover=claims_by_hand(before),
+            autoscaled=autoscaled,
+        )
         try:
             await write.missing(world.cluster, before)
         except (AccessDenied, Conflict, NotFound, StepConfig) as error:

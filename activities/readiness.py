@@ -6,6 +6,7 @@ from typing import Any
 
 from holdpoint.clients.cluster import Cluster
 from holdpoint.models.base import Model
+from holdpoint.models.errors import UpstreamRateLimited
 from holdpoint.models.record import ObjectRef
 
 PATIENCE = 120.0
@@ -37,7 +38,7 @@ async def wait_ready(
     began = moved = time.monotonic()
     said = ""
     while True:
-        body = await cluster.read(ref)
+        body = await _look(cluster, ref)
         now = (
             Readiness(ready=False, message=f"{ref.name} does not exist") if body is None else readiness(body)
         )
@@ -51,6 +52,18 @@ async def wait_ready(
             return Readiness(ready=False, failed=True, message=f"{said}; the time for it is over")
         # Looked at, not watched: a watch that breaks off silently would be taken for no progress.
         await asyncio.sleep(POLL)
+
+
+async def _look(cluster: Cluster, ref: ObjectRef) -> dict[str, Any] | None:
+    """Return the object, after the pause that a busy API server asked for.
+
+    One that asks twice is an outage for the caller, and never a rollout without progress.
+    """
+    try:
+        return await cluster.read(ref)
+    except UpstreamRateLimited as busy:
+        await asyncio.sleep(POLL if busy.retry_after is None else busy.retry_after)
+        return await cluster.read(ref)
 
 
 async def wait_scaled(cluster: Cluster, ref: ObjectRef, *, patience: float) -> None:

@@ -206,6 +206,7 @@ class RolloutActivities:
             writer=Writer(self._door, cluster, call, "forward"),
             manifests=await load_with_paths(self._repositories, stored),
             change=stored.change,
+            commit=stored.commit,
             snapshot=await self._snapshot(call.snapshot),
         )
 

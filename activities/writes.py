@@ -9,8 +9,17 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from activities.comparison import differences
-from activities.ownership import is_ours
-from holdpoint.clients.cluster import FIELD_MANAGER, INTENT_ANNOTATION, Cluster, Receipt, ref_of
+from activities.ownership import Claim, claims_of, is_ours
+from activities.scaling import yielding
+from holdpoint.clients.cluster import (
+    ARTIFACT_ANNOTATION,
+    FIELD_MANAGER,
+    INTENT_ANNOTATION,
+    TICKET_ANNOTATION,
+    Cluster,
+    Receipt,
+    ref_of,
+)
 from holdpoint.models.errors import Conflict
 from holdpoint.models.record import Intent, ObjectRef, Verb
 
@@ -50,15 +59,17 @@ class Apply:
     """A server-side apply of a manifest.
 
     Fields of another manager are a conflict, except those of `takeover`: who owned them when the rollout
-    began, by hand, so that a service that was deployed with kubectl can be taken over.
+    began, by hand, so that a service that was deployed with kubectl can be taken over. What such a person
+    writes later is a conflict. Replicas that an autoscaler or another manager sets are left to them.
     """
 
     key: str
     manifest: dict[str, Any]
     cluster: str
-    takeover: Collection[str] = field(default=())
+    takeover: Collection[Claim] = field(default=())
     manager: str = FIELD_MANAGER
-    stamp: bool = True
+    artifact: str | None = None
+    autoscaled: bool = False
     verb: Verb = "apply"
 
     @property
@@ -68,28 +79,34 @@ class Apply:
 
     async def missing(self, cluster: Cluster, live: dict[str, Any] | None) -> Body | None:
         """Ask the API server what the apply would come to; nothing is missing when that is what is there."""
-        body = Body(self.manifest)
+        body = Body(yielding(self.manifest, live, autoscaled=self.autoscaled))
         try:
-            wanted = await cluster.dry_run(self.manifest, manager=self.manager)
+            wanted = await cluster.dry_run(body.manifest, manager=self.manager)
         except Conflict as conflict:
-            if not self._may_take_over(conflict):
+            if not self._may_take_over(conflict, live):
                 raise
-            body = Body(self.manifest, force=True)
-            wanted = await cluster.dry_run(self.manifest, manager=self.manager, force=True)
+            body = Body(body.manifest, force=True)
+            wanted = await cluster.dry_run(body.manifest, manager=self.manager, force=True)
         return body if live is None or differences(wanted, live) else None
 
     async def send(self, cluster: Cluster, body: Body, intent: Intent, budget: float) -> Receipt:
-        """Apply, with the intent's name on the object."""
-        manifest = _stamped(body.manifest, intent) if self.stamp else body.manifest
+        """Apply, with the names of ticket, intent and artifact on the object."""
+        manifest = body.manifest if self.artifact is None else _stamped(body.manifest, intent, self.artifact)
         return await cluster.apply(
             manifest, intent=intent, budget=budget, force=body.force, manager=self.manager
         )
 
-    def _may_take_over(self, conflict: Conflict) -> bool:
+    def _may_take_over(self, conflict: Conflict, live: dict[str, Any] | None) -> bool:
         if conflict.detail.get("reason") != "field_manager":
             return False
         managers = conflict.detail.get("managers") or []
-        return bool(managers) and all(is_ours(name) or name in self.takeover for name in managers)
+        claims = {claim for claim in claims_of(live) if claim[0] in managers and not is_ours(claim[0])}
+        known = {name for name, _ in self.takeover}
+        return (
+            bool(managers)
+            and all(is_ours(name) or name in known for name in managers)
+            and claims <= set(self.takeover)
+        )
 
 
 @dataclass(frozen=True)
@@ -138,7 +155,13 @@ class Restore:
         return await cluster.apply(body.manifest, intent=intent, budget=budget, force=body.force)
 
 
-def _stamped(manifest: dict[str, Any], intent: Intent) -> dict[str, Any]:
+def _stamped(manifest: dict[str, Any], intent: Intent, artifact: str) -> dict[str, Any]:
+    """Return the manifest with our annotations, on the object itself: on its pods they would restart them."""
     meta = manifest["metadata"]
-    notes = {**(meta.get("annotations") or {}), INTENT_ANNOTATION: intent.audit_id}
+    notes = {
+        **(meta.get("annotations") or {}),
+        TICKET_ANNOTATION: intent.request.ticket,
+        ARTIFACT_ANNOTATION: artifact,
+        INTENT_ANNOTATION: intent.audit_id,
+    }
     return {**manifest, "metadata": {**meta, "annotations": notes}}

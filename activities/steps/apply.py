@@ -4,7 +4,7 @@ import time
 from typing import Any
 
 from activities.manifests import Manifest
-from activities.steps.rights import both
+from activities.steps.rights import AUTOSCALERS, both
 from activities.steps.stage import Stage
 from holdpoint.clients.cluster import Cluster, ref_of
 from holdpoint.models.change import ApplyConfig, Change, Step
@@ -20,6 +20,7 @@ RIGHTS = (
     *both("gateway.networking.k8s.io", "httproutes"),
     *both("networking.k8s.io", "ingresses", "networkpolicies"),
     *both("policy", "poddisruptionbudgets"),
+    AUTOSCALERS,
 )
 """What services are commonly made of; any other kind that changes hold is granted by whoever owns it. Roles
 and RoleBindings are not among them: who may write those can give himself everything."""

@@ -5,11 +5,12 @@ from typing import Any
 from activities.intents import Stopped
 from activities.manifests import Manifest
 from activities.readiness import wait_scaled
+from activities.scaling import scaled_elsewhere
 from activities.snapshot import canary_ref
 from activities.steps.canary_objects import canary_manifest, replicas_only, stable_manifest
-from activities.steps.rights import FORWARD, both
+from activities.steps.rights import AUTOSCALERS, FORWARD, both
 from activities.steps.stage import Stage, failed
-from activities.weights import plan_weights, share, warnings
+from activities.weights import plan_weight, plan_weights, share, warnings
 from holdpoint.clients.cluster import CANARY_SUFFIX, Cluster, ref_of
 from holdpoint.models.change import CanaryConfig, Change, Step
 from holdpoint.models.errors import StepConfig
@@ -28,7 +29,7 @@ class Canary:
     """A stage for each weight, and one to finish."""
 
     kind = "canary"
-    rights = both("apps", "deployments", forward=(*FORWARD, "delete"))
+    rights = (*both("apps", "deployments", forward=(*FORWARD, "delete")), AUTOSCALERS)
 
     async def outline(
         self, index: int, step: Step, manifests: list[dict[str, Any]], cluster: Cluster, namespace: str
@@ -66,8 +67,10 @@ async def _outline(
     if config is None:
         raise StepConfig(f"Step {index} is not a canary.")
     manifest = stable_manifest(manifests, config.deployment)
-    live = await cluster.read(deployment_ref(cluster.name, namespace, config.deployment))
-    stated = manifest["spec"].get("replicas")
+    ref = deployment_ref(cluster.name, namespace, config.deployment)
+    live = await cluster.read(ref)
+    scaler = await scaled_elsewhere(cluster, ref, live)
+    stated = manifest["spec"].get("replicas") if scaler is None else None
     runs = None if live is None else int(live["spec"].get("replicas", 1))
     if runs == 0 and stated is None:
         raise StepConfig(
@@ -75,6 +78,8 @@ async def _outline(
         )
     weights = plan_weights(config.weights, stated=stated, live=runs)
     said = warnings(weights)
+    if scaler is not None and "replicas" in manifest["spec"]:
+        said.append(f"Replicas of {config.deployment} are set by {scaler}: the manifest's are not applied.")
     if live is None:
         said = [f"Deployment {config.deployment} does not exist: it is created whole, not as a canary."]
     return PlannedStep(
@@ -116,10 +121,15 @@ async def _run(stage: Stage) -> float:
         raise Stopped(
             failed("plan_outdated", f"{stable.name} exists now, but it did not when it was planned.")
         )
+    live = await stage.cluster.read(stable)
+    ours = "replicas" in manifest["spec"] and await scaled_elsewhere(stage.cluster, stable, live) is None
+    if live is not None and not ours:
+        # Whoever sets the number may have changed it since it was planned.
+        plan = plan_weight(plan.asked, stated=None, live=max(1, int(live["spec"].get("replicas", 1))))
     canary = canary_manifest(manifest, plan.canary)
     await stage.apply(canary)
     await stage.ready(canary)
-    if "replicas" in manifest["spec"]:
+    if ours:
         await stage.apply(replicas_only(manifest, plan.stable), manager=SCALE, stamp=False)
         await wait_scaled(stage.cluster, stable, patience=SCALE_PATIENCE)
     return await _reached(stage, manifest)

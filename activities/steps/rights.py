@@ -28,6 +28,10 @@ class Right:
     verbs: tuple[str, ...]
 
 
+AUTOSCALERS = Right("forward", "autoscaling", "horizontalpodautoscalers", ("list",))
+"""See which autoscaler scales a workload, so that its number of replicas is left alone."""
+
+
 def both(group: str, *resources: str, forward: Iterable[str] = FORWARD) -> tuple[Right, ...]:
     """Return what changing these resources needs, and undoing it."""
     found: list[Right] = []

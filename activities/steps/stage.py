@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from activities.intents import Stopped, Writer
-from activities.manifests import Manifest
-from activities.ownership import managers_of
+from activities.manifests import Manifest, images
+from activities.ownership import claims_by_hand
 from activities.readiness import Readiness, patience_of, wait_ready
+from activities.scaling import autoscaler_of
 from activities.snapshot import Snapshot
 from activities.writes import Apply, Delete
 from holdpoint.clients.cluster import FIELD_MANAGER, Cluster, ref_of
@@ -14,12 +15,6 @@ from holdpoint.models.activity_calls import StepCall, StepOutcome
 from holdpoint.models.change import Change
 from holdpoint.models.record import ObjectRef
 from holdpoint.models.ticket import Reason
-
-BY_HAND = "kubectl"
-"""Managers whose name begins so are people with a terminal.
-
-What they deployed may be taken over. Controllers not.
-"""
 
 
 @dataclass(frozen=True)
@@ -31,6 +26,7 @@ class Stage:
     writer: Writer
     manifests: list[Manifest]
     change: Change
+    commit: str
     snapshot: Snapshot
 
     @property
@@ -48,15 +44,17 @@ class Stage:
         """Have the object be as the manifest states."""
         ref = self.ref(manifest)
         before = self.snapshot.of(ref)
-        takeover = managers_of(before.body) if before is not None and before.body is not None else set()
+        known = before.body if before is not None else None
+        autoscaled = known is not None and await autoscaler_of(self.cluster, ref) is not None
         await self.writer.settle(
             Apply(
                 key=self._key(ref, manager),
                 manifest=manifest,
                 cluster=self.cluster.name,
-                takeover={name for name in takeover if name.startswith(BY_HAND)},
+                takeover=claims_by_hand(known),
                 manager=manager,
-                stamp=stamp,
+                artifact=artifact_of(manifest, self.commit) if stamp else None,
+                autoscaled=autoscaled,
             )
         )
 
@@ -74,6 +72,11 @@ class Stage:
     def _key(self, ref: ObjectRef, how: str) -> str:
         stage = f"{self.call.step.index}/{self.call.stage}/{self.call.weight}/{ref.kind}/{ref.name}"
         return stage if how == FIELD_MANAGER else f"{stage}/{how}"
+
+
+def artifact_of(manifest: dict[str, Any], commit: str) -> str:
+    """Return what an object is of: its images, or the commit where it has none."""
+    return ",".join(images([manifest])) or f"git:{commit}"
 
 
 def failed(code: str, message: str) -> StepOutcome:

@@ -49,8 +49,8 @@ def fail(
         typer.Argument(metavar="PART", help="kubernetes or prometheus."),
     ],
     mode: Annotated[
-        Literal["down", "slow", "error"],
-        typer.Option("--mode", help="No answer, a late answer, or answers with an error."),
+        Literal["down", "slow", "error", "busy"],
+        typer.Option("--mode", help="No answer, a late answer, an error, or no writes for now (429)."),
     ],
     duration: Annotated[
         float,

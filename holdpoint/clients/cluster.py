@@ -21,6 +21,12 @@ CANARY_SUFFIX = "-canary"
 INTENT_ANNOTATION = "holdpoint.dev/intent"
 """Carries `<intent>.<attempt>` of the last forward write, so that an observer sees which attempt landed."""
 
+TICKET_ANNOTATION = "holdpoint.dev/ticket"
+"""The ticket that last applied the object."""
+
+ARTIFACT_ANNOTATION = "holdpoint.dev/artifact"
+"""What it applied: the object's images, separated by commas, or `git:<commit>` where it has none."""
+
 FENCE_ANNOTATION = "holdpoint.dev/fence"
 
 NO_VERSION = "1"

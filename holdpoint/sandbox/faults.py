@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 Part = Literal["kubernetes", "prometheus"]
-Mode = Literal["down", "slow", "error"]
+Mode = Literal["down", "slow", "error", "busy"]
 
 PARTS: tuple[str, ...] = get_args(Part)
 MODES: tuple[str, ...] = get_args(Mode)

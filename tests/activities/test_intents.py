@@ -1,6 +1,7 @@
 """Nothing is sent twice, nothing under a freeze, and an answer that was lost is found again in the world."""
 
 import asyncio
+import time
 from typing import Any
 
 import pytest
@@ -10,11 +11,16 @@ from holdpoint.clients.fencing import Fencing
 from holdpoint.ledger import intents
 from holdpoint.ledger.doors import LedgerDoor
 from holdpoint.models.record import Intent
-from tests.activities.world import BETTER, World, deployment, service, until
+from tests.activities.world import BETTER, GOOD, World, deployment, service, until
 
 
 class Crash(BaseException):
     """A worker that dies."""
+
+
+async def next_second() -> None:
+    """Return in the next second: managed fields tell by seconds when somebody wrote, and nothing else."""
+    await asyncio.sleep(1.05 - time.time() % 1)
 
 
 async def test_crash_between_send_and_close_sends_nothing_twice(
@@ -126,17 +132,86 @@ async def test_create_in_doubt_is_not_sent_again_before_its_deadline(
 
 
 async def test_foreign_manager_is_named_and_its_field_is_left_alone(world: World) -> None:
-    await world.deploy("chg-1", deployment(replicas=2))
-    world.sandbox.edit(world.path(), {"spec": {"replicas": 3}}, manager="kube-controller-manager")
-    await world.submit("chg-2", deployment(replicas=2, image=BETTER), steps=[{"apply": {}}])
+    await world.deploy("chg-1", deployment(replicas=1))
+    world.sandbox.edit(world.path(), {"spec": {"minReadySeconds": 3}}, manager="argocd-controller")
+    changed = deployment(replicas=1, image=BETTER)
+    changed["spec"]["minReadySeconds"] = 1
+    await world.submit("chg-2", changed, steps=[{"apply": {}}])
     await world.begin()
 
     outcome = await world.finish_step()
 
+    assert (outcome.status, outcome.mutated) == ("failed", False)
+    assert outcome.reason is not None
+    assert "argocd-controller owns .spec.minReadySeconds" in outcome.reason.message
+    assert "deployments/shop" in outcome.reason.message
+    assert (await world.live())["spec"]["minReadySeconds"] == 3
+
+
+async def test_field_that_is_taken_between_look_and_write_is_not_overwritten(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed = deployment(replicas=1, image=BETTER)
+    changed["spec"]["minReadySeconds"] = 1
+    await world.deploy("chg-1", deployment(replicas=1))
+    await world.submit("chg-2", changed, steps=[{"apply": {}}])
+    await world.begin()
+    opened = LedgerDoor.open
+
+    async def open_late(self: LedgerDoor, request: Any) -> Any:
+        outcome = await opened(self, request)
+        world.sandbox.edit(world.path(), {"spec": {"minReadySeconds": 3}}, manager="somebody")
+        return outcome
+
+    monkeypatch.setattr(LedgerDoor, "open", open_late)
+    outcome = await world.finish_step()
+
     assert outcome.status == "failed"
     assert outcome.reason is not None
-    assert "kube-controller-manager" in outcome.reason.message
-    assert (await world.live())["spec"]["replicas"] == 3
+    assert "somebody owns .spec.minReadySeconds" in outcome.reason.message
+    assert (await world.live())["spec"]["minReadySeconds"] == 3
+    assert [(i.status, i.attempt) for i in world.intents()] == [("refused", 1)]
+
+
+async def test_write_that_the_server_would_not_take_is_sent_again_as_a_new_attempt(world: World) -> None:
+    await world.submit("chg-1", service(), steps=[{"apply": {}}])
+    await world.begin()
+    busy = {"part": "kubernetes", "mode": "busy", "user": "holdpoint-forward", "for": 0.7}
+    world.sandbox.steer("fail", **busy)
+
+    outcome = await world.finish_step()
+
+    assert outcome.status == "done"
+    (intent,) = world.intents()
+    tried = [line for line in world.sandbox.audit() if line["auditID"].startswith(intent.id)]
+    assert [line["responseStatus"]["code"] for line in tried] == [429, 201]
+    assert [line["auditID"] for line in tried] == [f"{intent.id}.1", f"{intent.id}.2"]
+    assert (intent.status, intent.attempt) == ("done", 2)
+
+
+async def test_object_says_which_ticket_brought_which_artifact(world: World) -> None:
+    await world.submit("chg-1", deployment(replicas=1), service(), steps=[{"apply": {}}])
+    await world.begin()
+    await world.finish_step()
+
+    shop, front = await world.live(), await world.live(kind="Service")
+
+    notes = shop["metadata"]["annotations"]
+    assert (notes["holdpoint.dev/ticket"], notes["holdpoint.dev/artifact"]) == ("chg-1", GOOD)
+    assert front["metadata"]["annotations"]["holdpoint.dev/artifact"] == "git:chg-1"
+    assert "holdpoint.dev" not in str(shop["spec"]["template"])
+
+
+async def test_undo_brings_back_the_names_of_the_ticket_before(world: World) -> None:
+    await world.deploy("chg-1", deployment(replicas=1))
+    await world.submit("chg-2", deployment(replicas=1, image=BETTER), steps=[{"apply": {}}])
+    await world.begin()
+    await world.finish_step()
+
+    await world.undo()
+
+    notes = (await world.live())["metadata"]["annotations"]
+    assert (notes["holdpoint.dev/ticket"], notes["holdpoint.dev/artifact"]) == ("chg-1", GOOD)
 
 
 async def test_what_was_deployed_by_hand_can_be_taken_over(world: World) -> None:
@@ -151,6 +226,21 @@ async def test_what_was_deployed_by_hand_can_be_taken_over(world: World) -> None
     assert outcome.status == "done", outcome
     assert compared.differences == []
     assert compared.result == "restored"
+
+
+async def test_what_somebody_edits_by_hand_in_mid_rollout_is_not_taken_over(world: World) -> None:
+    world.create(deployment(replicas=1), manager="kubectl-create")
+    await world.submit("chg-1", deployment(replicas=1, image=BETTER), steps=[{"apply": {}}])
+    await world.begin()
+    image = {"spec": {"template": {"spec": {"containers": [{"name": "web", "image": "shop:by-hand"}]}}}}
+    await next_second()
+    world.sandbox.edit(world.path(), image, manager="kubectl-create")
+
+    outcome = await world.finish_step()
+
+    assert outcome.status == "failed"
+    assert outcome.reason is not None
+    assert "kubectl-create" in outcome.reason.message
 
 
 async def test_run_that_lost_its_target_stops_writing(world: World) -> None:

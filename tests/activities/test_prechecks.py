@@ -145,9 +145,12 @@ async def test_service_that_settles_passes_with_its_earlier_attempts_as_evidence
         plan=[],
         freezes=[],
     )
+    image = deployment()["spec"]["template"]["spec"]["containers"][0]["image"]
+    shop.sandbox.steer("behave", image=image, never_ready=True)
     shop.deploy(deployment(replicas=6))
 
     async def settled(seconds: float) -> None:
+        shop.sandbox.steer("behave", image=image)
         shop.until_ready(deployment())
 
     checks = await run_checks(dataclasses.replace(world, pause=settled))

@@ -4,7 +4,11 @@ from typing import Any
 
 import pytest
 
-from activities.readiness import patience_of, readiness
+from activities.readiness import patience_of, readiness, wait_ready
+from holdpoint.models.errors import UpstreamRateLimited
+from holdpoint.models.record import ObjectRef
+
+REF = ObjectRef(cluster="eu", api_version="v1", kind="ConfigMap", namespace="prod", name="x")
 
 DONE = {
     "observedGeneration": 2,
@@ -72,3 +76,29 @@ def test_readiness(kind: str, status: dict[str, Any], ready: bool, failed: bool)
 def test_manifest_may_state_its_own_patience() -> None:
     assert patience_of({"spec": {"progressDeadlineSeconds": 7}}) == 7
     assert patience_of({"spec": {}}) == 120
+
+
+class BusyCluster:
+    """An API server that asks for a pause some times, and then says that all is there."""
+
+    def __init__(self, times: int) -> None:
+        self.times, self.asked = times, 0
+
+    async def read(self, ref: ObjectRef) -> dict[str, Any]:
+        self.asked += 1
+        if self.asked <= self.times:
+            raise UpstreamRateLimited("Too many requests", retry_after=0.01)
+        return {"kind": "ConfigMap", "metadata": {"name": "x"}}
+
+
+async def test_pause_that_a_busy_server_asks_for_is_made() -> None:
+    cluster: Any = BusyCluster(times=1)
+
+    assert (await wait_ready(cluster, REF, patience=0)).ready
+
+
+async def test_server_that_stays_busy_is_an_outage_and_no_failed_rollout() -> None:
+    cluster: Any = BusyCluster(times=9)
+
+    with pytest.raises(UpstreamRateLimited):
+        await wait_ready(cluster, REF, patience=0)

@@ -36,6 +36,33 @@ async def test_canary_lives_to_the_end(world: World) -> None:
     assert {intent.status for intent in world.intents()} == {"done"}
 
 
+async def test_canary_of_two_weights_costs_six_writes_and_few_dry_runs(world: World) -> None:
+    await world.deploy("chg-1", deployment())
+    await world.submit("chg-2", deployment(image=BETTER))
+    await world.begin()
+    before = len(world.sandbox.audit())
+
+    for stage in (world.weight(0), world.weight(1), world.finish_step()):
+        assert (await stage).status == "done"
+    await world.finish(succeeded=True)
+
+    ours = [
+        line
+        for line in world.sandbox.audit()[before:]
+        if line["user"]["username"].startswith("holdpoint") and line["verb"] in ("patch", "delete", "create")
+    ]
+    dry = [line for line in ours if "dryRun=All" in line["requestURI"]]
+    assert [(line["verb"], line["objectRef"]["name"]) for line in ours if line not in dry] == [
+        ("patch", "shop-canary"),
+        ("patch", "shop"),
+        ("patch", "shop-canary"),
+        ("patch", "shop"),
+        ("patch", "shop"),
+        ("delete", "shop-canary"),
+    ]
+    assert len(dry) <= 7
+
+
 async def test_every_write_in_the_audit_log_is_one_intent(world: World) -> None:
     await world.submit("chg-1", deployment(replicas=1), service(), steps=[{"apply": {}}])
     await world.begin()

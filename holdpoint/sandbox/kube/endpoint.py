@@ -17,7 +17,7 @@ from holdpoint.sandbox.connections import Dropped
 from holdpoint.sandbox.identity import user_of
 from holdpoint.sandbox.kube import discovery, verbs
 from holdpoint.sandbox.kube.call import Call, parse_body, route, verb_of
-from holdpoint.sandbox.kube.status import Refusal, bad_request, timed_out, unauthorized
+from holdpoint.sandbox.kube.status import Refusal, bad_request, timed_out, too_many_requests, unauthorized
 
 log = logging.getLogger("holdpoint.sandbox.kubernetes")
 
@@ -112,10 +112,15 @@ class KubernetesEndpoint:
         return exchange.user
 
     async def _hold(self, call: Call, user: str) -> None:
-        """Hold a write as a slow server does: nothing is read or checked before the wait is over."""
+        """Hold a write as a slow server does: nothing is read or checked before the wait is over.
+
+        A busy one refuses it at once: it has too many writes in flight.
+        """
         fault = self._cluster.faults.now("kubernetes", user)
-        if not fault or fault.mode != "slow" or not call.mutates or call.dry_run:
+        if not fault or fault.mode not in ("slow", "busy") or not call.mutates or call.dry_run:
             return
+        if fault.mode == "busy":
+            raise too_many_requests()
         limit = _timeout(call)
         await asyncio.sleep(min(fault.delay, limit))
         if fault.delay >= limit:
@@ -143,6 +148,8 @@ class KubernetesEndpoint:
 
 def _answered(code: int, body: dict[str, Any], audit_id: str, warnings: list[str]) -> Response:
     answer = JSONResponse(body, code, headers={"Audit-Id": audit_id})
+    if code == 429:
+        answer.headers["Retry-After"] = str(body["details"]["retryAfterSeconds"])
     for warning in warnings[:MAX_WARNINGS]:
         text = "".join(letter if " " <= letter <= "~" else "?" for letter in warning)
         answer.headers.append("Warning", '299 - "' + text.replace('"', '\\"') + '"')

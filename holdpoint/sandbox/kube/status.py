@@ -106,6 +106,12 @@ def timed_out() -> Refusal:
     return Refusal(504, "Timeout", message, {})
 
 
+def too_many_requests() -> Refusal:
+    """Return 429 for a write that a server with too many in flight does not take."""
+    details = {"retryAfterSeconds": 1}
+    return Refusal(429, "TooManyRequests", "Too many requests, please try again later.", details)
+
+
 def method_not_allowed() -> Refusal:
     """Return 405."""
     return Refusal(

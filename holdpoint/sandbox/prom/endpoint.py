@@ -32,7 +32,7 @@ class PrometheusEndpoint:
         fault = self._cluster.faults.now("prometheus")
         if fault and fault.mode == "down":
             raise Dropped
-        if fault and fault.mode == "error":
+        if fault and fault.mode in ("error", "busy"):
             return _answered(failure(503, "unavailable", "the sandbox was asked to answer with errors"))
         if fault:
             await asyncio.sleep(fault.delay)
