@@ -11,7 +11,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.beat import beating
 from activities.history import cut_after, fetch_history
-from holdpoint.ledger import checkpoint, entries, intents, targets, tickets
+from holdpoint.ledger import archives, checkpoint, entries, intents, targets, tickets
 from holdpoint.ledger.canonical import canonical, digest_of
 from holdpoint.ledger.export import build_evidence
 from holdpoint.ledger.signing import Signer
@@ -36,7 +36,10 @@ class ArchiveActivities:
 
     @activity.defn(name=contracts.ARCHIVE.name)
     async def archive(self, call: ArchiveCall) -> Archived:
-        """Write `<archive>/<ticket>.json`: entries, redacted history and the statement that binds them."""
+        """Keep the evidence: entries, redacted history and the statement that binds them.
+
+        The embedded stack has it as `<archive>/<ticket>.json`, too.
+        """
         async with beating():
             info = activity.info()
             executions = await fetch_history(self._temporal, call.ticket, call.workflow, call.run)
@@ -44,7 +47,9 @@ class ArchiveActivities:
             evidence = await self._ledger.read(
                 build_evidence, call.ticket, signer=self._signer, history=history
             )
-            await asyncio.to_thread(_write, self._archive / f"{call.ticket}.json", evidence)
+            await self._ledger.write(archives.keep, call.ticket, evidence)
+            if not self._ledger.shared:
+                await asyncio.to_thread(_write, self._archive / f"{call.ticket}.json", evidence)
             digest = digest_of(evidence)
             draft = EntryDraft(
                 key=f"archived/{call.run}",

@@ -48,9 +48,9 @@ async def watch(
             silent, said = silent if silent is not None else time.monotonic(), error.message
         spent = time.monotonic() - began
         if silent is not None and (time.monotonic() - silent >= OUTAGE or spent >= call.window):
-            return _down(call, questions, blobs, said, spent)
+            return await asyncio.to_thread(_down, call, questions, blobs, said, spent)
         if silent is None and _decided(call, judged, baked=baked, spent=spent):
-            return _verdict(call, questions, blobs, judged, spent)
+            return await asyncio.to_thread(_verdict, call, questions, blobs, judged, spent)
         await asyncio.sleep(min(POLL, max(0.05, call.window - spent)))
 
 

@@ -81,7 +81,9 @@ class RolloutActivities:
                 if known is None:
                     raise Conflict(f"Nothing to undo: no snapshot is known for {call.target}.")
             snapshot = await self._snapshot(known) if known is not None else await self._take(call)
-            known = known or self._blobs.put_secret(snapshot.model_dump_json().encode())
+            if known is None:
+                secret = snapshot.model_dump_json().encode()
+                known = await asyncio.to_thread(self._blobs.put_secret, secret)
             await self._ledger.write(targets.set_snapshot, target=call.target, run=call.run, snapshot=known)
             return _begun(call, known, snapshot)
 
@@ -235,7 +237,7 @@ class RolloutActivities:
         return await self._ledger.read(change_of, call.ticket)
 
     async def _snapshot(self, digest: Digest) -> Snapshot:
-        return Snapshot.model_validate_json(self._blobs.get_secret(digest))
+        return Snapshot.model_validate_json(await asyncio.to_thread(self._blobs.get_secret, digest))
 
 
 def _cluster(call: RolloutCall) -> str:

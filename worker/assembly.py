@@ -19,6 +19,7 @@ from holdpoint.clients.git import Repositories
 from holdpoint.clients.kubernetes import Clusters
 from holdpoint.clients.policy import OpaEngine
 from holdpoint.ledger.blobs import Blobs
+from holdpoint.ledger.shared_blobs import SharedBlobs
 from holdpoint.ledger.signing import Signer
 from holdpoint.ledger.store import Ledger
 from holdpoint.models.contracts import ACTIVITIES
@@ -41,7 +42,7 @@ async def assemble(settings: Settings, temporal: Client) -> AsyncIterator[Parts]
     data = settings.data
     ledger = Ledger(settings.ledger_url, settings.ledger_password_file)
     clusters = Clusters(settings.clusters)
-    blobs = Blobs(data / "blobs", _blob_key(data))
+    blobs = _blobs(data, ledger)
     repositories = Repositories(data / "git", allow_local=settings.local_repositories)
     classes = (
         TicketActivities(
@@ -73,6 +74,11 @@ def methods(*classes: object) -> list[Callable[..., Any]]:
     if missing:
         raise SettingsError(f"No class carries out: {', '.join(missing)}.")
     return [method for method in found if method is not None]
+
+
+def _blobs(data: Path, ledger: Ledger) -> Blobs:
+    key = _blob_key(data)
+    return SharedBlobs(data / "blobs", key, ledger) if ledger.shared else Blobs(data / "blobs", key)
 
 
 def _blob_key(data: Path) -> bytes:

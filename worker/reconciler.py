@@ -14,7 +14,7 @@ from pathlib import Path
 import structlog
 
 from holdpoint.clients.temporal import Temporal
-from holdpoint.ledger import targets, tickets
+from holdpoint.ledger import archives, targets, tickets
 from holdpoint.ledger.store import Ledger
 from holdpoint.models.contracts import closing_workflow, rollout_workflow, ticket_workflow
 from holdpoint.models.errors import Conflict, HoldpointError
@@ -97,7 +97,12 @@ class Reconciler:
             recent = await self._ledger.read(tickets.list_tickets, limit=RECENT)
             closed = [view for view in recent if view.phase.terminal]
             self._lacking = [view for view in closed if view.phase is not Phase.ROLLBACK_FAILED]
-        self._lacking = [view for view in self._lacking if not (self._archive / f"{view.id}.json").exists()]
+        kept = await self._ledger.read(archives.kept, [view.id for view in self._lacking])
+        self._lacking = [
+            view
+            for view in self._lacking
+            if view.id not in kept and not (self._archive / f"{view.id}.json").exists()
+        ]
         return self._lacking
 
     async def _abandoned(self, views: list[TicketView], holders: dict[str, str | None]) -> dict[str, Reason]:

@@ -180,3 +180,18 @@ outbox = Table(
     Column("delivered_at", BigInteger),
     Index("outbox_due", "delivered_at", "due_at"),
 )
+
+blobs = Table(
+    "blobs",
+    metadata,
+    Column("name", String(80), primary_key=True),
+    Column("data", LargeBinary, nullable=False),
+)
+
+archives = Table(
+    "archives",
+    metadata,
+    Column("ticket", String(64), primary_key=True),
+    Column("data", LargeBinary, nullable=False),
+    Column("at", BigInteger, nullable=False),
+)

@@ -38,6 +38,11 @@ class Ledger:
         self._writers = ThreadPoolExecutor(1 if self._sqlite else WRITERS, "ledger-write")
         self._readers = ThreadPoolExecutor(READERS, "ledger-read")
 
+    @property
+    def shared(self) -> bool:
+        """Tell whether several machines may use this ledger: then nothing may lie on one's disk alone."""
+        return not self._sqlite
+
     async def write(self, verb: Verb[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run the verb in one writing transaction. Raises UpstreamUnavailable.
 

@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-from holdpoint.ledger import export
+from holdpoint.ledger import archives, export
 from holdpoint.ledger.signing import Signer
 from holdpoint.ledger.store import Ledger
 from holdpoint.service.read import known_ticket
@@ -13,12 +13,15 @@ from holdpoint.service.roles import Actor, Permission, require
 async def ticket_evidence(
     ticket: str, actor: Actor, *, ledger: Ledger, signer: Signer, archive: Path
 ) -> bytes:
-    """Return the archived file, or while there is none what the ledger can prove now.
+    """Return the archived evidence, or while there is none what the ledger can prove now.
 
     Raises NotFound, AccessDenied.
     """
     require(actor, Permission.EXPORT)
     await known_ticket(ledger, ticket)
+    kept = await ledger.read(archives.find, ticket)
+    if kept is not None:
+        return kept
     try:
         return await asyncio.to_thread((archive / f"{ticket}.json").read_bytes)
     except FileNotFoundError:

@@ -4,6 +4,7 @@ from typing import Any, TypeVar
 
 import pytest
 
+from holdpoint.ledger import archives
 from holdpoint.ledger.store import Ledger
 from holdpoint.models.contracts import Named
 from holdpoint.models.errors import Conflict
@@ -60,7 +61,7 @@ class World:
 
     def __init__(self, ledger: Ledger, archive: Path) -> None:
         self.temporal, self.executions, self.now = FakeTemporal(), FakeExecutions(), 1000.0
-        self.archive = archive
+        self.archive, self.ledger = archive, ledger
         clock: Callable[[], float] = lambda: self.now  # noqa: E731 - the clock is read at every call
         self.reconciler = Reconciler(
             ledger=ledger,
@@ -199,11 +200,12 @@ async def test_two_workers_that_find_the_same_ticket_close_it_once(
 
 
 async def test_a_closed_ticket_without_evidence_is_archived(world: World, open_ticket: OpenTicket) -> None:
-    for ticket in ("chg-1", "chg-2"):
+    for ticket in ("chg-1", "chg-2", "chg-3"):
         open_ticket(ticket, phase=Phase.REJECTED)
         world.executions.stand[f"change/{ticket}"] = Standing.COMPLETED
     world.archive.mkdir()
     (world.archive / "chg-2.json").write_text("{}")
+    world.ledger.write_now(archives.keep, "chg-3", b"{}")
     assert await world.two_rounds() == []
 
     world.now += ARCHIVE_LOOK
