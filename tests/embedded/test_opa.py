@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from holdpoint.embedded import opa
+from holdpoint.embedded import go_build, opa
 from holdpoint.embedded.opa import cache_folder, find_opa, module_folder, usable, version_of
 from holdpoint.models.errors import SettingsError
 
@@ -157,8 +157,8 @@ def test_progress_that_is_interrupted_ends_the_build(tmp_path: Path, monkeypatch
     sleeper.parent.mkdir(parents=True)
     sleeper.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid\nexec sleep 60\n")
     sleeper.chmod(0o755)
-    monkeypatch.setattr(opa, "_toolchain", lambda: sleeper)
-    monkeypatch.setattr(opa, "SHOW_EVERY", 0.2)
+    monkeypatch.setattr(go_build, "toolchain", lambda program: sleeper)
+    monkeypatch.setattr(go_build, "SHOW_EVERY", 0.2)
     lines: list[str] = []
 
     def say(line: str) -> None:

@@ -1,0 +1,99 @@
+"""`python -m tools.stack`: build the real servers, start and stop them, steer the workload."""
+
+import argparse
+import asyncio
+import json
+import sys
+from pathlib import Path
+
+from holdpoint.models.errors import HoldpointError
+from tools.stack import detached, parts, pieces
+from tools.stack.build import build, missing
+from tools.stack.stack import folder_of, run_stack
+
+DIRECTORY = Path(__file__).parents[2] / ".real"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Do what the command line asks for; return the exit code."""
+    asked = _parser().parse_args(arguments)
+    try:
+        return int(asked.do(asked) or 0)
+    except HoldpointError as error:
+        _say(f"error: {error.message}")
+        if asked.do is _run:
+            detached.leave_failure(asked.dir, error.message)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tools.stack", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    command = commands.add_parser("build", help="build what the cache lacks")
+    command.add_argument(
+        "part", nargs="*", help=f"{', '.join(part.name for part in parts.PARTS)}; all if none"
+    )
+    command.set_defaults(do=_build)
+    for name, do, text in (
+        ("up", _up, "start the stack and return when it is ready"),
+        ("run", _run, "start the stack and stay until a signal"),
+    ):
+        command = commands.add_parser(name, help=text)
+        _add_directory(command)
+        command.add_argument("--only", default="", help=f"some of {','.join(pieces.PIECES)}")
+        command.set_defaults(do=do)
+    command = commands.add_parser("down", help="stop the stack")
+    _add_directory(command)
+    command.set_defaults(do=_down)
+    return parser
+
+
+def _add_directory(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--dir", type=Path, default=DIRECTORY, help="the stack's folder (.real)")
+
+
+def _build(asked: argparse.Namespace) -> int:
+    wanted = [parts.named(name) for name in asked.part]
+    build(wanted, parts.cache(), _say)
+    return 0
+
+
+def _up(asked: argparse.Namespace) -> int:
+    names = pieces.chosen(_names(asked))
+    _build_missing(names)
+    found = detached.up(asked.dir, names, _say)
+    sys.stdout.write(json.dumps(found, indent=1) + "\n")
+    return 0
+
+
+def _run(asked: argparse.Namespace) -> int:
+    asyncio.run(run_stack(folder_of(asked.dir), pieces.chosen(_names(asked)), _say))
+    return 0
+
+
+def _down(asked: argparse.Namespace) -> int:
+    if not detached.down(asked.dir, _say):
+        _say(f"no stack is up in {asked.dir}")
+    return 0
+
+
+def _names(asked: argparse.Namespace) -> list[str]:
+    return [name for name in asked.only.split(",") if name]
+
+
+def _build_missing(names: list[str]) -> None:
+    """Build what is missing before anything starts: the supervisor's own limits are for starting only."""
+    wanted = [parts.named(name) for name in pieces.built_parts_of(names)]
+    if wanted and missing(wanted, parts.cache()):
+        build(wanted, parts.cache(), _say)
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
