@@ -1,13 +1,24 @@
 """The two base models: one for what we write ourselves, one for what strangers write."""
 
+from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 """A SHA-256 digest in the form `sha256:<64 hex digits>`."""
 
-Instant = AwareDatetime
+
+def _in_the_calendar(moment: datetime) -> datetime:
+    """Return a moment that UTC can write too. Raises ValueError."""
+    try:
+        moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("must be a moment between the years 1 and 9999 in UTC") from error
+    return moment
+
+
+Instant = Annotated[AwareDatetime, AfterValidator(_in_the_calendar)]
 """A moment with a time zone; always written as RFC 3339 in UTC."""
 
 

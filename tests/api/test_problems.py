@@ -198,3 +198,13 @@ def test_texts_of_strangers_are_shown_safely() -> None:
     assert shown.encode()
     assert "\x1b" not in shown
     assert len(shown) <= problems.LONGEST
+
+
+@pytest.mark.parametrize("until", ["9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59"])
+async def test_a_moment_outside_the_calendar_is_a_problem(as_: As, until: str) -> None:
+    body = {"scope": "service=shop", "reason": "INC-7", "until": until}
+
+    answer = await as_("commander").post("/v1/freezes", json=body)
+
+    check(answer, 422, "invalid_request")
+    assert [one["field"] for one in answer.json()["errors"]] == ["until"]
