@@ -1,5 +1,6 @@
 """What Holdpoint takes for granted of an API server, held against the sandbox and a real one."""
 
+import time
 from typing import Any
 
 import pytest
@@ -26,6 +27,16 @@ def container(body: Body) -> Body:
     """Return the one container of a Deployment."""
     found: Body = body["spec"]["template"]["spec"]["containers"][0]
     return found
+
+
+def times(body: Body) -> dict[str, str]:
+    """Return when each manager wrote last, by its managed fields."""
+    return {entry["manager"]: entry["time"] for entry in body["metadata"]["managedFields"]}
+
+
+def next_second() -> None:
+    """Return in the next second: managed fields know seconds only, and nothing tells when one begins."""
+    time.sleep(1.05 - time.time() % 1)
 
 
 def causes(answer: Any) -> dict[str, str]:
@@ -215,6 +226,51 @@ def test_scaling_takes_the_replicas_from_who_stated_them(server: ApiServer) -> N
     (cause,) = answer.json()["details"]["causes"]
     assert cause["field"] == ".spec.replicas"
     assert cause["message"].startswith('conflict with "person" with subresource "scale" using apps/v1')
+
+
+def test_replicas_that_their_only_owner_leaves_out_fall_back_to_one(server: ApiServer) -> None:
+    server.apply("deployments", deployment(server, replicas=3))
+
+    left = server.apply("deployments", deployment(server, replicas=None)).json()
+
+    assert left["spec"]["replicas"] == 1
+
+
+def test_replicas_that_somebody_else_scaled_stay_when_they_are_left_out(server: ApiServer) -> None:
+    server.apply("deployments", deployment(server, replicas=3))
+    scale = server.path("deployments", "web", below="scale")
+    server.send("PATCH", scale, {"spec": {"replicas": 5}}, media=MERGE, fieldManager="autoscaler")
+
+    left = server.apply("deployments", deployment(server, replicas=None)).json()
+
+    assert left["spec"]["replicas"] == 5
+
+
+def test_replicas_stated_as_they_are_leave_them_to_the_next_who_scales(server: ApiServer) -> None:
+    server.apply("deployments", deployment(server, replicas=3))
+    server.apply("deployments", deployment(server, replicas=3, image="web:2"))
+    scale = server.path("deployments", "web", below="scale")
+
+    answer = server.send("PATCH", scale, {"spec": {"replicas": 5}}, media=MERGE, fieldManager="autoscaler")
+
+    assert answer.status_code == 200
+    assert server.get("deployments", "web")["spec"]["replicas"] == 5
+
+
+def test_a_manager_whose_field_was_taken_keeps_its_time(server: ApiServer) -> None:
+    server.apply("configmaps", config(server, a="1", b="1"), manager="theirs")
+    before = times(server.get("configmaps", "settings"))
+    next_second()
+
+    server.apply("configmaps", config(server, a="2"), manager="ours", force="true")
+    taken = times(server.get("configmaps", "settings"))
+    next_second()
+    edit = {"data": {"b": "3"}}
+    server.send("PATCH", server.path("configmaps", "settings"), edit, media=MERGE, fieldManager="theirs")
+    edited = server.get("configmaps", "settings")["metadata"]["managedFields"]
+
+    assert taken["theirs"] == before["theirs"]
+    assert max(entry["time"] for entry in edited if entry["manager"] == "theirs") > before["theirs"]
 
 
 def test_items_merge_by_their_keys(server: ApiServer) -> None:
