@@ -10,6 +10,7 @@ from typing import Any
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.payloads import is_payload, opened
 from holdpoint.models.contracts import ticket_workflow
 from holdpoint.models.errors import UpstreamUnavailable
 from holdpoint.models.redact import redact
@@ -81,7 +82,7 @@ async def _events(client: Client, workflow: str, run: str) -> list[dict[str, Any
             return []  # past its retention, or Temporal's store was lost: the ledger still has the record
         raise UpstreamUnavailable(f"Temporal did not give the history of {workflow}: {error}") from error
     events: list[dict[str, Any]] = history.to_json_dict().get("events", [])
-    return events
+    return await opened(events, client.data_converter.payload_codec)
 
 
 def _continued_from(events: list[dict[str, Any]]) -> str | None:
@@ -106,7 +107,7 @@ def _readable(value: Any) -> Any:
         return [_readable(item) for item in value]
     if not isinstance(value, dict):
         return value
-    if "metadata" in value and "data" in value and isinstance(value["metadata"], dict):
+    if is_payload(value):
         return _decoded(value)
     return {key: _readable(item) for key, item in value.items()}
 

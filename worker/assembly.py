@@ -47,7 +47,7 @@ async def assemble(settings: Settings, temporal: Client) -> AsyncIterator[Parts]
     classes = (
         TicketActivities(
             ledger=ledger,
-            policy=OpaEngine(settings.opa_url, settings.opa_token_file),
+            policy=OpaEngine(settings.opa_url, settings.opa_token_file, revision=settings.policy_revision),
             catalog=Catalog(data / "catalog.yaml"),
             repositories=repositories,
             clusters=clusters,

@@ -9,6 +9,7 @@ import signal
 import structlog
 from temporalio.client import Client
 
+from holdpoint.clients.payloads import data_converter
 from holdpoint.clients.temporal import LazyTemporal
 from holdpoint.models.errors import UpstreamUnavailable
 from holdpoint.models.settings import Settings
@@ -65,7 +66,9 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         )
         reconciler = Reconciler(
             ledger=parts.ledger,
-            temporal=LazyTemporal(settings.temporal_address, settings.temporal_namespace),
+            temporal=LazyTemporal(
+                settings.temporal_address, settings.temporal_namespace, client.data_converter
+            ),
             executions=Executions(client),
             archive=settings.data / "archive",
         )
@@ -90,9 +93,10 @@ async def _adopt(client: Client) -> None:
 async def _reach_temporal(settings: Settings, stop: asyncio.Event) -> Client | None:
     """Return a client as soon as Temporal answers; None if `stop` came first."""
     told = False
+    converter = data_converter(settings.payload_keys, settings.payload_key)
     while not stop.is_set():
         try:
-            return await connect(settings.temporal_address, settings.temporal_namespace)
+            return await connect(settings.temporal_address, settings.temporal_namespace, converter)
         except UpstreamUnavailable as error:
             if not told:
                 log.warning("temporal.awaited", address=settings.temporal_address, error=str(error))

@@ -36,7 +36,7 @@ def evaluation(settings: Settings) -> Evaluation:
 
     def make(ledger: Ledger, repositories: Repositories, clusters: Clusters) -> Evaluator:
         catalog = Catalog(settings.data / "catalog.yaml")
-        policy = OpaEngine(settings.opa_url, settings.opa_token_file)
+        policy = OpaEngine(settings.opa_url, settings.opa_token_file, revision=settings.policy_revision)
         return TicketEvaluator(sources=Sources(ledger, catalog, repositories, clusters), policy=policy)
 
     return make

@@ -8,6 +8,7 @@ from typing import Any
 
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.converter import DataConverter
 from temporalio.service import RPCError
 from temporalio.worker import Interceptor, Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
@@ -32,10 +33,10 @@ HEARTBEAT_THROTTLE = timedelta(seconds=1)
 hold."""
 
 
-async def connect(address: str, namespace: str) -> Client:
+async def connect(address: str, namespace: str, converter: DataConverter = pydantic_data_converter) -> Client:
     """Return a client. Raises UpstreamUnavailable, which names the address."""
     try:
-        return await Client.connect(address, namespace=namespace, data_converter=pydantic_data_converter)
+        return await Client.connect(address, namespace=namespace, data_converter=converter)
     except (RuntimeError, RPCError) as error:
         raise UpstreamUnavailable(f"Temporal at {address} does not answer: {error}") from error
 

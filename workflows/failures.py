@@ -17,6 +17,8 @@ from holdpoint.models.ticket import Hold, HoldCode, Reason
 TRANSIENT = frozenset(error.code for error in (TransientError, UpstreamUnavailable, UpstreamRateLimited))
 
 UPSTREAMS = {
+    "payload_key": HoldCode.PAYLOAD_KEY,
+    "policy_revision": HoldCode.POLICY_REVISION,
     "ledger": HoldCode.LEDGER_DOWN,
     "policy": HoldCode.POLICY_DOWN,
     "opa": HoldCode.POLICY_DOWN,
@@ -95,6 +97,9 @@ class Overdue(Exception):
 def of_activity(name: str, error: ActivityError) -> Exception:
     """Return what a failed round means: `Outage` where trying again may help, else `Broken`."""
     cause = error.cause
+    if isinstance(cause, ApplicationError) and isinstance(cause.cause, ApplicationError):
+        # The SDK wraps what the payload codec says of an argument that it cannot open.
+        cause = cause.cause if cause.type is None else cause
     if isinstance(cause, ApplicationError):
         message = cause.message or str(cause)
         if cause.type in TRANSIENT:

@@ -12,13 +12,14 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from holdpoint.api import problems
+from holdpoint.api.cors import CodecCors
 from holdpoint.api.dependencies import Parts
 from holdpoint.api.heads import HeadAsGet
 from holdpoint.api.limits import BodyLimits
-from holdpoint.api.routes import changes, decisions, evidence, freezes, health, policy
+from holdpoint.api.routes import changes, codec, decisions, evidence, freezes, health, policy
 from holdpoint.service.background import end_freezes, finish_fencing, running
 
-ROUTERS = (changes, decisions, freezes, evidence, policy, health)
+ROUTERS = (changes, decisions, freezes, evidence, policy, health, codec)
 DESCRIPTION = "Turns every production change into a durable, policy-checked workflow with evidence."
 
 
@@ -32,6 +33,7 @@ def create_app(parts: Parts) -> FastAPI:
         parts.feed.close()
 
     app = bare_app()
+    _let_pages_in(app, parts.settings.codec_origins)
     app.router.lifespan_context = lifespan
     app.state.parts = parts
     return app
@@ -57,6 +59,18 @@ def bare_app() -> FastAPI:
     problems.install(app)
     app.openapi = partial(_openapi, app)  # type: ignore[method-assign]  # FastAPI's documented way
     return app
+
+
+def _let_pages_in(app: FastAPI, origins: list[str]) -> None:
+    """Let Temporal's page, served from one of these origins, ask the codec from a browser; nobody else."""
+    if origins:
+        app.add_middleware(
+            CodecCors,
+            allow_origins=origins,
+            allow_methods=["POST"],
+            allow_headers=["Authorization", "Content-Type", "X-Namespace"],
+            max_age=600,
+        )
 
 
 def background(parts: Parts) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from temporalio.converter import PayloadCodec
 
 from holdpoint.clients.git import Repositories
 from holdpoint.clients.kubernetes import Clusters
@@ -37,6 +38,7 @@ class Parts:
     verifier: Verifier
     delivery: Delivery
     feed: Feed
+    codec: PayloadCodec | None = None
     turns: Turns = field(default_factory=Turns)
 
     def preview(self) -> PreviewParts:

@@ -1,4 +1,7 @@
-"""What a request's body may be, checked before anything reads it: at most 300 KiB, and JSON."""
+"""What a request's body may be, checked before anything reads it: at most 300 KiB, and JSON.
+
+Temporal's page sends a whole page of payloads to be decrypted, so `/codec/` takes more.
+"""
 
 import asyncio
 from contextlib import suppress
@@ -15,7 +18,9 @@ pipe."""
 DRAIN_SECONDS = 5.0
 """How long that may take; by then the answer, which is sent before, has long arrived."""
 BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
-TOO_LARGE = f"The request's body is larger than {LARGEST // 1024} KiB."
+LARGEST_PAYLOADS = 8 * 1024 * 1024
+"""Bytes on `/codec/`: twice what one gRPC answer of Temporal may have, for base64 and JSON."""
+CODEC = "/codec/"
 
 
 class BodyLimits:
@@ -29,18 +34,26 @@ class BodyLimits:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        announced = _announced(scope)
-        if announced is not None and announced > LARGEST:
+        announced, largest = _announced(scope), _largest(scope)
+        if announced is not None and announced > largest:
             await _refuse_early(scope, receive, send)
             return
-        body = await _read(receive)
+        body = await _read(receive, largest)
         if body is None:
-            await problem(413, "too_large", TOO_LARGE)(scope, receive, send)
+            await problem(413, "too_large", _too_large(largest))(scope, receive, send)
         elif body and scope["method"] in BODY_METHODS and not _is_json(scope):
             detail = "The request's body must be sent as application/json."
             await problem(415, "unsupported_media_type", detail)(scope, receive, send)
         else:
             await self._app(scope, _replay(body, receive), send)
+
+
+def _largest(scope: Scope) -> int:
+    return LARGEST_PAYLOADS if scope["path"].startswith(CODEC) else LARGEST
+
+
+def _too_large(largest: int) -> str:
+    return f"The request's body is larger than {largest // 1024} KiB."
 
 
 def _announced(scope: Scope) -> int | None:
@@ -61,29 +74,29 @@ async def _refuse_early(scope: Scope, receive: Receive, send: Send) -> None:
     async def send_open(message: Message) -> None:
         await send({**message, "more_body": True} if message["type"] == "http.response.body" else message)
 
-    refusal = problem(413, "too_large", TOO_LARGE, headers={"Connection": "close"})
+    refusal = problem(413, "too_large", _too_large(_largest(scope)), headers={"Connection": "close"})
     await refusal(scope, receive, send_open)
     waits = any(name == b"expect" for name, _ in scope["headers"])  # asked whether it may send: it may not
     if not waits:
         with suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_SECONDS):
-                await _read(receive)
+                await _read(receive, _largest(scope))
     await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-async def _read(receive: Receive) -> bytes | None:
+async def _read(receive: Receive, largest: int) -> bytes | None:
     """Return the whole body, or None when it is too large."""
     parts, size = [], 0
     while True:
         message = await receive()
         part = message.get("body", b"")
         size += len(part)
-        if size <= LARGEST:
+        if size <= largest:
             parts.append(part)
         elif size > DRAINED:
             return None
         if message["type"] == "http.disconnect" or not message.get("more_body", False):
-            return b"".join(parts) if size <= LARGEST else None
+            return b"".join(parts) if size <= largest else None
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

@@ -14,6 +14,7 @@ from holdpoint.api.app import create_app
 from holdpoint.api.dependencies import Parts
 from holdpoint.clients.git import Repositories
 from holdpoint.clients.kubernetes import Clusters
+from holdpoint.clients.payloads import data_converter
 from holdpoint.clients.temporal import LazyTemporal
 from holdpoint.ledger.signing import Signer
 from holdpoint.ledger.store import Ledger
@@ -83,13 +84,15 @@ async def built(settings: Settings, evaluation: Evaluation) -> AsyncIterator[Par
     ledger = Ledger(settings.ledger_url, settings.ledger_password_file)
     clusters = Clusters(settings.clusters)
     repositories = Repositories(data / "git", allow_local=settings.local_repositories)
-    temporal = LazyTemporal(settings.temporal_address, settings.temporal_namespace)
+    converter = data_converter(settings.payload_keys, settings.payload_key)
+    temporal = LazyTemporal(settings.temporal_address, settings.temporal_namespace, converter)
     try:
         await asyncio.to_thread(ledger.migrate)
         yield Parts(
             settings=settings,
             ledger=ledger,
             temporal=temporal,
+            codec=converter.payload_codec,
             repositories=repositories,
             clusters=clusters,
             evaluator=evaluation(ledger, repositories, clusters),

@@ -34,6 +34,9 @@ TIMEOUT = 5.0
 PAUSES = (0.1, 0.4)
 """Seconds between attempts of one call: an OPA that restarts is back by then. Longer is the caller's."""
 
+REVISION = "policy_revision"
+"""Names the hold of a ticket whose decision came from other policies than the expected ones."""
+
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
@@ -84,14 +87,21 @@ class PolicyEngine(Protocol):
 
 
 class OpaEngine:
-    """A real OPA over HTTP. The token file is read at every call, so that a token may be changed."""
+    """A real OPA over HTTP. The token file is read at every call, so that a token may be changed.
 
-    def __init__(self, url: str, token_file: Path, *, timeout: float = TIMEOUT) -> None:
+    With `revision` only decisions from that revision of the policies count: while policies are rolled out,
+    two OPAs must not decide the same change differently. `data.holdpoint` may come from several bundles; then
+    it is their revisions, sorted, with commas.
+    """
+
+    def __init__(
+        self, url: str, token_file: Path, *, revision: str | None = None, timeout: float = TIMEOUT
+    ) -> None:
         parts = urlsplit(url)
         self._host = parts.hostname or "127.0.0.1"
         self._tls = parts.scheme == "https"
         self._port = parts.port or (443 if self._tls else 80)
-        self._token_file = token_file
+        self._token_file, self._revision = token_file, revision
         self._timeout = timeout
 
     async def decide(self, question: PolicyInput) -> Decision:
@@ -99,10 +109,21 @@ class OpaEngine:
         document = question.model_dump(mode="json")
         for pause in PAUSES:
             try:
-                return decision_of(await asyncio.to_thread(self._ask, document))
+                return await self._decided(document)
             except UpstreamUnavailable:
                 await asyncio.sleep(pause)
-        return decision_of(await asyncio.to_thread(self._ask, document))
+        return await self._decided(document)
+
+    async def _decided(self, document: dict[str, Any]) -> Decision:
+        answer = await asyncio.to_thread(self._ask, document)
+        found = revision_of(answer)
+        if self._revision is not None and found != self._revision:
+            raise UpstreamUnavailable(
+                f"OPA at {self._host}:{self._port} decides by revision {found} of the policies; expected is "
+                f"{self._revision} (policy_revision of the settings). No decision counts until they agree.",
+                upstream=REVISION,
+            )
+        return decision_of(answer)
 
     async def ready(self) -> bool:
         """Tell whether OPA answers with a bundle loaded."""
@@ -148,10 +169,15 @@ class NullEngine:
         return denial("No policy engine is configured.", "none")
 
 
+def revision_of(answer: dict[str, Any]) -> str:
+    """Return the revision of the bundle that answered; of several, sorted and with commas."""
+    bundles = (answer.get("provenance") or {}).get("bundles") or {}
+    return ",".join(sorted(str(bundle.get("revision", "")) for bundle in bundles.values())) or "unknown"
+
+
 def decision_of(answer: dict[str, Any]) -> Decision:
     """Return the decision in OPA's answer; a missing or malformed `result` is a denial."""
-    bundles = (answer.get("provenance") or {}).get("bundles") or {}
-    revision = ",".join(sorted(str(bundle.get("revision", "")) for bundle in bundles.values())) or "unknown"
+    revision = revision_of(answer)
     if "result" not in answer:
         return denial("The policy gave no decision (its entry point is undefined).", revision)
     try:

@@ -25,6 +25,7 @@ from temporalio.common import (
     WorkflowIDReusePolicy,
 )
 from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.converter import DataConverter
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCStatusCode
 
@@ -76,8 +77,10 @@ class Temporal(Protocol):
 class LazyTemporal:
     """The real one."""
 
-    def __init__(self, address: str, namespace: str) -> None:
-        self._address, self._namespace = address, namespace
+    def __init__(
+        self, address: str, namespace: str, converter: DataConverter = pydantic_data_converter
+    ) -> None:
+        self._address, self._namespace, self._converter = address, namespace, converter
         self._client: Client | None = None
         self._connecting = asyncio.Lock()
         self._not_before = 0.0
@@ -154,7 +157,7 @@ class LazyTemporal:
             return await Client.connect(
                 self._address,
                 namespace=self._namespace,
-                data_converter=pydantic_data_converter,
+                data_converter=self._converter,
                 connect_timeout=CALL_TIMEOUT,
             )
 
@@ -195,6 +198,8 @@ def _edge() -> Iterator[None]:
         raise Conflict(_refusal(error)) from error
     except RPCError as error:
         raise _converted(error) from error
+    except ApplicationError as error:  # the codec's own: what came back cannot be opened here
+        raise UpstreamUnavailable(error.message) from error
     except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
         task = asyncio.current_task()
         if task is not None and task.cancelling() and not isinstance(error, TimeoutError):

@@ -24,6 +24,8 @@ class HoldCode(StrEnum):
     INCONCLUSIVE = "inconclusive"
     PROVIDER_DOWN = "provider_down"
     CLUSTER_DOWN = "cluster_down"
+    PAYLOAD_KEY = "payload_key"
+    POLICY_REVISION = "policy_revision"
     POLICY_DOWN = "policy_down"
     LEDGER_DOWN = "ledger_down"
     GIT_DOWN = "git_down"

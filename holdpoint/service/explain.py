@@ -30,6 +30,8 @@ LIFTERS: dict[HoldCode, str] = {
     HoldCode.INCONCLUSIVE: "an sre: look at the verdicts, then resume, roll back or wait",
     HoldCode.PROVIDER_DOWN: "whoever looks after the metrics; it goes on when they answer",
     HoldCode.CLUSTER_DOWN: "whoever looks after the cluster; it goes on when it answers",
+    HoldCode.PAYLOAD_KEY: "whoever deploys: give every worker the payload key; it goes on when it is there",
+    HoldCode.POLICY_REVISION: "whoever deploys policies: it goes on when OPA has the expected revision",
     HoldCode.POLICY_DOWN: "whoever looks after OPA; it goes on when it answers",
     HoldCode.LEDGER_DOWN: "whoever looks after the ledger; it goes on when it answers",
     HoldCode.GIT_DOWN: "whoever looks after the repository; it goes on when it answers",

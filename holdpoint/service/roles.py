@@ -31,6 +31,7 @@ class Permission(StrEnum):
     CONTROL_OWN = "pause, resume, abort or roll back its own ticket"
     FREEZE = "freeze"
     EXPORT = "export evidence"
+    PAYLOADS = "read or write encrypted payloads"
 
 
 GRANTS: dict[Permission, frozenset[str]] = {
@@ -41,6 +42,7 @@ GRANTS: dict[Permission, frozenset[str]] = {
     Permission.CONTROL_OWN: frozenset({"ci"}),
     Permission.FREEZE: frozenset({"commander"}),
     Permission.EXPORT: frozenset({"auditor", "sre"}),
+    Permission.PAYLOADS: frozenset({"auditor", "sre"}),
 }
 
 

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import pytest
 from temporalio.client import WorkflowHistory
+from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import ActivityEnvironment
 
@@ -35,6 +36,7 @@ class FakeTemporal:
     """Knows histories and results by workflow; what it does not know is not found."""
 
     def __init__(self) -> None:
+        self.data_converter = pydantic_data_converter
         self.histories: dict[str, WorkflowHistory] = {}
         self.results: dict[str, RolloutResult] = {}
 

@@ -25,5 +25,5 @@ def test_every_operation_is_described_and_answers_with_problems() -> None:
                 assert "application/problem+json" in operation["responses"][status]["content"]
 
 
-def test_all_paths_are_under_v1() -> None:
-    assert all(path.startswith("/v1/") for path in bare_app().openapi()["paths"])
+def test_all_paths_are_under_v1_but_those_that_temporal_names() -> None:
+    assert all(path.startswith(("/v1/", "/codec/")) for path in bare_app().openapi()["paths"])

@@ -14,6 +14,7 @@ CONTRACT = {
     Permission.CONTROL_OWN: {"ci"},
     Permission.FREEZE: {"commander"},
     Permission.EXPORT: {"auditor", "sre"},
+    Permission.PAYLOADS: {"auditor", "sre"},
 }
 
 

@@ -131,12 +131,12 @@ async def live(live_env: WorkflowEnvironment, live_worker: Worker) -> AsyncItera
     await world.end_at_once()
 
 
-async def make_current(client: Client) -> None:
+async def make_current(client: Client, version: WorkerDeploymentVersion = VERSION) -> None:
     """Make the tests' version current: nothing is handed out before. It exists from its first poll on."""
     request = SetWorkerDeploymentCurrentVersionRequest(
         namespace=client.namespace,
-        deployment_name=VERSION.deployment_name,
-        build_id=VERSION.build_id,
+        deployment_name=version.deployment_name,
+        build_id=version.build_id,
         ignore_missing_task_queues=True,
     )
     async with asyncio.timeout(PATIENCE):

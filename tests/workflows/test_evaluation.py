@@ -1,6 +1,7 @@
 """Evaluating: what the policy says, and what happens while it says nothing."""
 
 import pytest
+from temporalio.exceptions import ApplicationError
 
 from holdpoint.models import contracts
 from holdpoint.models.phases import Phase
@@ -47,6 +48,22 @@ async def test_the_hold_names_what_does_not_answer(world: World, what: str, code
     await world.ends()
 
     assert [hold["code"] for hold in world.bodies("hold.placed")] == [code]
+
+
+async def test_another_revision_of_the_policies_holds_the_ticket_until_they_agree(world: World) -> None:
+    other = ApplicationError(
+        "OPA decides by revision r0 of the policies; expected is r1.",
+        {"upstream": "policy_revision"},
+        type="upstream_unavailable",
+    )
+    world.answers["evaluate"] = [*[other] * 4, an_evaluation()]
+
+    await world.submit()
+
+    assert await world.ends() is Phase.SUCCEEDED
+    [placed], [lifted] = world.bodies("hold.placed"), world.bodies("hold.lifted")
+    assert (placed["code"], lifted["code"]) == ("policy_revision", "policy_revision")
+    assert "expected is r1" in placed["message"]
 
 
 async def test_an_error_that_no_retry_can_heal_ends_in_errored_with_its_code(world: World) -> None:
