@@ -7,7 +7,7 @@ from typing import Any
 
 from temporalio import activity
 
-EVERY = 2.0
+EVERY = 0.75
 """Seconds.
 
 Three lost beats must fit into the workflow's heartbeat timeout. A cancellation arrives with the answer.

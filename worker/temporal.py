@@ -20,17 +20,17 @@ from worker.versioning import deployment
 PASSED_THROUGH = ("holdpoint.models", "pydantic", "pydantic_core", "annotated_types")
 """Pure data, safe to share with the sandbox: 15 ms a workflow instead of 50."""
 
-STICKY = timedelta(seconds=2)
+STICKY = timedelta(seconds=1)
 """After a SIGKILL its cached workflows move on this much later; the default of 10 s would be felt in a
-canary."""
+canary. A worker that is only busy for so long has the workflow replayed by another: milliseconds of work."""
 
 DRAIN = timedelta(seconds=5)
 """What a running activity gets to end by itself at a shutdown; after it, it is cancelled and tried
 elsewhere."""
 
-HEARTBEAT_THROTTLE = timedelta(seconds=1)
-"""Heartbeats are sent at least this often, so that short heartbeat timeouts (workflows/limits.py) can
-hold."""
+HEARTBEAT_THROTTLE = timedelta(seconds=0.5)
+"""A beat is held back for so long after the last: less than activities beat (activities/beat.py), so that
+each is sent, and the short heartbeat timeouts (workflows/limits.py) can hold."""
 
 
 async def connect(address: str, namespace: str, converter: DataConverter = pydantic_data_converter) -> Client:

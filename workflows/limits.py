@@ -16,25 +16,29 @@ from temporalio.workflow import ActivityCancellationType
 from holdpoint.models import contracts
 
 HEARTBEAT = timedelta(seconds=10)
-"""A dead worker's activity is tried again after this. Activities beat every 2 to 3 s, so three lost beats
-decide; shorter would take a loaded 2-core machine for dead."""
+"""Before the rollout, and after it: nobody waits for seconds there, and parsing a large repository may keep
+a loaded 2-core machine from beating for some."""
+IN_ROLLOUT = timedelta(seconds=2.5)
+"""In a rollout a killed worker's activity is begun again this long after its last beat. Activities beat every
+0.75 s, so three lost beats decide. A machine that stands still for so long is taken for dead though it lives:
+that costs one more attempt, which looks at the world first, and the old one is cancelled at its next beat."""
 
 QUICK_ROUND = RetryPolicy(
-    initial_interval=timedelta(milliseconds=500),
-    backoff_coefficient=2.0,
+    initial_interval=timedelta(milliseconds=200),
+    backoff_coefficient=3.0,
     maximum_interval=timedelta(seconds=5),
     maximum_attempts=4,
 )
-"""0.5 + 1 + 2 s: rides out a restart of the ledger, of OPA or of the sandbox (1 to 3 s) without showing a
-hold."""
+"""0.2 + 0.6 + 1.8 s: rides out a restart of the ledger, of OPA or of the sandbox (1 to 3 s) without showing
+a hold. The first is short, for it also stands between a worker's death and the next one's attempt."""
 
 UNDO_ROUND = RetryPolicy(
-    initial_interval=timedelta(milliseconds=500),
-    backoff_coefficient=2.0,
+    initial_interval=timedelta(milliseconds=200),
+    backoff_coefficient=3.0,
     maximum_interval=timedelta(seconds=10),
     maximum_attempts=6,
 )
-"""An undo is worth a few more attempts (15 s in all) before people are told that it waits."""
+"""An undo is worth a few more attempts (18 s in all) before people are told that it waits."""
 
 ONCE = RetryPolicy(maximum_attempts=1)
 
@@ -87,20 +91,20 @@ LIMITS: dict[str, Limit] = {
     # Flaky checks have their own bounded attempts inside, seconds apart.
     contracts.PRECHECK.name: Limit(attempt=timedelta(minutes=5), heartbeat=HEARTBEAT),
     # Reads every object that will be touched; in undo mode it also fences what is in doubt.
-    contracts.BEGIN.name: Limit(attempt=timedelta(minutes=3), heartbeat=HEARTBEAT, cancellation=_AWAITED),
+    contracts.BEGIN.name: Limit(attempt=timedelta(minutes=3), heartbeat=IN_ROLLOUT, cancellation=_AWAITED),
     # Waits until the objects are ready: an `apply` step may ask for hours, so the attempt is bounded by the
     # step's own timeout and this is only the fence behind it.
     contracts.APPLY_STEP.name: Limit(
-        attempt=timedelta(minutes=30), heartbeat=HEARTBEAT, cancellation=_AWAITED
+        attempt=timedelta(minutes=30), heartbeat=IN_ROLLOUT, cancellation=_AWAITED
     ),
     # The window that is watched comes on top; what is left is for the queries.
-    contracts.JUDGE.name: Limit(attempt=timedelta(seconds=60), heartbeat=HEARTBEAT),
+    contracts.JUDGE.name: Limit(attempt=timedelta(seconds=60), heartbeat=IN_ROLLOUT),
     # Reads and dry-runs every object once.
-    contracts.POSTCHECK.name: Limit(attempt=timedelta(minutes=3), heartbeat=HEARTBEAT),
+    contracts.POSTCHECK.name: Limit(attempt=timedelta(minutes=3), heartbeat=IN_ROLLOUT),
     contracts.UNDO.name: Limit(
-        attempt=timedelta(minutes=30), retry=UNDO_ROUND, heartbeat=HEARTBEAT, cancellation=_AWAITED
+        attempt=timedelta(minutes=30), retry=UNDO_ROUND, heartbeat=IN_ROLLOUT, cancellation=_AWAITED
     ),
-    contracts.COMPARE.name: Limit(attempt=timedelta(minutes=3), retry=UNDO_ROUND, heartbeat=HEARTBEAT),
+    contracts.COMPARE.name: Limit(attempt=timedelta(minutes=3), retry=UNDO_ROUND, heartbeat=IN_ROLLOUT),
     # Exports, redacts and signs a whole history.
     contracts.ARCHIVE.name: Limit(attempt=timedelta(minutes=2), heartbeat=HEARTBEAT),
 }

@@ -4,9 +4,13 @@ from datetime import timedelta
 
 import pytest
 
+from activities.beat import EVERY
+from worker.temporal import HEARTBEAT_THROTTLE, STICKY
 from workflows.limits import LIMITS
 
 STANDSTILL = timedelta(seconds=20)
+LOST_BEATS = 3
+"""One beat may be late on a loaded machine, and two; three in a row are a death."""
 
 
 @pytest.mark.parametrize("name", LIMITS)
@@ -14,3 +18,21 @@ def test_a_killed_worker_is_soon_replaced_whatever_it_did(name: str) -> None:
     limit = LIMITS[name]
 
     assert (limit.heartbeat or limit.attempt) <= STANDSTILL
+
+
+@pytest.mark.parametrize("name", [name for name, limit in LIMITS.items() if limit.heartbeat])
+def test_three_lost_beats_and_not_fewer_take_a_worker_for_dead(name: str) -> None:
+    heartbeat = LIMITS[name].heartbeat
+
+    assert heartbeat is not None
+    assert heartbeat > LOST_BEATS * timedelta(seconds=EVERY)
+    assert timedelta(seconds=EVERY) > HEARTBEAT_THROTTLE
+
+
+@pytest.mark.parametrize("name", ["begin_rollout", "apply_step", "judge", "postcheck", "undo", "compare"])
+def test_a_rollout_goes_on_soon_after_its_worker_was_killed(name: str) -> None:
+    limit = LIMITS[name]
+
+    assert limit.heartbeat is not None
+    assert limit.heartbeat + limit.retry.initial_interval <= timedelta(seconds=3)
+    assert timedelta(seconds=1) >= STICKY
