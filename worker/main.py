@@ -15,6 +15,7 @@ from holdpoint.models.errors import UpstreamUnavailable
 from holdpoint.models.settings import Settings
 from worker import logs
 from worker.assembly import assemble
+from worker.catalog_watch import CatalogWatch
 from worker.executions import Executions
 from worker.reconciler import Reconciler
 from worker.takeover import adopt_open_workflows, make_current
@@ -72,11 +73,12 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
             executions=Executions(client),
             archive=settings.data / "archive",
         )
+        catalog_watch = CatalogWatch(ledger=parts.ledger, path=settings.data / "catalog.yaml")
         async with worker:
             log.info("worker.started", build_id=build_id(), namespace=settings.temporal_namespace)
             if settings.embedded:
                 await _adopt(client)
-            await reconciler.run(stop)
+            await asyncio.gather(reconciler.run(stop), catalog_watch.run(stop))
             log.info("worker.draining")
         await asyncio.sleep(AFTER_THE_WORKER)
     log.info("worker.stopped")
