@@ -177,13 +177,18 @@ async def test_the_query_answers_in_every_phase_and_after_the_end(world: World) 
     assert (await world.rollout_state()).steps[0].status.value == "succeeded"
 
 
-async def test_the_ticket_follows_its_rollout(live: World) -> None:
+@pytest.mark.parametrize(
+    ("verify", "phase"),
+    [(600.0, Phase.VERIFYING), (5.0, Phase.EXECUTING)],
+    ids=["told of what lasts", "not told of a brief verifying"],
+)
+async def test_the_ticket_follows_its_rollout(live: World, verify: float, phase: Phase) -> None:
     live.answers["evaluate"] = an_evaluation(plan=[a_canary(weights=(10,), bake=0.1)])
     live.answers["judge"] = lambda call: live.hang(call) if call.step is None else a_verdict()
-    await live.submit()
+    await live.submit(verify=verify)
     await live.enters(Phase.VERIFYING)
 
-    assert (await live.state()).phase is Phase.VERIFYING
+    assert (await live.state()).phase is phase
     await live.tell(contracts.ROLLBACK, a_control("rollback"))
 
     assert await live.ends() is Phase.ROLLED_BACK
