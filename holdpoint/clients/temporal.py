@@ -52,7 +52,7 @@ R = TypeVar("R")
 CALL_TIMEOUT = timedelta(seconds=5)
 """One RPC on a healthy server takes milliseconds; a door must answer before its own caller gives up."""
 UPDATE_SECONDS = 10.0
-"""An update waits for a worker's answer: one workflow task, or 10 s more when its sticky worker has died."""
+"""An update waits for a worker's answer: one workflow task, or 1 s more when its sticky worker has died."""
 RECONNECT = 0.5
 """Seconds after a failed connect in which everybody gets the same answer instead of a try of their own."""
 PRIORITIES = {"emergency": EMERGENCY, "normal": NORMAL, "standard": STANDARD}
