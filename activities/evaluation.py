@@ -111,6 +111,7 @@ def plan_shape(plan: list[PlannedStep], manifests: list[dict[str, Any]]) -> str:
             "weights": step.config.get("weights", []),
             "deployment": step.config.get("deployment"),
             "paths": step.config.get("paths", []),
+            **({"traffic": step.config["traffic"]} if "traffic" in step.config else {}),
         }
         for step in plan
     ]

@@ -6,11 +6,13 @@ Only what is ours is undone. What a stranger changed meanwhile stays theirs, and
 from dataclasses import dataclass, field
 from typing import Any
 
+from activities import route_weights
 from activities.comparison import MISSING, Difference, Missing, described, differences
 from activities.deferred import DeferringDoor
 from activities.intents import Writer
 from activities.ownership import is_ours, owners_of, restoring, touched_by_us
 from activities.readiness import patience_of, wait_ready
+from activities.route_weights import GiveBack, ReturnRoute
 from activities.snapshot import Before, Snapshot
 from activities.writes import Delete, Restore
 from holdpoint.clients.cluster import Cluster
@@ -60,8 +62,10 @@ class Undo:
             if not touched_by_us(live):
                 return False
             return await self.writer.settle(Delete(key=f"undo/{ref.kind}/{ref.name}", ref=ref))
-        if not differences(before.body, live):
-            return False
+        returned = ref.kind == route_weights.KIND and await self._return_route(before.ref, before.body)
+        live = await self.cluster.read(ref) if returned else live
+        if live is None or not differences(before.body, live):
+            return returned
         manifest = restoring(before.body, live)
         sent = await self.writer.settle(
             Restore(key=f"undo/{ref.kind}/{ref.name}", manifest=manifest, cluster=self.cluster.name)
@@ -70,7 +74,13 @@ class Undo:
             ready = await wait_ready(self.cluster, ref, patience=patience_of(before.body), heed=False)
             if not ready.ready:
                 self.notes.append(f"{ref.kind}/{ref.name} is restored but not ready: {ready.message}")
-        return sent
+        return sent or returned
+
+    async def _return_route(self, ref: ObjectRef, before: dict[str, Any]) -> bool:
+        """Take the requests off the canary in any rule, whoever has edited the route since."""
+        key = f"undo/{ref.kind}/{ref.name}"
+        sent = await self.writer.settle(ReturnRoute(f"{key}/return", ref, before))
+        return await self.writer.settle(GiveBack(f"{key}/owners", ref, before)) or sent
 
 
 async def undo_all(

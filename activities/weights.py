@@ -4,7 +4,7 @@ A share is set by counting pods, so what is reached differs from what was asked 
 number that is really reached is what is shown and judged.
 """
 
-from math import floor
+from math import ceil, floor
 
 from holdpoint.models.plan import WeightPlan
 
@@ -37,6 +37,25 @@ def plan_weight(asked: int, *, stated: int | None, live: int) -> WeightPlan:
         canary = max(1, _nearest(stated * asked / 100))
         stable = max(1, stated - canary)
     return WeightPlan(asked=asked, reached=share(canary, stable), canary=canary, stable=stable)
+
+
+def plan_traffic(asked: list[int], *, stated: int | None, live: int | None) -> list[WeightPlan]:
+    """Return the same for a canary whose requests a route shares out: exactly what was asked for.
+
+    The canary has its part of the replicas, rounded up, and stable keeps all of its own: it can take every
+    request again at any moment.
+    """
+    total = stated if stated is not None else live
+    if live is None or total is None:
+        return plan_weights(asked, stated=stated, live=live)
+    return [
+        WeightPlan(asked=100, reached=100.0, canary=total, stable=0)
+        if weight >= 100
+        else WeightPlan(
+            asked=weight, reached=float(weight), canary=max(1, ceil(total * weight / 100)), stable=total
+        )
+        for weight in asked
+    ]
 
 
 def share(canary: int, stable: int) -> float:

@@ -8,13 +8,14 @@ from activities.readiness import wait_scaled
 from activities.scaling import scaled_elsewhere
 from activities.snapshot import canary_ref
 from activities.steps.canary_objects import canary_manifest, replicas_only, stable_manifest
+from activities.steps.canary_traffic import check_traffic, service_of, shift, traffic_refs, unshift
 from activities.steps.rights import AUTOSCALERS, FORWARD, both
 from activities.steps.stage import Stage, failed
-from activities.weights import plan_weight, plan_weights, share, warnings
+from activities.weights import plan_traffic, plan_weight, plan_weights, share, warnings
 from holdpoint.clients.cluster import CANARY_SUFFIX, Cluster, ref_of
 from holdpoint.models.change import CanaryConfig, Change, Step
 from holdpoint.models.errors import StepConfig
-from holdpoint.models.plan import PlannedStep
+from holdpoint.models.plan import PlannedStep, WeightPlan
 from holdpoint.models.record import ObjectRef
 
 SCALE = "holdpoint-scale"
@@ -29,7 +30,12 @@ class Canary:
     """A stage for each weight, and one to finish."""
 
     kind = "canary"
-    rights = (*both("apps", "deployments", forward=(*FORWARD, "delete")), AUTOSCALERS)
+    rights = (
+        *both("apps", "deployments", forward=(*FORWARD, "delete")),
+        AUTOSCALERS,
+        *both("", "services", forward=(*FORWARD, "delete")),
+        *both("gateway.networking.k8s.io", "httproutes", forward=("get", "patch"), undo=("get", "patch")),
+    )
 
     async def outline(
         self, index: int, step: Step, manifests: list[dict[str, Any]], cluster: Cluster, namespace: str
@@ -44,7 +50,10 @@ class Canary:
         stable = ref_of(
             cluster, stable_manifest([m.object for m in manifests], str(step.config["deployment"]))
         )
-        return [*(ref_of(cluster, other) for other in _others(change, manifests)), stable, canary_ref(stable)]
+        traffic = traffic_refs(cluster, stable.namespace, CanaryConfig.model_validate(step.config))
+        others = [ref_of(cluster, other) for other in _others(change, manifests)]
+        # The route is last, so that an undo, which goes backwards, takes the requests off the canary first.
+        return [*(ref for ref in others if ref not in traffic), stable, canary_ref(stable), *traffic]
 
     async def run(self, stage: Stage) -> float:
         """Bring the canary to its next weight, or finish it."""
@@ -76,7 +85,10 @@ async def _outline(
         raise StepConfig(
             f"Nothing to run beside: {config.deployment} has 0 replicas now. Scale it up or use apply."
         )
-    weights = plan_weights(config.weights, stated=stated, live=runs)
+    if live is not None:
+        await check_traffic(config, manifest, manifests, cluster, namespace)
+    planned = plan_weights if config.traffic is None else plan_traffic
+    weights = planned(config.weights, stated=stated, live=runs)
     said = warnings(weights)
     if scaler is not None and "replicas" in manifest["spec"]:
         said.append(f"Replicas of {config.deployment} are set by {scaler}: the manifest's are not applied.")
@@ -86,7 +98,7 @@ async def _outline(
         index=index,
         name=step.name or f"canary {config.deployment}",
         kind=Canary.kind,
-        config={"deployment": config.deployment, "weights": config.weights, "bake": config.bake},
+        config=config.model_dump(mode="json", exclude_none=True),
         weights=weights,
         bake=config.bake,
         warnings=said,
@@ -113,10 +125,10 @@ async def _run(stage: Stage) -> float:
     if _first(stage):
         await _apply_others(stage)
     if whole or stage.call.stage == "finish":
-        return await _promote(stage, manifest, drop=stage.call.stage == "finish" and not whole)
+        return await _promote(stage, manifest, config, drop=stage.call.stage == "finish" and not whole)
     plan = stage.call.step.weights[stage.call.weight]
     if plan.asked >= 100:
-        return await _promote(stage, manifest, drop=False)
+        return await _promote(stage, manifest, config, drop=False)
     if plan.stable == 0:
         raise Stopped(
             failed("plan_outdated", f"{stable.name} exists now, but it did not when it was planned.")
@@ -125,7 +137,12 @@ async def _run(stage: Stage) -> float:
     ours = "replicas" in manifest["spec"] and await scaled_elsewhere(stage.cluster, stable, live) is None
     if live is not None and not ours:
         # Whoever sets the number may have changed it since it was planned.
-        plan = plan_weight(plan.asked, stated=None, live=max(1, int(live["spec"].get("replicas", 1))))
+        runs = max(1, int(live["spec"].get("replicas", 1)))
+        plan = plan_weight(plan.asked, stated=None, live=runs)
+        if config.traffic is not None:
+            plan = plan_traffic([plan.asked], stated=None, live=runs)[0]
+    if config.traffic is not None:
+        return await _by_route(stage, config, manifest, plan)
     canary = canary_manifest(manifest, plan.canary)
     await stage.apply(canary)
     await stage.ready(canary)
@@ -133,6 +150,17 @@ async def _run(stage: Stage) -> float:
         await stage.apply(replicas_only(manifest, plan.stable), manager=SCALE, stamp=False)
         await wait_scaled(stage.cluster, stable, patience=SCALE_PATIENCE)
     return await _reached(stage, manifest)
+
+
+async def _by_route(stage: Stage, config: CanaryConfig, manifest: dict[str, Any], plan: WeightPlan) -> float:
+    """Have the canary ready behind a Service of its own, then give it its weight in the route."""
+    namespace = stage.change.spec.target.namespace
+    service, label = await service_of(config, manifest, stage.objects, stage.cluster, namespace)
+    canary = canary_manifest(manifest, plan.canary, label=label)
+    await stage.apply(canary)
+    await stage.apply(service)
+    await stage.ready(canary)
+    return await shift(stage, config, plan.asked)
 
 
 def _first(stage: Stage) -> bool:
@@ -158,10 +186,13 @@ def _others(change: Change, manifests: list[Manifest]) -> list[dict[str, Any]]:
     return [m for m in objects if m["kind"] != "Deployment" or m["metadata"]["name"] not in stables]
 
 
-async def _promote(stage: Stage, manifest: dict[str, Any], *, drop: bool) -> float:
+async def _promote(stage: Stage, manifest: dict[str, Any], config: CanaryConfig, *, drop: bool) -> float:
     """Give every replica the new version; then the canary has nothing left to do."""
     await stage.apply(manifest)
     await stage.ready(manifest)
+    if drop and config.traffic is not None:
+        await unshift(stage, config)
+        await stage.delete(traffic_refs(stage.cluster.name, stage.ref(manifest).namespace, config)[0])
     if drop:
         await stage.delete(canary_ref(stage.ref(manifest)))
     return 100.0

@@ -53,8 +53,13 @@ def _check_labels(manifest: dict[str, Any]) -> None:
             raise StepConfig(f"Malformed Deployment: {name} of {deployment} must be a mapping.")
 
 
-def canary_manifest(manifest: dict[str, Any], replicas: int) -> dict[str, Any]:
-    """Return the Deployment that runs beside stable: the same pods under one more label."""
+def canary_manifest(
+    manifest: dict[str, Any], replicas: int, *, label: tuple[str, str] | None = None
+) -> dict[str, Any]:
+    """Return the Deployment that runs beside stable: the same pods under one more label.
+
+    `label` has another value in the canary, where its pods must not be stable's to a Service.
+    """
     meta, spec = manifest["metadata"], manifest["spec"]
     template = spec["template"]
     pod = template.get("metadata") or {}
@@ -65,8 +70,8 @@ def canary_manifest(manifest: dict[str, Any], replicas: int) -> dict[str, Any]:
         "spec": {
             **spec,
             "replicas": replicas,
-            "selector": {**selector, "matchLabels": _tracked(selector.get("matchLabels"))},
-            "template": {**template, "metadata": {**pod, "labels": _tracked(pod.get("labels"))}},
+            "selector": {**selector, "matchLabels": _tracked(selector.get("matchLabels"), label)},
+            "template": {**template, "metadata": {**pod, "labels": _tracked(pod.get("labels"), label)}},
         },
     }
 
@@ -82,5 +87,7 @@ def replicas_only(manifest: dict[str, Any], replicas: int) -> dict[str, Any]:
     }
 
 
-def _tracked(labels: Any) -> dict[str, Any]:
-    return {**(labels or {}), TRACK: "canary"}
+def _tracked(labels: Any, changed: tuple[str, str] | None = None) -> dict[str, Any]:
+    given = labels or {}
+    own = {changed[0]: changed[1]} if changed is not None and changed[0] in given else {}
+    return {**given, **own, TRACK: "canary"}

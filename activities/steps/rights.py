@@ -32,9 +32,14 @@ AUTOSCALERS = Right("forward", "autoscaling", "horizontalpodautoscalers", ("list
 """See which autoscaler scales a workload, so that its number of replicas is left alone."""
 
 
-def both(group: str, *resources: str, forward: Iterable[str] = FORWARD) -> tuple[Right, ...]:
+def both(
+    group: str, *resources: str, forward: Iterable[str] = FORWARD, undo: Iterable[str] = UNDO
+) -> tuple[Right, ...]:
     """Return what changing these resources needs, and undoing it."""
     found: list[Right] = []
     for resource in resources:
-        found += [Right("forward", group, resource, tuple(forward)), Right("undo", group, resource, UNDO)]
+        found += [
+            Right("forward", group, resource, tuple(forward)),
+            Right("undo", group, resource, tuple(undo)),
+        ]
     return tuple(found)

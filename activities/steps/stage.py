@@ -48,7 +48,7 @@ class Stage:
         autoscaled = known is not None and await autoscaler_of(self.cluster, ref) is not None
         await self.writer.settle(
             Apply(
-                key=self._key(ref, manager),
+                key=self.key(ref, manager),
                 manifest=manifest,
                 cluster=self.cluster.name,
                 takeover=claims_by_hand(known),
@@ -60,7 +60,7 @@ class Stage:
 
     async def delete(self, ref: ObjectRef) -> None:
         """Have the object be gone."""
-        await self.writer.settle(Delete(key=self._key(ref, "delete"), ref=ref))
+        await self.writer.settle(Delete(key=self.key(ref, "delete"), ref=ref))
 
     async def ready(self, manifest: dict[str, Any], *, limit: float | None = None) -> None:
         """Wait until the object is ready. Raises Stopped with a failed outcome when it will not be."""
@@ -69,7 +69,8 @@ class Stage:
         if not found.ready:
             raise Stopped(failed("not_ready", f"Not ready: {found.message.rstrip('.')}."))
 
-    def _key(self, ref: ObjectRef, how: str) -> str:
+    def key(self, ref: ObjectRef, how: str) -> str:
+        """Name a write of this stage within its rollout."""
         stage = f"{self.call.step.index}/{self.call.stage}/{self.call.weight}/{ref.kind}/{ref.name}"
         return stage if how == FIELD_MANAGER else f"{stage}/{how}"
 

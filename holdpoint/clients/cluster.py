@@ -82,6 +82,14 @@ class Cluster(Protocol):
     ) -> Receipt:
         """Apply on the server's side, only at the resourceVersion that the intent observed."""
 
+    async def patch(
+        self, ref: ObjectRef, body: dict[str, Any], *, intent: Intent, budget: float, manager: str
+    ) -> Receipt:
+        """Merge a patch (RFC 7396) into the object, only at the resourceVersion that the intent observed.
+
+        An absent object raises NotFound.
+        """
+
     async def delete(
         self, ref: ObjectRef, *, intent: Intent, resource_version: str | None, budget: float
     ) -> Receipt:

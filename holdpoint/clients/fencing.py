@@ -151,8 +151,8 @@ class Fencing:
         try:
             return await self.move(self._fence_of(intent))
         except NotFound:
-            # Nothing is there to be deleted twice. But an apply creates what is not there.
-            return self.cause if request.verb == "delete" else await self._denied(intent)
+            # Nothing is there to be deleted or patched. But an apply creates what is not there.
+            return self.cause if request.verb != "apply" else await self._denied(intent)
 
     async def _denied(self, intent: Intent) -> str | None:
         """Have the API server deny the create, where it has the policy for that; None where it does not."""

@@ -86,6 +86,15 @@ class ApiServer:
             content=APPLY_PATCH,
         )
 
+    async def patch(
+        self, ref: ObjectRef, body: dict[str, Any], *, intent: Intent, budget: float, manager: str
+    ) -> Receipt:
+        """Merge a patch into the object, only at the resourceVersion that the intent observed."""
+        meta = {**(body.get("metadata") or {}), "resourceVersion": intent.request.resource_version}
+        query = {"fieldManager": manager}
+        sent = {**body, "metadata": meta}
+        return await self._write("PATCH", ref, intent, budget, query=query, body=sent, content=MERGE_PATCH)
+
     async def delete(
         self, ref: ObjectRef, *, intent: Intent, resource_version: str | None, budget: float
     ) -> Receipt:

@@ -18,7 +18,12 @@ from holdpoint.models.base import Model
 Json = dict[str, Any]
 
 FORWARD_USER, UNDO_USER = "holdpoint-forward", "holdpoint-undo"
-VERBS = {"delete": {"delete"}, "apply": {"patch", "create", "update", "apply"}, "fence": {"patch"}}
+VERBS = {
+    "delete": {"delete"},
+    "apply": {"patch", "create", "update", "apply"},
+    "fence": {"patch"},
+    "patch": {"patch"},
+}
 """Which verbs the API server logs for each of ours; a server-side apply is a patch."""
 
 

@@ -104,8 +104,20 @@ class Target(StrictModel):
     namespace: Name = Field(default="default", description="The namespace of the service's objects.")
 
 
+class Traffic(StrictModel):
+    """Who shares the requests out between stable and canary, where that is not left to the number of pods."""
+
+    httpRoute: Name = Field(
+        description="An HTTPRoute (Gateway API v1) of the target's namespace; its weights are set."
+    )
+    service: Name | None = Field(
+        default=None,
+        description="The Service that the route sends to. Default: the name of the Deployment.",
+    )
+
+
 class CanaryConfig(StrictModel):
-    """Run the new version beside the old one with a rising share of the replicas."""
+    """Run the new version beside the old one with a rising share of the requests."""
 
     deployment: Name = Field(description="The Deployment that is shifted; it must be among the manifests.")
     weights: Annotated[list[Weight], Field(min_length=1, max_length=20), AfterValidator(check_weights)] = (
@@ -113,6 +125,10 @@ class CanaryConfig(StrictModel):
     )
     bake: Duration = Field(
         default=60.0, description="How long each weight is watched at least before it may pass."
+    )
+    traffic: Traffic | None = Field(
+        default=None,
+        description="Shift requests by a route's weights. Without it the weights are shares of the replicas.",
     )
 
 

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from holdpoint.models.base import Digest, Instant, Model, StrictModel
 
 Direction = Literal["forward", "undo"]
-Verb = Literal["apply", "delete", "fence"]
+Verb = Literal["apply", "patch", "delete", "fence"]
 
 
 class EntryDraft(Model):

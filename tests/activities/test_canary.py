@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from activities.steps.canary_objects import canary_manifest, stable_manifest
-from activities.weights import plan_weight, plan_weights, share, warnings
+from activities.weights import plan_traffic, plan_weight, plan_weights, share, warnings
 from holdpoint.models.errors import StepConfig
 from tests.activities.world import BETTER, World, deployment, service
 
@@ -107,3 +107,18 @@ async def test_other_objects_go_first(world: World) -> None:
 
     keys = [intent.request.key.split("/", 3)[3] for intent in world.intents()]
     assert keys == ["Service/shop", "Deployment/shop-canary"]
+
+
+def test_a_route_gives_exactly_what_is_asked_for_and_stable_keeps_its_replicas() -> None:
+    plans = plan_traffic([1, 34, 100], stated=3, live=5)
+
+    assert [(plan.reached, plan.canary, plan.stable) for plan in plans] == [
+        (1.0, 1, 3),
+        (34.0, 2, 3),
+        (100.0, 3, 0),
+    ]
+    assert warnings(plans) == []
+
+
+def test_a_route_cannot_split_what_does_not_exist_yet() -> None:
+    assert [plan.reached for plan in plan_traffic([10, 50], stated=3, live=None)] == [100.0]

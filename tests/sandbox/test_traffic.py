@@ -1,5 +1,7 @@
 """The series follow the pods that are really there, and show what their images were told to do."""
 
+from typing import Any
+
 import pytest
 
 from tests.sandbox.process import Sandbox, a_deployment, a_service, path_of, wait_for
@@ -18,9 +20,23 @@ def _four_services(sandbox: Sandbox) -> None:
         sandbox.apply(a_service(name))
         sandbox.apply(a_deployment(name, image=f"{name}:1", replicas=replicas))
     sandbox.apply(a_deployment("alone", image="alone:1"))
-    for name in ("well", "ill", "busy", "late"):
+    for name in ("split", "split-canary"):
+        sandbox.apply(a_service(name))
+        sandbox.apply(a_deployment(name, image="split:1", replicas=1))
+    sandbox.apply(a_route("split", {"split": 90, "split-canary": 10}))
+    for name in ("well", "ill", "busy", "late", "split", "split-canary"):
         sandbox.deployed(path_of(a_deployment(name)))
     wait_for(lambda: rate(sandbox, 'deployment="well"') > 190, seconds=12)
+
+
+def a_route(name: str, weights: dict[str, int]) -> dict[str, Any]:
+    backends = [{"name": service, "port": 80, "weight": weight} for service, weight in weights.items()]
+    return {
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "HTTPRoute",
+        "metadata": {"name": name, "namespace": "default"},
+        "spec": {"rules": [{"backendRefs": backends}]},
+    }
 
 
 def rate(sandbox: Sandbox, labels: str) -> float:
@@ -34,6 +50,12 @@ def test_a_service_gets_200_requests_a_second_evenly_spread(sandbox: Sandbox) ->
 
     assert len(by_pod) == 4
     assert [value for _, value in by_pod] == pytest.approx([50] * 4, rel=0.1)
+
+
+def test_requests_follow_the_weights_of_a_route(sandbox: Sandbox) -> None:
+    rates = [rate(sandbox, f'deployment="{name}"') for name in ("split", "split-canary")]
+
+    assert rates == pytest.approx([180, 20], rel=0.1)
 
 
 def test_by_default_there_are_no_errors_and_p99_is_80_ms(sandbox: Sandbox) -> None:

@@ -152,6 +152,23 @@ def _namespace(body: Body) -> None:
     labels["kubernetes.io/metadata.name"] = body["metadata"]["name"]
 
 
+def _http_route(body: Body) -> None:
+    """Fill in what the CRD of Gateway API v1.7.0 states as defaults."""
+    spec = body.setdefault("spec", {})
+    _fill(spec, rules=[{"matches": [{"path": {"type": "PathPrefix", "value": "/"}}]}])
+    for parent in _maps(spec.get("parentRefs")):
+        _fill(parent, group="gateway.networking.k8s.io", kind="Gateway")
+    for rule in _maps(spec["rules"]):
+        _fill(rule, matches=[{"path": {"type": "PathPrefix", "value": "/"}}])
+        for match in _maps(rule["matches"]):
+            _fill(match, path={})
+            _fill(match["path"], type="PathPrefix", value="/")
+            for named in (*_maps(match.get("headers")), *_maps(match.get("queryParams"))):
+                _fill(named, type="Exact")
+        for backend in _maps(rule.get("backendRefs")):
+            _fill(backend, group="", kind="Service", weight=1)
+
+
 def _maps(value: Any) -> list[Body]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
@@ -164,4 +181,5 @@ _BY_KIND = {
     "HorizontalPodAutoscaler": _autoscaler,
     "Secret": _secret,
     "Namespace": _namespace,
+    "HTTPRoute": _http_route,
 }

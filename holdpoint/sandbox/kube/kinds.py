@@ -21,6 +21,11 @@ class Kind:
         return f"{self.group}/{self.version}" if self.group else self.version
 
     @property
+    def custom(self) -> bool:
+        """Tell whether it comes from a CustomResourceDefinition."""
+        return self.group == "gateway.networking.k8s.io"
+
+    @property
     def resource(self) -> str:
         """Return the resource as Kubernetes' messages name it: `deployments.apps`, `services`."""
         return f"{self.plural}.{self.group}" if self.group else self.plural
@@ -52,6 +57,7 @@ KINDS: tuple[Kind, ...] = (
         subresources=("status",),
     ),
     Kind("networking.k8s.io", "v1", "Ingress", "ingresses", short=("ing",), subresources=("status",)),
+    Kind("gateway.networking.k8s.io", "v1", "HTTPRoute", "httproutes", subresources=("status",)),
 )
 
 BY_PATH: dict[tuple[str, str, str], Kind] = {(k.group, k.version, k.plural): k for k in KINDS}
@@ -61,4 +67,5 @@ NAMESPACES = BY_RESOURCE["namespaces"]
 SERVICES = BY_RESOURCE["services"]
 PODS = BY_RESOURCE["pods"]
 DEPLOYMENTS = BY_RESOURCE["deployments.apps"]
+HTTP_ROUTES = BY_RESOURCE["httproutes.gateway.networking.k8s.io"]
 REPLICA_SETS = BY_RESOURCE["replicasets.apps"]

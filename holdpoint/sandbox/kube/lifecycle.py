@@ -16,7 +16,7 @@ from holdpoint.sandbox.kube.status import Refusal, bad_request, conflict
 from holdpoint.sandbox.kube.validation.kinds import check
 from holdpoint.sandbox.store import Object, new_uid
 
-_GENERATED = ("Deployment", "ReplicaSet", "PodDisruptionBudget", "Ingress")
+_GENERATED = ("Deployment", "ReplicaSet", "PodDisruptionBudget", "Ingress", "HTTPRoute")
 """Kinds whose `metadata.generation` counts the changes of their spec."""
 
 _SYSTEM = (
@@ -101,16 +101,27 @@ def updated(
         out["status"] = live["status"]
     out = _completed(kind, out)
     check(kind, out, live)
-    given = managers if managers is not None else ownership.after_update(live, out, writer)
+    base = _with_given_managers(live, metadata)
+    given = managers if managers is not None else ownership.after_update(base, out, writer)
     if _counts(kind, live, out):
         out["metadata"]["generation"] = live["metadata"].get("generation", 0) + 1
     out = ownership.with_managers(out, given)
     return live if _same(live, out) else out
 
 
+def _with_given_managers(live: Object, metadata: dict[str, Any]) -> Object:
+    """Return the live object with the managed fields that a plain write states: it starts from those."""
+    stated = metadata.get("managedFields")
+    if not stated or stated == live["metadata"].get("managedFields"):
+        return live
+    return {**live, "metadata": {**live["metadata"], "managedFields": stated}}
+
+
 def _completed(kind: Kind, body: Object) -> Object:
     """Return the object as it is written: canonical, without what is empty, with what is default."""
     shape = shape_of(kind.kind)
+    if kind.custom:
+        return defaulted(kind, typed.normalised(body, shape))
     written = typed.without_empties(typed.normalised(folded_secret(body), shape), shape)
     return defaulted(kind, written)
 

@@ -1,8 +1,9 @@
 """Makes `schema.json` from Kubernetes' own schema of server-side apply and its Go types.
 
 The schema is the YAML inside `applyconfigurations/internal/internal.go` of the Go module k8s.io/client-go
-v0.36.3: every field of every type, and how it merges. Which zeros are not written is in the struct tags of
-the Go modules k8s.io/api and k8s.io/apimachinery of the same version. With these three in one folder, run
+v0.36.3: every field of every type, and how it merges; that of Gateway API's types is in the same place of the
+Go module sigs.k8s.io/gateway-api v1.7.0. Which zeros are not written is in the struct tags of
+the Go modules k8s.io/api and k8s.io/apimachinery of the same version. With these in one folder, run
 `python -m holdpoint.sandbox.kube.schema_source FOLDER > schema.json`.
 
 In the result a type is one of `{"s": scalar}`, `{"f": {field: type}}`, `{"m": type}` (a map), `{"l": type}`
@@ -31,22 +32,23 @@ ROOTS = (
     "io.k8s.api.policy.v1.PodDisruptionBudget",
     "io.k8s.api.networking.v1.Ingress",
 )
+GATEWAY_ROOT = "io.k8s.sigs.gateway-api.apis.v1.HTTPRoute"
+GATEWAY_VERSION = "v1.7.0"
 GROUPS = ("core.v1", "apps.v1", "autoscaling.v2", "policy.v1", "networking.v1")
 VERSION = "v0.36.3"
+META = "io.k8s.apimachinery.pkg.apis.meta.v1"
 QUANTITY = "io.k8s.apimachinery.pkg.api.resource.Quantity"
 
 
-def compact(schema: str, omitted: set[tuple[str, str]]) -> dict[str, Any]:
-    """Return the schema of the served kinds from the text of the Go file.
+def compact(schemas: list[str], omitted: set[tuple[str, str]]) -> dict[str, Any]:
+    """Return the schema of the served kinds from the texts of the Go files.
 
     `omitted` holds type and field of every scalar whose zero is not written.
     """
-    found = re.search(r"schemaYAML = typed.YAMLObject\(`(.*)`\)", schema, re.DOTALL)
-    if not found:
-        raise ValueError("the file holds no schemaYAML")
-    known = {entry["name"]: entry for entry in yaml.safe_load(found[1])["types"]}
+    known = {entry["name"]: entry for text in schemas for entry in _entries(text)}
     types: dict[str, Any] = {QUANTITY: {"s": "quantity"}}
-    waiting = list(ROOTS)
+    roots = (*ROOTS, GATEWAY_ROOT)
+    waiting = list(roots)
     while waiting:
         name = waiting.pop()
         if name not in types:
@@ -54,7 +56,18 @@ def compact(schema: str, omitted: set[tuple[str, str]]) -> dict[str, Any]:
             for field, body in types[name].get("f", {}).items():
                 if "s" in body and (name, field) in omitted:
                     body["o"] = 1
-    return {"roots": {name.rpartition(".")[2]: name for name in ROOTS}, "types": dict(sorted(types.items()))}
+    return {"roots": {name.rpartition(".")[2]: name for name in roots}, "types": dict(sorted(types.items()))}
+
+
+def _entries(text: str) -> list[dict[str, Any]]:
+    """Return the types of one Go file, under the names that Kubernetes' own file gives them."""
+    found = re.search(r"schemaYAML = typed.YAMLObject\(`(.*)`\)", text, re.DOTALL)
+    if not found:
+        raise ValueError("the file holds no schemaYAML")
+    # Gateway API's file has Kubernetes' types backwards: ObjectMeta.v1.meta.apis.pkg.apimachinery.k8s.io.
+    plain = re.sub(r"\b(\w+)\.v1\.meta\.apis\.pkg\.apimachinery\.k8s\.io\b", META + r".\1", found[1])
+    types: list[dict[str, Any]] = yaml.safe_load(plain)["types"]
+    return types
 
 
 def omitted_zeros(prefix: str, source: str) -> set[tuple[str, str]]:
@@ -104,12 +117,16 @@ def main() -> None:
     """Print the schema made from the modules in the folder that the command line names."""
     folder = Path(sys.argv[1])
     sources = {f"io.k8s.api.{root}": f"api@{VERSION}/{root.replace('.', '/')}/types.go" for root in GROUPS}
-    sources["io.k8s.apimachinery.pkg.apis.meta.v1"] = f"apimachinery@{VERSION}/pkg/apis/meta/v1/types.go"
+    sources[META] = f"apimachinery@{VERSION}/pkg/apis/meta/v1/types.go"
     omitted = set()
     for prefix, path in sources.items():
         omitted |= omitted_zeros(prefix, (folder / path).read_text())
-    schema = (folder / f"client-go@{VERSION}/applyconfigurations/internal/internal.go").read_text()
-    text = json.dumps(compact(schema, omitted), separators=(",", ":"))
+    files = (
+        f"gateway-api@{GATEWAY_VERSION}/applyconfiguration/internal/internal.go",
+        f"client-go@{VERSION}/applyconfigurations/internal/internal.go",
+    )
+    schemas = [(folder / file).read_text() for file in files]
+    text = json.dumps(compact(schemas, omitted), separators=(",", ":"))
     sys.stdout.write(text.replace('},"io.k8s', '},\n"io.k8s') + "\n")
 
 

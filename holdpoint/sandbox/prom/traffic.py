@@ -8,6 +8,7 @@ Counters start from zero when the sandbox starts, as those of pods that restarte
 
 import math
 import random
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from holdpoint.sandbox.behaviour import (
@@ -19,7 +20,7 @@ from holdpoint.sandbox.behaviour import (
 )
 from holdpoint.sandbox.controllers.pods import Kubelet, images_of, is_ready
 from holdpoint.sandbox.kube import selectors
-from holdpoint.sandbox.kube.kinds import PODS, REPLICA_SETS, SERVICES
+from holdpoint.sandbox.kube.kinds import HTTP_ROUTES, PODS, REPLICA_SETS, SERVICES
 from holdpoint.sandbox.prom.series import Database, Target
 from holdpoint.sandbox.store import Object, Store
 
@@ -117,17 +118,33 @@ class Traffic:
         self._behaviours.follow(since)
 
     def _shares(self, ready: list[Object], now: float) -> dict[str, float]:
-        """Return the requests a second of each ready pod, by UID."""
+        """Return the requests a second of each ready pod, by UID.
+
+        Requests come to each Service; where an HTTPRoute splits some between Services, they come to the
+        route and are shared by its weights.
+        """
         shares: dict[str, float] = {}
-        for service in self._store.all(SERVICES):
-            selector = service["spec"].get("selector")
-            if not selector:
-                continue
-            behind = [pod for pod in ready if _selects(service, selector, pod)]
-            for pod in behind:
-                uid = pod["metadata"]["uid"]
-                shares[uid] = shares.get(uid, 0.0) + self._total(behind, now) / len(behind)
+        services = {(s["metadata"]["namespace"], s["metadata"]["name"]): s for s in self._store.all(SERVICES)}
+        behind = {key: _behind(service, ready) for key, service in services.items()}
+        for parts in self._splits(services):
+            total = self._total([pod for key in parts for pod in behind[key]], now)
+            for key, part in parts.items():
+                _spread(shares, behind.pop(key), total * part)
+        for pods in behind.values():
+            _spread(shares, pods, self._total(pods, now) if pods else 0.0)
         return shares
+
+    def _splits(self, services: Iterable[tuple[str, str]]) -> Iterator[dict[tuple[str, str], float]]:
+        """Yield the parts of the requests that each Service of a split gets; each Service once."""
+        known = set(services)
+        for route in self._store.all(HTTP_ROUTES):
+            namespace = route["metadata"]["namespace"]
+            for rule in route["spec"]["rules"]:
+                refs = [(namespace, ref["name"], ref["weight"]) for ref in rule.get("backendRefs") or []]
+                named = {(where, name): weight for where, name, weight in refs if (where, name) in known}
+                if len(refs) > 1 and sum(named.values()):
+                    known -= set(named)
+                    yield {key: weight / sum(named.values()) for key, weight in named.items()}
 
     def _total(self, pods: list[Object], now: float) -> float:
         """Return a Service's requests a second; where several images ask for one, the latest wish counts."""
@@ -165,6 +182,17 @@ def _worst(effects: list[Behaviour]) -> tuple[float, float]:
     errors = [b.error_rate for b in effects if b.error_rate is not None]
     latencies = [b.latency_ms for b in effects if b.latency_ms is not None]
     return max(errors, default=DEFAULT_ERROR_RATE), max(latencies, default=DEFAULT_LATENCY_MS)
+
+
+def _behind(service: Object, ready: list[Object]) -> list[Object]:
+    selector = service["spec"].get("selector")
+    return [pod for pod in ready if _selects(service, selector, pod)] if selector else []
+
+
+def _spread(shares: dict[str, float], pods: list[Object], rate: float) -> None:
+    for pod in pods:
+        uid = pod["metadata"]["uid"]
+        shares[uid] = shares.get(uid, 0.0) + rate / len(pods)
 
 
 def _selects(service: Object, selector: dict[str, str], pod: Object) -> bool:

@@ -16,6 +16,7 @@ _OBJECTS: dict[str, Callable[[Body], list[Cause]]] = {
     "HorizontalPodAutoscaler": others.autoscaler,
     "PodDisruptionBudget": others.disruption_budget,
     "Ingress": others.ingress,
+    "HTTPRoute": others.http_route,
 }
 _CHANGES: dict[str, Callable[[Body, Body], list[Cause]]] = {
     "Deployment": workloads.selector_kept,

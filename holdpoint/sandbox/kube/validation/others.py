@@ -84,3 +84,19 @@ def ingress(body: Body) -> list[Cause]:
     if spec.get("rules") or spec.get("defaultBackend"):
         return []
     return [invalid_value("spec", "null", "either `defaultBackend` or `rules` must be specified")]
+
+
+def http_route(body: Body) -> list[Cause]:
+    """Return the causes for an HTTPRoute, as the CRD's schema has them."""
+    causes = []
+    for at, rule in enumerate((body.get("spec") or {}).get("rules") or []):
+        for number, backend in enumerate(rule.get("backendRefs") or []):
+            where = f"spec.rules[{at}].backendRefs[{number}]"
+            if not backend.get("name"):
+                causes.append(required(f"{where}.name"))
+            weight = backend.get("weight")
+            if not texts.is_count(weight) or weight < 0:
+                causes.append(
+                    invalid_value(f"{where}.weight", printed(weight), "should be greater than or equal to 0")
+                )
+    return causes
