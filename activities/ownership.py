@@ -75,6 +75,15 @@ def owners_of(body: dict[str, Any], path: Path) -> set[str]:
     return {manager for manager, tree in _entries(body) if _reaches(tree, path)}
 
 
+def disputed(manifest: dict[str, Any], live: dict[str, Any]) -> bool:
+    """Tell whether somebody else may own a field that the manifest states; a list counts as a whole.
+
+    Without managed fields everything may be somebody's.
+    """
+    entries = _entries(live)
+    return not entries or any(_overlaps(tree, manifest) for manager, tree in entries if not is_ours(manager))
+
+
 def restoring(was: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
     """Return the manifest whose server-side apply undoes what we did to an object, and nothing else.
 
@@ -89,6 +98,13 @@ def restoring(was: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
     found = picked if isinstance(picked, dict) else {}
     named = {**(found.get("metadata") or {}), "name": meta["name"], "namespace": meta["namespace"]}
     return {**found, "apiVersion": was["apiVersion"], "kind": was["kind"], "metadata": named}
+
+
+def _overlaps(tree: Tree, stated: Any) -> bool:
+    if not tree or not isinstance(stated, dict):
+        return True
+    fields = {step[2:]: below for step, below in tree.items() if step.startswith("f:")}
+    return any(_overlaps(below, stated[name]) for name, below in fields.items() if name in stated)
 
 
 class _Strangers:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from activities.comparison import differences
-from activities.ownership import Claim, claims_of, is_ours
+from activities.ownership import Claim, claims_of, disputed, is_ours
 from activities.scaling import yielding
 from holdpoint.clients.cluster import (
     ARTIFACT_ANNOTATION,
@@ -79,9 +79,11 @@ class Apply:
 
     async def missing(self, cluster: Cluster, live: dict[str, Any] | None) -> Body | None:
         """Ask the API server what the apply would come to; nothing is missing when that is what is there."""
-        body = Body(yielding(self.manifest, live, autoscaled=self.autoscaled))
+        manifest = yielding(self.manifest, live, autoscaled=self.autoscaled)
+        # Our managers take fields from each other; at the version that was seen, nobody else can lose one.
+        body = Body(manifest, force=live is not None and not disputed(manifest, live))
         try:
-            wanted = await cluster.dry_run(body.manifest, manager=self.manager)
+            wanted = await cluster.dry_run(body.manifest, manager=self.manager, force=body.force)
         except Conflict as conflict:
             if not self._may_take_over(conflict, live):
                 raise

@@ -2,8 +2,10 @@
 
 from typing import Any
 
+import pytest
+
 from activities.comparison import differences
-from activities.ownership import managers_of, our_fields, owners_of, restoring, touched_by_us
+from activities.ownership import disputed, managers_of, our_fields, owners_of, restoring, touched_by_us
 
 ITEM = 'k:{"name":"web"}'
 
@@ -76,3 +78,29 @@ def test_status_belongs_to_nobody_who_could_be_blamed() -> None:
     ]
 
     assert our_fields(now) == {}
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        pytest.param({"f:spec": {"f:replicas": {}}}, True, id="a field that is stated"),
+        pytest.param({"f:spec": {"f:paused": {}}}, False, id="a field that is not"),
+        pytest.param({"f:spec": {}}, True, id="what holds a field that is stated"),
+        pytest.param({"f:spec": {".": {}, "f:paused": {}}}, False, id="the mere being there"),
+        pytest.param({"f:spec": {"f:items": {'k:{"name":"other"}': {}}}}, True, id="an item of a list"),
+        pytest.param({"f:metadata": {"f:annotations": {"f:revision": {}}}}, False, id="a note of its own"),
+    ],
+)
+def test_field_of_somebody_else_is_disputed_where_it_is_stated(
+    fields: dict[str, Any], expected: bool
+) -> None:
+    manifest = {"metadata": {"name": "x"}, "spec": {"replicas": 2, "items": [{"name": "mine"}]}}
+    entries = [{"manager": "holdpoint", "fieldsV1": {"f:spec": {"f:replicas": {}}}}]
+    theirs = {"manager": "somebody", "fieldsV1": fields}
+
+    assert not disputed(manifest, {"metadata": {"managedFields": entries}})
+    assert disputed(manifest, {"metadata": {"managedFields": [*entries, theirs]}}) is expected
+
+
+def test_object_without_managed_fields_may_be_anybodys() -> None:
+    assert disputed({"spec": {"replicas": 2}}, {"metadata": {}})
