@@ -25,6 +25,9 @@ from holdpoint.ledger.store import Ledger
 from holdpoint.models.contracts import ACTIVITIES
 from holdpoint.models.errors import SettingsError
 from holdpoint.models.settings import Settings
+from holdpoint.telemetry.measured import MeasuredLedger, MeasuredPolicy
+from holdpoint.telemetry.metrics import Metrics
+from worker.observed import ObservingInterceptor
 
 
 @dataclass(frozen=True)
@@ -37,17 +40,22 @@ class Parts:
 
 
 @asynccontextmanager
-async def assemble(settings: Settings, temporal: Client) -> AsyncIterator[Parts]:
+async def assemble(
+    settings: Settings, temporal: Client, metrics: Metrics | None = None
+) -> AsyncIterator[Parts]:
     """Build the parts, and close their connections at the end. Raises SettingsError."""
-    data = settings.data
-    ledger = Ledger(settings.ledger_url, settings.ledger_password_file)
+    data, metrics = settings.data, metrics or Metrics()
+    ledger = MeasuredLedger(settings.ledger_url, settings.ledger_password_file, metrics)
     clusters = Clusters(settings.clusters)
     blobs = _blobs(data, ledger)
     repositories = Repositories(data / "git", allow_local=settings.local_repositories)
     classes = (
         TicketActivities(
             ledger=ledger,
-            policy=OpaEngine(settings.opa_url, settings.opa_token_file, revision=settings.policy_revision),
+            policy=MeasuredPolicy(
+                OpaEngine(settings.opa_url, settings.opa_token_file, revision=settings.policy_revision),
+                metrics,
+            ),
             catalog=Catalog(data / "catalog.yaml"),
             repositories=repositories,
             clusters=clusters,
@@ -61,7 +69,8 @@ async def assemble(settings: Settings, temporal: Client) -> AsyncIterator[Parts]
         ),
     )
     try:
-        yield Parts(ledger=ledger, activities=methods(*classes), interceptors=[RecordingInterceptor(ledger)])
+        interceptors = [ObservingInterceptor(metrics), RecordingInterceptor(ledger)]
+        yield Parts(ledger=ledger, activities=methods(*classes), interceptors=interceptors)
     finally:
         await clusters.close()
         await asyncio.to_thread(ledger.close)

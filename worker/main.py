@@ -13,13 +13,18 @@ from holdpoint.clients.payloads import data_converter
 from holdpoint.clients.temporal import LazyTemporal
 from holdpoint.models.errors import UpstreamUnavailable
 from holdpoint.models.settings import Settings
-from worker import logs
-from worker.assembly import assemble
+from holdpoint.service import process_end
+from holdpoint.service.process_end import end_within
+from holdpoint.telemetry import logs, traces
+from holdpoint.telemetry.metrics import Metrics
+from holdpoint.telemetry.traces import Traces
+from worker.assembly import Parts, assemble
 from worker.catalog_watch import CatalogWatch
 from worker.executions import Executions
+from worker.health import Health, ledger_answers, listening, temporal_answers
 from worker.reconciler import Reconciler
 from worker.takeover import adopt_open_workflows, make_current
-from worker.temporal import build_worker, connect
+from worker.temporal import build_worker, connect, measured_runtime
 from worker.versioning import build_id
 from workflows.closing import CloseAbandoned
 from workflows.rollout import Rollout
@@ -40,48 +45,73 @@ wait for."""
 
 def run(settings: Settings) -> None:
     """Run a worker until SIGTERM or SIGINT, then drain: running activities may end, nothing new is taken."""
-    logs.configure()
-    asyncio.run(_until_signal(settings))
+    logs.configure(level=settings.log_level)
+    tracing = traces.start(settings.otlp_endpoint, service="holdpoint-worker")
+    process_end.run(_until_signal(settings, tracing))
 
 
-async def _until_signal(settings: Settings) -> None:
+async def _until_signal(settings: Settings, tracing: Traces) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+
+    def begin_to_stop() -> None:
+        stop.set()
+        end_within(settings.drain)
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    await serve(settings, stop)
+        loop.add_signal_handler(number, begin_to_stop)
+    try:
+        await serve(settings, stop, tracing)
+    finally:
+        tracing.close()
 
 
-async def serve(settings: Settings, stop: asyncio.Event) -> None:
+async def serve(settings: Settings, stop: asyncio.Event, tracing: Traces) -> None:
     """Run a worker until `stop` is set."""
     for warning in settings.warnings():
         log.warning("settings.weak", warning=warning)
-    client = await _reach_temporal(settings, stop)
-    if client is None:
-        return
-    if settings.embedded:
-        await make_current(client)
-    async with assemble(settings, client) as parts:
-        worker = build_worker(
-            client, workflows=WORKFLOWS, activities=parts.activities, interceptors=parts.interceptors
-        )
-        reconciler = Reconciler(
-            ledger=parts.ledger,
-            temporal=LazyTemporal(
-                settings.temporal_address, settings.temporal_namespace, client.data_converter
-            ),
-            executions=Executions(client),
-            archive=settings.data / "archive",
-        )
-        catalog_watch = CatalogWatch(ledger=parts.ledger, path=settings.data / "catalog.yaml")
-        async with worker:
-            log.info("worker.started", build_id=build_id(), namespace=settings.temporal_namespace)
-            if settings.embedded:
-                await _adopt(client)
-            await asyncio.gather(reconciler.run(stop), catalog_watch.run(stop))
-            log.info("worker.draining")
-        await asyncio.sleep(AFTER_THE_WORKER)
+    metrics = Metrics()
+    health = Health(metrics)
+    async with listening(health, settings.health_address):
+        client = await _reach_temporal(settings, stop, tracing)
+        if client is None:
+            return
+        if settings.embedded:
+            await make_current(client)
+        async with assemble(settings, client, metrics) as parts:
+            health.checks = {"temporal": temporal_answers(client), "ledger": ledger_answers(parts.ledger)}
+            await _work(settings, stop, client, parts, health)
+            await asyncio.sleep(AFTER_THE_WORKER)
     log.info("worker.stopped")
+
+
+async def _work(
+    settings: Settings, stop: asyncio.Event, client: Client, parts: Parts, health: Health
+) -> None:
+    """Take tasks until `stop` is set, then drain."""
+    worker = build_worker(
+        client,
+        workflows=WORKFLOWS,
+        activities=parts.activities,
+        interceptors=parts.interceptors,
+        drain=settings.drain,
+    )
+    reconciler = Reconciler(
+        ledger=parts.ledger,
+        temporal=LazyTemporal(settings.temporal_address, settings.temporal_namespace, client.data_converter),
+        executions=Executions(client),
+        archive=settings.data / "archive",
+        metrics=health.metrics,
+    )
+    catalog_watch = CatalogWatch(ledger=parts.ledger, path=settings.data / "catalog.yaml")
+    async with worker:
+        log.info("worker.started", build_id=build_id(), namespace=settings.temporal_namespace)
+        if settings.embedded:
+            await _adopt(client)
+        health.state = "ready"
+        await asyncio.gather(reconciler.run(stop), catalog_watch.run(stop))
+        health.state = "draining"
+        log.info("worker.draining", seconds=settings.drain)
 
 
 async def _adopt(client: Client) -> None:
@@ -92,13 +122,19 @@ async def _adopt(client: Client) -> None:
         log.warning("workflow.not_moved", error=str(error))
 
 
-async def _reach_temporal(settings: Settings, stop: asyncio.Event) -> Client | None:
+async def _reach_temporal(settings: Settings, stop: asyncio.Event, tracing: Traces) -> Client | None:
     """Return a client as soon as Temporal answers; None if `stop` came first."""
-    told = False
+    told, runtime = False, measured_runtime(settings.sdk_metrics_address)
     converter = data_converter(settings.payload_keys, settings.payload_key)
     while not stop.is_set():
         try:
-            return await connect(settings.temporal_address, settings.temporal_namespace, converter)
+            return await connect(
+                settings.temporal_address,
+                settings.temporal_namespace,
+                converter,
+                interceptors=tracing.interceptors,
+                runtime=runtime,
+            )
         except UpstreamUnavailable as error:
             if not told:
                 log.warning("temporal.awaited", address=settings.temporal_address, error=str(error))

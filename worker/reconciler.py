@@ -21,6 +21,7 @@ from holdpoint.models.errors import Conflict, HoldpointError
 from holdpoint.models.phases import Phase
 from holdpoint.models.ticket import Reason, TicketView
 from holdpoint.models.workflow_messages import CloseStart
+from holdpoint.telemetry.metrics import Metrics
 from worker.executions import Executions, Standing
 
 log = structlog.get_logger()
@@ -53,7 +54,9 @@ class Reconciler:
         executions: Executions,
         archive: Path,
         clock: Callable[[], float] = time.monotonic,
+        metrics: Metrics | None = None,
     ) -> None:
+        self._metrics = metrics or Metrics()
         self._ledger, self._temporal, self._executions = ledger, temporal, executions
         self._archive, self._clock = archive, clock
         self._seen: dict[str, float] = {}
@@ -66,7 +69,9 @@ class Reconciler:
         while not stop.is_set():
             try:
                 await self.round()
+                self._metrics.reconciler_rounds.labels(result="done").inc()
             except HoldpointError as error:
+                self._metrics.reconciler_rounds.labels(result="failed").inc()
                 log.warning("reconciler.failed", code=error.code, error=error.message)
             try:
                 await asyncio.wait_for(stop.wait(), timeout=EVERY)
@@ -135,6 +140,7 @@ class Reconciler:
         except Conflict:
             return False  # another worker was faster
         self._again[ticket] = (self._clock() + pause, min(pause * 2, LONGEST_PAUSE))
+        self._metrics.reconciler_closings.inc()
         log.warning("ticket.abandoned", ticket=ticket, code=reason.code, reason=reason.message)
         return True
 

@@ -7,14 +7,16 @@ from datetime import timedelta
 from typing import Any
 
 from temporalio.client import Client
+from temporalio.client import Interceptor as ClientInterceptor
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.converter import DataConverter
+from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 from temporalio.service import RPCError
 from temporalio.worker import Interceptor, Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from holdpoint.models.contracts import TASK_QUEUE
-from holdpoint.models.errors import UpstreamUnavailable
+from holdpoint.models.errors import SettingsError, UpstreamUnavailable
 from worker.versioning import deployment
 
 PASSED_THROUGH = ("holdpoint.models", "pydantic", "pydantic_core", "annotated_types")
@@ -24,21 +26,40 @@ STICKY = timedelta(seconds=1)
 """After a SIGKILL its cached workflows move on this much later; the default of 10 s would be felt in a
 canary. A worker that is only busy for so long has the workflow replayed by another: milliseconds of work."""
 
-DRAIN = timedelta(seconds=5)
-"""What a running activity gets to end by itself at a shutdown; after it, it is cancelled and tried
-elsewhere."""
-
 HEARTBEAT_THROTTLE = timedelta(seconds=0.5)
 """A beat is held back for so long after the last: less than activities beat (activities/beat.py), so that
 each is sent, and the short heartbeat timeouts (workflows/limits.py) can hold."""
 
 
-async def connect(address: str, namespace: str, converter: DataConverter = pydantic_data_converter) -> Client:
+async def connect(
+    address: str,
+    namespace: str,
+    converter: DataConverter = pydantic_data_converter,
+    *,
+    interceptors: Sequence[ClientInterceptor] = (),
+    runtime: Runtime | None = None,
+) -> Client:
     """Return a client. Raises UpstreamUnavailable, which names the address."""
     try:
-        return await Client.connect(address, namespace=namespace, data_converter=converter)
+        return await Client.connect(
+            address,
+            namespace=namespace,
+            data_converter=converter,
+            interceptors=interceptors,
+            runtime=runtime,
+        )
     except (RuntimeError, RPCError) as error:
         raise UpstreamUnavailable(f"Temporal at {address} does not answer: {error}") from error
+
+
+def measured_runtime(address: str | None) -> Runtime | None:
+    """Return a runtime that shows the SDK's own metrics there, or None. Raises SettingsError."""
+    if address is None:
+        return None
+    try:
+        return Runtime(telemetry=TelemetryConfig(metrics=PrometheusConfig(bind_address=address)))
+    except (RuntimeError, ValueError) as error:
+        raise SettingsError(f"sdk_metrics_address: cannot listen on {address}: {error}.") from error
 
 
 def identity(process: int) -> str:
@@ -52,8 +73,13 @@ def build_worker(
     workflows: Sequence[type],
     activities: Sequence[Callable[..., Any]],
     interceptors: Sequence[Interceptor],
+    drain: float = 5.0,
 ) -> Worker:
-    """Return the worker of our task queue: versioned, sandboxed, draining at its shutdown."""
+    """Return the worker of our task queue: versioned, sandboxed, draining at its shutdown.
+
+    `drain`, in seconds, is what running activities get to end by themselves; then they are cancelled and
+    tried elsewhere.
+    """
     passed = SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
     return Worker(
         client,
@@ -64,7 +90,7 @@ def build_worker(
         workflow_runner=SandboxedWorkflowRunner(restrictions=passed),
         deployment_config=deployment(),
         identity=identity(os.getpid()),
-        graceful_shutdown_timeout=DRAIN,
+        graceful_shutdown_timeout=timedelta(seconds=drain),
         sticky_queue_schedule_to_start_timeout=STICKY,
         default_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
         max_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,

@@ -16,10 +16,14 @@ from holdpoint.api.cors import CodecCors
 from holdpoint.api.dependencies import Parts
 from holdpoint.api.heads import HeadAsGet
 from holdpoint.api.limits import BodyLimits
-from holdpoint.api.routes import changes, codec, decisions, evidence, freezes, health, policy
+from holdpoint.api.observed import Observed
+from holdpoint.api.routes import changes, codec, decisions, evidence, freezes, health, metrics, policy
+from holdpoint.clients.catalog import Catalog
 from holdpoint.service.background import end_freezes, finish_fencing, running
+from holdpoint.telemetry.bounds import Bounds
+from holdpoint.telemetry.installation import Installation
 
-ROUTERS = (changes, decisions, freezes, evidence, policy, health, codec)
+ROUTERS = (changes, decisions, freezes, evidence, policy, health, codec, metrics)
 DESCRIPTION = "Turns every production change into a durable, policy-checked workflow with evidence."
 
 
@@ -36,6 +40,7 @@ def create_app(parts: Parts) -> FastAPI:
     _let_pages_in(app, parts.settings.codec_origins)
     app.router.lifespan_context = lifespan
     app.state.parts = parts
+    app.add_middleware(Observed, metrics=parts.metrics)
     return app
 
 
@@ -75,9 +80,11 @@ def _let_pages_in(app: FastAPI, origins: list[str]) -> None:
 
 def background(parts: Parts) -> dict[str, Any]:
     """Return what runs beside the answering, by name."""
+    bounds = Bounds(parts.settings.environments, Catalog(parts.settings.data / "catalog.yaml"))
     return {
         "delivery": parts.delivery.run,
         "feed": parts.feed.run,
+        "installation": Installation(parts.metrics, parts.ledger, bounds).run,
         "freeze_expiry": partial(end_freezes, ledger=parts.ledger, delivery=parts.delivery),
         "fencing": partial(finish_fencing, ledger=parts.ledger, clusters=parts.clusters),
     }

@@ -1,5 +1,6 @@
 """What the routes stand on: the parts of one installation, and who asks."""
 
+import asyncio
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -21,6 +22,7 @@ from holdpoint.service.preview import Evaluator, PreviewParts
 from holdpoint.service.roles import Actor, Permission, require
 from holdpoint.service.tokens import Verifier
 from holdpoint.service.turns import Turns
+from holdpoint.telemetry.metrics import Metrics
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ class Parts:
     delivery: Delivery
     feed: Feed
     codec: PayloadCodec | None = None
+    metrics: Metrics = field(default_factory=Metrics)
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
     turns: Turns = field(default_factory=Turns)
 
     def preview(self) -> PreviewParts:

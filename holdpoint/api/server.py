@@ -18,17 +18,23 @@ from holdpoint.clients.payloads import data_converter
 from holdpoint.clients.temporal import LazyTemporal
 from holdpoint.ledger.signing import Signer
 from holdpoint.ledger.store import Ledger
-from holdpoint.models.settings import Settings
+from holdpoint.models.errors import SettingsError
+from holdpoint.models.settings import Settings, split_address
+from holdpoint.service import process_end
 from holdpoint.service.feed import Feed
 from holdpoint.service.outbox import Delivery
 from holdpoint.service.preview import Evaluator, NoEvaluator
+from holdpoint.service.process_end import end_within
 from holdpoint.service.tokens import Verifier
+from holdpoint.telemetry import traces
+from holdpoint.telemetry.measured import MeasuredLedger
+from holdpoint.telemetry.metrics import Metrics
+from holdpoint.telemetry.traces import Traces
 
 log = structlog.get_logger()
 
-HOST = "127.0.0.1"
-LAST_ANSWERS = 5
-"""Seconds that open requests get at a shutdown; long polls are let go at once."""
+LEDGER_PATIENCE = 10.0
+"""Seconds that a request waits for the ledger before it is answered with 503 and Retry-After."""
 
 Evaluation = Callable[[Ledger, Repositories, Clusters], Evaluator]
 """How a composition root above gives the evaluation, which this layer may not import."""
@@ -39,38 +45,54 @@ def no_evaluation(ledger: Ledger, repositories: Repositories, clusters: Clusters
     return NoEvaluator()
 
 
-def run(settings: Settings, *, port: int, host: str = HOST, evaluation: Evaluation = no_evaluation) -> None:
-    """Serve until a signal. Raises SettingsError, and OSError when the port is taken."""
-    with socket.create_server((host, port), backlog=256) as listener:
-        asyncio.run(serve(settings, listener, evaluation))
+def run(settings: Settings, *, evaluation: Evaluation = no_evaluation) -> None:
+    """Serve until a signal. Raises SettingsError, also when the port is taken."""
+    tracing = traces.start(settings.otlp_endpoint, service="holdpoint-api")
+    with _listen(settings.api_address) as listener:
+        process_end.run(serve(settings, listener, evaluation, tracing))
 
 
-async def serve(settings: Settings, listener: socket.socket, evaluation: Evaluation) -> None:
+def _listen(address: str) -> socket.socket:
+    host, port = split_address(address)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=256)
+    except OSError as error:
+        raise SettingsError(f"api_address: cannot listen on {address}: {error.strerror or error}.") from error
+
+
+async def serve(settings: Settings, listener: socket.socket, evaluation: Evaluation, tracing: Traces) -> None:
     """Serve on a listening socket until a signal."""
     for warning in settings.warnings():
         log.warning("settings.weak", warning=warning)
-    async with built(settings, evaluation) as parts:
+    async with built(settings, evaluation, tracing) as parts:
         config = uvicorn.Config(
             create_app(parts),
             access_log=False,
             log_config=None,
             lifespan="on",
             server_header=False,
-            timeout_graceful_shutdown=LAST_ANSWERS,
+            timeout_graceful_shutdown=max(1, round(settings.drain)),
         )
-        await _Server(config, parts.feed).serve([listener])
+        try:
+            await _Server(config, parts).serve([listener])
+        finally:
+            tracing.close()
 
 
 class _Server(uvicorn.Server):
     """Lets long polls go when it is told to stop, so that a shutdown does not wait for them."""
 
-    def __init__(self, config: uvicorn.Config, feed: Feed) -> None:
+    def __init__(self, config: uvicorn.Config, parts: Parts) -> None:
         super().__init__(config)
-        self._feed = feed
+        self._parts = parts
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin the shutdown."""
-        self._feed.close()
+        if not self._parts.stopping.is_set():
+            end_within(self._parts.settings.drain)
+        self._parts.stopping.set()
+        self._parts.feed.close()
         super().handle_exit(sig, frame)
         # uvicorn raises the signal again when it is done; an orderly stop is not a death by signal.
         self._captured_signals.clear()
@@ -78,14 +100,19 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def built(settings: Settings, evaluation: Evaluation) -> AsyncIterator[Parts]:
+async def built(settings: Settings, evaluation: Evaluation, tracing: Traces) -> AsyncIterator[Parts]:
     """Build the parts, bring the ledger's tables up to date, and close everything at the end."""
     data = settings.data
-    ledger = Ledger(settings.ledger_url, settings.ledger_password_file)
+    metrics = Metrics()
+    ledger = MeasuredLedger(
+        settings.ledger_url, settings.ledger_password_file, metrics, patience=LEDGER_PATIENCE
+    )
     clusters = Clusters(settings.clusters)
     repositories = Repositories(data / "git", allow_local=settings.local_repositories)
     converter = data_converter(settings.payload_keys, settings.payload_key)
-    temporal = LazyTemporal(settings.temporal_address, settings.temporal_namespace, converter)
+    temporal = LazyTemporal(
+        settings.temporal_address, settings.temporal_namespace, converter, tracing.interceptors
+    )
     try:
         await asyncio.to_thread(ledger.migrate)
         yield Parts(
@@ -101,6 +128,7 @@ async def built(settings: Settings, evaluation: Evaluation) -> AsyncIterator[Par
             verifier=Verifier(data / "keys" / "issuer.pub" if settings.embedded else None),
             delivery=Delivery(ledger=ledger, temporal=temporal),
             feed=Feed(ledger),
+            metrics=metrics,
         )
     finally:
         await clusters.close()

@@ -71,7 +71,8 @@ GROUPS = (
     ("sandbox", sandbox.app),
 )
 for _name, _function in COMMANDS:
-    app.command(_name)(_function)
+    _settings = _name in ("worker", "api")
+    app.command(_name, cls=processes.WithSettings if _settings else None)(_function)
 for _name, _group in GROUPS:
     app.add_typer(_group, name=_name)
 

@@ -1,41 +1,84 @@
 """`holdpoint worker` and `holdpoint api`: the production entry points; settings of file and environment."""
 
 import os
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
+import typer.core
 
 from holdpoint.cli import options
 from holdpoint.cli.output import Format
-from holdpoint.models.errors import SettingsError
+
+SettingsFile = Annotated[
+    Path | None,
+    typer.Option("--settings", metavar="FILE", help="Read this file in place of <data>/settings.yaml."),
+]
+DataFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        envvar="HOLDPOINT_DATA",
+        show_envvar=True,
+        file_okay=False,
+        help="The data folder (default: `data` of the settings, or .holdpoint).",
+    ),
+]
+
+
+class WithSettings(typer.core.TyperCommand):
+    """A command whose help ends with every setting, made from the settings' own model."""
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """Write the settings as a list. The model is slow to import, so only help does."""
+        from holdpoint.cli.settings_help import HEAD, rows
+
+        with formatter.section(HEAD):
+            formatter.write_dl(rows())
 
 
 def worker(
+    health_address: Annotated[
+        str | None,
+        typer.Option(
+            "--health-address", metavar="HOST:PORT", help="Answer health, readiness and metrics there."
+        ),
+    ] = None,
+    settings: SettingsFile = None,
     output: options.Output = Format.TEXT,
-    data: options.Data = options.DEFAULT_DATA,
+    data: DataFolder = None,
 ) -> None:
-    """Run a worker until it is told to stop. Settings: <data>/settings.yaml, HOLDPOINT_<FIELD> over it."""
+    """Run a worker until it is told to stop, then drain. Options win over the environment, it over files."""
     from holdpoint.service.settings import load_settings
     from worker.main import run
 
-    run(load_settings(data, os.environ))
+    run(load_settings(data, os.environ, file=settings, health_address=health_address))
 
 
 def api(
-    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="The port to listen on.")] = 8300,
-    host: Annotated[str, typer.Option("--host", help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[
+        int | None,
+        typer.Option("--port", min=0, max=65535, help="The port to listen on.", show_default=False),
+    ] = None,
+    host: Annotated[
+        str | None, typer.Option("--host", help="The address to listen on.", show_default=False)
+    ] = None,
+    settings: SettingsFile = None,
     output: options.Output = Format.TEXT,
-    data: options.Data = options.DEFAULT_DATA,
+    data: DataFolder = None,
 ) -> None:
-    """Run the API until it is told to stop. Settings: <data>/settings.yaml, HOLDPOINT_<FIELD> over it."""
+    """Run the API until it is told to stop, then drain. Options win over the environment, it over files."""
     from holdpoint.api.server import run
+    from holdpoint.models.settings import Settings, split_address
     from holdpoint.service.settings import load_settings
-    from worker import logs
+    from holdpoint.telemetry import logs
     from worker.preview import evaluation
 
-    logs.configure()
-    settings = load_settings(data, os.environ)
-    try:
-        run(settings, host=host, port=port, evaluation=evaluation(settings))
-    except OSError as error:
-        raise SettingsError(f"The API cannot listen on {host}:{port}: {error.strerror or error}.") from error
+    found: Settings = load_settings(data, os.environ, file=settings)
+    if host is not None or port is not None:
+        known_host, known_port = split_address(found.api_address)
+        host, port = host if host is not None else known_host, port if port is not None else known_port
+        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        found = load_settings(data, os.environ, file=settings, api_address=address)
+    logs.configure(level=found.log_level)
+    run(found, evaluation=evaluation(found))

@@ -5,13 +5,14 @@ The connection is made at the first use, so that a server starts, and freezes ho
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, Protocol, TypeVar
 
 from temporalio.client import (
     Client,
+    Interceptor,
     RPCError,
     WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
@@ -78,9 +79,14 @@ class LazyTemporal:
     """The real one."""
 
     def __init__(
-        self, address: str, namespace: str, converter: DataConverter = pydantic_data_converter
+        self,
+        address: str,
+        namespace: str,
+        converter: DataConverter = pydantic_data_converter,
+        interceptors: Sequence[Interceptor] = (),
     ) -> None:
         self._address, self._namespace, self._converter = address, namespace, converter
+        self._interceptors = interceptors
         self._client: Client | None = None
         self._connecting = asyncio.Lock()
         self._not_before = 0.0
@@ -159,6 +165,7 @@ class LazyTemporal:
                 namespace=self._namespace,
                 data_converter=self._converter,
                 connect_timeout=CALL_TIMEOUT,
+                interceptors=self._interceptors,
             )
 
 

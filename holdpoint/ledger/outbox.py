@@ -3,6 +3,8 @@
 import json
 from typing import Any, Literal
 
+from opentelemetry import propagate
+from pydantic import Field
 from sqlalchemy import Connection, insert, select, update
 
 from holdpoint.ledger import head, schema
@@ -13,6 +15,8 @@ from holdpoint.models.base import Model
 Kind = Literal["start", "wake", "update", "notify"]
 
 _BOX = schema.outbox
+TRACE = "holdpoint.trace"
+"""Where a row keeps the trace that it belongs to: its delivery may be another process's."""
 
 
 class OutboxRow(Model):
@@ -24,6 +28,7 @@ class OutboxRow(Model):
     body: dict[str, Any]
     key: str
     attempts: int
+    trace: dict[str, str] = Field(default={}, description="W3C Trace Context of whoever ordered it")
 
 
 def post(db: Connection, *, kind: Kind, ticket: str, body: dict[str, Any], key: str) -> None:
@@ -31,7 +36,10 @@ def post(db: Connection, *, kind: Kind, ticket: str, body: dict[str, Any], key: 
     seen = head.lock(db)
     if db.execute(select(_BOX.c.id).where(_BOX.c.key == key)).first() is not None:
         return
-    row = {"kind": kind, "ticket": ticket, "body": json.dumps(exact(body)), "key": key}
+    trace: dict[str, str] = {}
+    propagate.inject(trace)  # nothing, where nothing is traced
+    text = json.dumps(exact({**body, TRACE: trace} if trace else body))
+    row = {"kind": kind, "ticket": ticket, "body": text, "key": key}
     db.execute(insert(_BOX), {**row, "due_at": seen.now, "attempts": 0})
 
 
@@ -45,21 +53,24 @@ def take(db: Connection, *, limit: int, lease: float) -> list[OutboxRow]:
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
-    rows = [
-        OutboxRow(
-            id=row.id,
-            kind=row.kind,
-            ticket=row.ticket,
-            body=json.loads(row.body),
-            key=row.key,
-            attempts=row.attempts + 1,
-        )
-        for row in db.execute(due)
-    ]
+    rows = [_read(row) for row in db.execute(due)]
     leased = {"due_at": now + round(lease * 1000), "attempts": _BOX.c.attempts + 1}
     if rows:
         db.execute(update(_BOX).where(_BOX.c.id.in_([row.id for row in rows])).values(leased))
     return rows
+
+
+def _read(row: Any) -> OutboxRow:
+    body = json.loads(row.body)
+    return OutboxRow(
+        id=row.id,
+        kind=row.kind,
+        ticket=row.ticket,
+        trace=body.pop(TRACE, {}),
+        body=body,
+        key=row.key,
+        attempts=row.attempts + 1,
+    )
 
 
 def delivered(db: Connection, id: int) -> None:

@@ -7,11 +7,12 @@ repeat.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import structlog
+from opentelemetry import context, propagate
 
 from holdpoint.clients.temporal import Temporal
 from holdpoint.ledger import outbox, tickets
@@ -33,6 +34,18 @@ FIRST_DELAY, LONGEST_DELAY = 0.25, 5.0
 start."""
 AFTER_BREAKING = 60.0
 """Seconds until a row that broke this code is tried again: by a newer release, most likely."""
+
+
+@contextmanager
+def _traced(row: OutboxRow) -> Iterator[None]:
+    """Have what the body does belong to the trace in which the row was ordered."""
+    token = context.attach(propagate.extract(row.trace)) if row.trace else None
+    try:
+        yield
+    finally:
+        if token is not None:
+            context.detach(token)
+
 
 _UPDATES = {update.name: update for update in UPDATES}
 
@@ -80,7 +93,8 @@ class Delivery:
 
     async def _deliver(self, row: OutboxRow) -> None:
         try:
-            await self._kinds[row.kind](row)
+            with _traced(row):
+                await self._kinds[row.kind](row)
         except PermanentError as error:
             # A refusal is the answer: the ticket does not want this any more.
             log.info("outbox.refused", ticket=row.ticket, kind=row.kind, reason=error.message)

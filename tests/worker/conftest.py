@@ -21,6 +21,7 @@ from holdpoint.models.workflow_messages import RolloutStart
 TARGET = "sandbox/default/shop"
 DIGEST = "sha256:" + "a" * 64
 COMMIT = "b" * 40
+REPOSITORY = "https://git.example.org/shop.git"
 OpenTicket = Callable[..., TicketView]
 
 
@@ -43,7 +44,9 @@ async def client() -> AsyncIterator[Client]:
 def open_ticket(ledger: Ledger) -> OpenTicket:
     """Open a ticket that is as old as it is said to be, in seconds, and in the phase that is named."""
 
-    def build(ticket: str, *, age: float = 60.0, phase: Phase = Phase.EXECUTING) -> TicketView:
+    def build(
+        ticket: str, *, age: float = 60.0, phase: Phase = Phase.EXECUTING, repository: str = REPOSITORY
+    ) -> TicketView:
         at = datetime.now(UTC) - timedelta(seconds=age)
         view = TicketView(
             id=ticket,
@@ -55,13 +58,13 @@ def open_ticket(ledger: Ledger) -> OpenTicket:
             created_at=at,
             requester="ci",
             commit=COMMIT,
-            repository="https://git.example.org/shop.git",
+            repository=repository,
             revision="main",
             target=TARGET,
         )
         stored = StoredChange(
             ticket=ticket,
-            change=_change(),
+            change=_change(repository),
             commit=COMMIT,
             repository=view.repository,
             requester="ci",
@@ -106,7 +109,7 @@ def take(ledger: Ledger, ticket: str, run: str = "run-1") -> None:
     )
 
 
-def _change() -> Change:
+def _change(repository: str) -> Change:
     return Change.model_validate(
         {
             "apiVersion": "holdpoint.dev/v1",
@@ -114,7 +117,7 @@ def _change() -> Change:
             "metadata": {"title": "shop 2", "service": "shop", "environment": "staging"},
             "spec": {
                 "source": {
-                    "repository": "https://git.example.org/shop.git",
+                    "repository": repository,
                     "revision": "main",
                     "paths": ["a.yaml"],
                 },
