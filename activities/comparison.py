@@ -14,7 +14,12 @@ OURS = "holdpoint.dev/"
 _CLUSTERS_OWN = frozenset(
     {"resourceVersion", "generation", "managedFields", "uid", "creationTimestamp", "selfLink"}
 )
-_CLUSTERS_ANNOTATIONS = frozenset({"deployment.kubernetes.io/revision"})
+_CLUSTERS_ANNOTATIONS = frozenset(
+    {
+        "deployment.kubernetes.io/revision",
+        "deprecated.daemonset.template.generation",  # the API server counts a DaemonSet's templates in it
+    }
+)
 _ITEM_KEYS = (
     ("name",),
     ("containerPort", "protocol"),

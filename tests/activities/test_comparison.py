@@ -23,6 +23,9 @@ def changed(**meta: Any) -> dict[str, Any]:
         pytest.param(
             changed(annotations={"deployment.kubernetes.io/revision": "2"}), id="a controller's revision"
         ),
+        pytest.param(
+            changed(annotations={"deprecated.daemonset.template.generation": "3"}), id="a DaemonSet's count"
+        ),
         pytest.param({**deployment(), "status": {"replicas": 1}}, id="status"),
     ],
 )

@@ -118,6 +118,14 @@ class Admin:
             time.sleep(0.02)
         raise AssertionError(f"{identity} is still {'not ' if allowed else ''}allowed to {verb}")
 
+    def until_served(self, path: str) -> None:
+        """Return when a new kind is served; the API server takes a moment to say so."""
+        for _ in range(200):
+            if self.http.get(path).status_code == 200:
+                return
+            time.sleep(0.05)
+        raise AssertionError(f"{path} is not served")
+
     def settings(self, folder: Path, **fields: Any) -> ClusterSettings:
         """Return the settings of a cluster whose identities are the two shipped service accounts."""
         for identity in ("forward", "undo"):
