@@ -6,20 +6,19 @@ The only place that knows OPA's entry point and what `opa-python-client` 3.0.0 d
 - Errors leave as `requests` exceptions, with OPA's own words in the response body.
 - It retries some statuses and never a 503: it is told not to, and this file retries.
 - It takes proxies and `.netrc` from the environment; the latter would replace our token.
-- It sends no token unless it is given one at construction, so a client lives for one question only.
+- It sends no token unless it is given one at construction: policy_connections.py keeps clients by token.
 """
 
 import asyncio
 import hashlib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol, cast
-from urllib.parse import urlsplit
 
 import requests
 import rfc8785
-from opa_client.opa import OpaClient
 from pydantic import Field, ValidationError
 
+from holdpoint.clients.policy_connections import Connections
 from holdpoint.models.base import StrictModel
 from holdpoint.models.errors import PolicyBundle, UpstreamUnavailable
 from holdpoint.models.policy import ApprovalNeed, Decision, Obligations, PolicyInput
@@ -97,12 +96,9 @@ class OpaEngine:
     def __init__(
         self, url: str, token_file: Path, *, revision: str | None = None, timeout: float = TIMEOUT
     ) -> None:
-        parts = urlsplit(url)
-        self._host = parts.hostname or "127.0.0.1"
-        self._tls = parts.scheme == "https"
-        self._port = parts.port or (443 if self._tls else 80)
+        self._connections = Connections(url, timeout=timeout)
+        self._host, self._port = self._connections.host, self._connections.port
         self._token_file, self._revision = token_file, revision
-        self._timeout = timeout
 
     async def decide(self, question: PolicyInput) -> Decision:
         """Return OPA's decision. Raises UpstreamUnavailable, and PolicyBundle when a policy is broken."""
@@ -135,30 +131,21 @@ class OpaEngine:
 
     def _ask(self, document: dict[str, Any]) -> dict[str, Any]:
         try:
-            client = OpaClient(
-                host=self._host,
-                port=self._port,
-                ssl=self._tls,
-                token=self._token_file.read_text("utf-8").strip(),
-                retries=0,
-                timeout=self._timeout,
-            )
+            token = self._token_file.read_text("utf-8").strip()
         except OSError as error:
             raise UpstreamUnavailable(
                 f"The token for OPA cannot be read: {error.strerror}.", upstream="policy"
             ) from error
-        client._session.trust_env = False
         try:
-            answer = client.query_rule(document, PACKAGE, RULE, {"provenance": "true"})
-            return cast("dict[str, Any]", answer)
+            with self._connections.client(token) as client:
+                answer = client.query_rule(document, PACKAGE, RULE, {"provenance": "true"})
+                return cast("dict[str, Any]", answer)
         except requests.HTTPError as error:
             raise _refusal(error.response) from error
         except (requests.RequestException, ValueError) as error:
             raise UpstreamUnavailable(
                 f"OPA did not answer at {self._host}:{self._port}: {type(error).__name__}.", upstream="policy"
             ) from error
-        finally:
-            client.close_connection()
 
 
 class NullEngine:
