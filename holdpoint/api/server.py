@@ -25,7 +25,7 @@ from holdpoint.service.feed import Feed
 from holdpoint.service.outbox import Delivery
 from holdpoint.service.preview import Evaluator, NoEvaluator
 from holdpoint.service.process_end import end_within
-from holdpoint.service.tokens import Verifier
+from holdpoint.service.tokens import verifier_of
 from holdpoint.telemetry import traces
 from holdpoint.telemetry.measured import MeasuredLedger
 from holdpoint.telemetry.metrics import Metrics
@@ -125,7 +125,7 @@ async def built(settings: Settings, evaluation: Evaluation, tracing: Traces) -> 
             evaluator=evaluation(ledger, repositories, clusters),
             signer=Signer.load_or_create(data / "keys"),
             archive=data / "archive",
-            verifier=Verifier(data / "keys" / "issuer.pub" if settings.embedded else None),
+            verifier=verifier_of(settings),
             delivery=Delivery(ledger=ledger, temporal=temporal),
             feed=Feed(ledger),
             metrics=metrics,

@@ -172,6 +172,12 @@ class Settings(StrictModel):
         default=None,
         description="the bundle revision that decisions must come from, others are held; none: any",
     )
+    token_issuer: str | None = Field(
+        default=None, description="the `iss` of the bearer tokens that the API takes; none: it takes none"
+    )
+    token_issuer_key: Path | None = Field(
+        default=None, description="that issuer's Ed25519 public key (PEM); docs/operations.md has the claims"
+    )
     environments: list[str] = Field(
         default=["staging", "production"], description="the environments that changes and freezes may name"
     )

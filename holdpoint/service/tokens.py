@@ -1,7 +1,8 @@
 """Bearer tokens: the embedded issuer, and the verifier that every request passes (design decision 23).
 
 The embedded issuer is a key pair in the data folder. Whoever can read the private key can be any account, so
-its folder is 0700, the key 0600, no HTTP route gives out tokens, and a server outside `up` refuses it.
+its folder is 0700, the key 0600, no HTTP route gives out tokens, and a server outside `up` refuses it. Such
+a server trusts the one issuer that its settings name, and else nobody.
 """
 
 import os
@@ -23,6 +24,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from holdpoint.models.errors import SettingsError, Unauthenticated
+from holdpoint.models.settings import Settings
 from holdpoint.service.roles import ACCOUNT_ROLES, ROLES, Actor
 
 ISSUER = "urn:holdpoint:embedded-issuer"
@@ -50,14 +52,14 @@ def create_issuer_keys(folder: Path) -> Path:
     return private
 
 
-def issue(key_file: Path, account: str, *, lifetime: float = LIFETIME) -> str:
+def issue(key_file: Path, account: str, *, lifetime: float = LIFETIME, issuer: str = ISSUER) -> str:
     """Return a token for one of the role accounts; `lifetime` is in seconds. Raises SettingsError."""
     if account not in ACCOUNT_ROLES:
         known = ", ".join(ACCOUNT_ROLES)
         raise SettingsError(f"Unknown account {account!r}. Use one of: {known}.")
     now = int(time.time())
     claims: dict[str, Any] = {
-        "iss": ISSUER,
+        "iss": issuer,
         "aud": AUDIENCE,
         "sub": account,
         "roles": list(ACCOUNT_ROLES[account]),
@@ -71,14 +73,16 @@ def issue(key_file: Path, account: str, *, lifetime: float = LIFETIME) -> str:
 class Verifier:
     """Tells who a bearer token is. Without a public key it knows no issuer and refuses every token."""
 
-    def __init__(self, public_key_file: Path | None) -> None:
+    def __init__(self, public_key_file: Path | None, issuer: str = ISSUER) -> None:
         self._key = _public_key(public_key_file) if public_key_file else None
+        self._issuer = issuer
 
     def verify(self, token: str) -> Actor:
         """Return the token's account and roles. Raises Unauthenticated; it never repeats the token."""
         if self._key is None:
             raise Unauthenticated(
-                "This server trusts no token issuer: the embedded one is accepted only under `holdpoint up`."
+                "This server trusts no token issuer: the embedded one is accepted only under `holdpoint up`. "
+                "Set token_issuer and token_issuer_key."
             )
         if len(token) > LONGEST:
             raise Unauthenticated("The bearer token is too long to be one of ours.")
@@ -87,16 +91,38 @@ class Verifier:
                 token,
                 self._key,
                 algorithms=[ALGORITHM],
-                issuer=ISSUER,
+                issuer=self._issuer,
                 audience=AUDIENCE,
                 leeway=LEEWAY,
                 options={"require": ["exp", "iat", "iss", "aud", "sub"], "strict_aud": True},
             )
         except jwt.ExpiredSignatureError as error:
-            raise Unauthenticated("The token has expired. Log in again: holdpoint login --as NAME") from error
+            raise Unauthenticated(f"The token has expired. {self._again}") from error
         except (jwt.PyJWTError, ValueError, TypeError, RecursionError, OverflowError) as error:
             raise Unauthenticated(f"The bearer token is not valid: {type(error).__name__}.") from error
         return _actor(claims)
+
+    @property
+    def _again(self) -> str:
+        embedded = self._issuer == ISSUER
+        return "Log in again: holdpoint login --as NAME" if embedded else f"Ask {self._issuer} for a new one."
+
+
+def verifier_of(settings: Settings) -> Verifier:
+    """Return the verifier that the settings ask for; `up` has its own issuer. Raises SettingsError."""
+    issuer, key = settings.token_issuer, settings.token_issuer_key
+    if settings.embedded:
+        return Verifier(settings.data / "keys" / "issuer.pub")
+    if issuer is None and key is None:
+        return Verifier(None)
+    if issuer is None or key is None:
+        missing = "token_issuer" if issuer is None else "token_issuer_key"
+        raise SettingsError(f"{missing}: is missing; an issuer is trusted by its name and its public key.")
+    if issuer == ISSUER:
+        raise SettingsError(
+            "token_issuer: the embedded issuer is for `holdpoint up` only. Name an issuer of your own."
+        )
+    return Verifier(key, issuer)
 
 
 def _actor(claims: dict[str, Any]) -> Actor:
@@ -130,7 +156,10 @@ def _public_key(path: Path) -> Ed25519PublicKey:
     try:
         key = load_pem_public_key(path.read_bytes())
     except (OSError, ValueError) as error:
-        raise SettingsError(f"The issuer's key {path} cannot be read. Run `holdpoint up` first.") from error
+        raise SettingsError(
+            f"The issuer's public key {path} cannot be read: it must be Ed25519 in PEM. `holdpoint up` makes "
+            "its own; else token_issuer_key names it."
+        ) from error
     if not isinstance(key, Ed25519PublicKey):
         raise SettingsError(f"The issuer's key {path} is not an Ed25519 key.")
     return key

@@ -15,8 +15,17 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from holdpoint.models.errors import SettingsError, Unauthenticated
+from holdpoint.models.settings import Settings
 from holdpoint.service.roles import ACCOUNT_ROLES
-from holdpoint.service.tokens import ALGORITHM, AUDIENCE, ISSUER, Verifier, create_issuer_keys, issue
+from holdpoint.service.tokens import (
+    ALGORITHM,
+    AUDIENCE,
+    ISSUER,
+    Verifier,
+    create_issuer_keys,
+    issue,
+    verifier_of,
+)
 
 
 @pytest.fixture
@@ -133,3 +142,52 @@ def test_another_key_of_the_same_name_is_refused(tmp_path: Path, verifier: Verif
 def test_outside_the_embedded_stack_the_issuer_is_refused(key_file: Path) -> None:
     with pytest.raises(Unauthenticated, match="holdpoint up"):
         Verifier(None).verify(issue(key_file, "commander"))
+
+
+OURS = "https://tokens.example"
+
+
+def production(key_file: Path, **changes: Any) -> Settings:
+    """Return settings outside of `up` that trust an issuer of the platform's own."""
+    values = {
+        "data": key_file.parent,
+        "ledger_url": "sqlite:///ledger.db",
+        "temporal_address": "127.0.0.1:7233",
+        "opa_url": "http://127.0.0.1:8181",
+        "opa_token_file": "opa.token",
+        "clusters": {},
+        "token_issuer": OURS,
+        "token_issuer_key": key_file.with_name("issuer.pub"),
+    }
+    return Settings.model_validate({**values, **changes})
+
+
+def test_outside_up_the_issuer_of_the_settings_is_trusted_and_the_embedded_one_is_not(key_file: Path) -> None:
+    verifier = verifier_of(production(key_file))
+
+    assert verifier.verify(issue(key_file, "ci", issuer=OURS)).account == "ci"
+    with pytest.raises(Unauthenticated):
+        verifier.verify(issue(key_file, "ci"))
+
+
+def test_without_an_issuer_every_token_is_refused(key_file: Path) -> None:
+    verifier = verifier_of(production(key_file, token_issuer=None, token_issuer_key=None))
+
+    with pytest.raises(Unauthenticated, match="token_issuer_key"):
+        verifier.verify(issue(key_file, "ci", issuer=OURS))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"token_issuer": ISSUER}, "token_issuer: the embedded issuer"),
+        ({"token_issuer": None}, "token_issuer: is missing"),
+        ({"token_issuer_key": None}, "token_issuer_key: is missing"),
+        ({"token_issuer_key": Path("nowhere.pub")}, "nowhere.pub cannot be read"),
+    ],
+)
+def test_half_an_issuer_is_a_mistake_of_the_settings(
+    key_file: Path, changes: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(SettingsError, match=said):
+        verifier_of(production(key_file, **changes))
