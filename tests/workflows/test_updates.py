@@ -136,13 +136,17 @@ async def test_an_update_before_the_first_workflow_task_is_taken_in(live: World)
 
 
 async def test_an_approval_in_the_moment_of_expiry_counts(live: World) -> None:
-    need = {"remind_after": 0.2, "escalate_after": 0.3, "expire_after": 0.4}
+    need = {
+        "remind_after": 1.0,
+        "escalate_after": 1.5,
+        "expire_after": 2.0,
+    }  # not while the worker still closes
     live.answers["evaluate"] = an_evaluation(approvals=1, need=need, plan=[a_canary((10,), bake=0.1)])
     live.queue = "moment-of-expiry"
     async with a_worker(live.client, queue=live.queue, version=VERSION):
         await live.submit(verify=0.1)
         await live.enters(Phase.AWAITING_APPROVAL)
-    await asyncio.sleep(0.5)  # the clock runs out while no worker sees it
+    await asyncio.sleep(2.1)  # the clock runs out while no worker sees it
 
     approving = asyncio.create_task(live.tell(contracts.APPROVE, an_approval()))
     async with a_worker(live.client, queue=live.queue, version=VERSION):
