@@ -25,7 +25,7 @@ from worker.health import Health, ledger_answers, listening, temporal_answers
 from worker.reconciler import Reconciler
 from worker.takeover import adopt_open_workflows, make_current
 from worker.temporal import build_worker, connect, measured_runtime
-from worker.versioning import build_id
+from worker.versioning import build_of
 from workflows.closing import CloseAbandoned
 from workflows.rollout import Rollout
 from workflows.ticket import ChangeTicket
@@ -77,7 +77,7 @@ async def serve(settings: Settings, stop: asyncio.Event, tracing: Traces) -> Non
         if client is None:
             return
         if settings.embedded:
-            await make_current(client)
+            await make_current(client, build_of(settings))
         async with assemble(settings, client, metrics) as parts:
             health.checks = {"temporal": temporal_answers(client), "ledger": ledger_answers(parts.ledger)}
             await _work(settings, stop, client, parts, health)
@@ -95,6 +95,7 @@ async def _work(
         activities=parts.activities,
         interceptors=parts.interceptors,
         drain=settings.drain,
+        build=build_of(settings),
     )
     reconciler = Reconciler(
         ledger=parts.ledger,
@@ -105,19 +106,19 @@ async def _work(
     )
     catalog_watch = CatalogWatch(ledger=parts.ledger, path=settings.data / "catalog.yaml")
     async with worker:
-        log.info("worker.started", build_id=build_id(), namespace=settings.temporal_namespace)
+        log.info("worker.started", build_id=build_of(settings), namespace=settings.temporal_namespace)
         if settings.embedded:
-            await _adopt(client)
+            await _adopt(client, build_of(settings))
         health.state = "ready"
         await asyncio.gather(reconciler.run(stop), catalog_watch.run(stop))
         health.state = "draining"
         log.info("worker.draining", seconds=settings.drain)
 
 
-async def _adopt(client: Client) -> None:
+async def _adopt(client: Client, build: str) -> None:
     """Take over what older code began; a workflow that cannot be moved keeps nobody else waiting."""
     try:
-        await adopt_open_workflows(client)
+        await adopt_open_workflows(client, build)
     except (UpstreamUnavailable, TimeoutError) as error:
         log.warning("workflow.not_moved", error=str(error))
 

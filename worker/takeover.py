@@ -24,7 +24,6 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from holdpoint.models.contracts import CHANGE_TICKET, CLOSE_ABANDONED, DEPLOYMENT, ROLLOUT
 from holdpoint.models.errors import UpstreamUnavailable
-from worker.versioning import build_id
 
 log = structlog.get_logger()
 
@@ -34,12 +33,12 @@ SEEN_WITHIN, SEEN_POLL = 30.0, 0.1
 OURS = (CHANGE_TICKET.name, ROLLOUT.name, CLOSE_ABANDONED.name)
 
 
-async def make_current(client: Client) -> None:
-    """Let this code's version take new tickets. Raises UpstreamUnavailable."""
+async def make_current(client: Client, build: str) -> None:
+    """Let this version take new tickets before anybody polls for it. Raises UpstreamUnavailable."""
     request = SetWorkerDeploymentCurrentVersionRequest(
         namespace=client.namespace,
         deployment_name=DEPLOYMENT,
-        build_id=build_id(),
+        build_id=build,
         ignore_missing_task_queues=True,
         allow_no_pollers=True,  # we begin to poll right after it
     )
@@ -51,48 +50,52 @@ async def make_current(client: Client) -> None:
         raise UpstreamUnavailable(f"Temporal refused our worker's version: {error}") from error
 
 
-async def adopt_open_workflows(client: Client) -> list[str]:
-    """Move what is open on other code to ours, which must poll by now; return the workflow IDs.
+async def adopt_open_workflows(client: Client, build: str) -> list[str]:
+    """Move what is open on other code to `build`, which must poll by now; return the workflow IDs.
 
     Raises UpstreamUnavailable, and TimeoutError when Temporal does not see us poll.
     """
     try:
-        return [found.id async for found in _elsewhere(client) if await _move_when_seen(client, found)]
+        return [
+            found.id
+            async for found in _elsewhere(client, build)
+            if await _move_when_seen(client, found, build)
+        ]
     except RPCError as error:
         raise UpstreamUnavailable(f"Temporal did not move a workflow to our version: {error}") from error
 
 
-async def _elsewhere(client: Client) -> AsyncIterator[Listed]:
+async def _elsewhere(client: Client, build: str) -> AsyncIterator[Listed]:
     """Yield the open workflows that are pinned to other code; one that nobody has run yet is not pinned."""
     kinds = ", ".join(f"'{name}'" for name in OURS)
     query = (
         f"ExecutionStatus = 'Running' AND WorkflowType IN ({kinds}) "
-        f"AND TemporalWorkerDeploymentVersion != '{DEPLOYMENT}:{build_id()}'"
+        f"AND TemporalWorkerDeploymentVersion != '{DEPLOYMENT}:{build}'"
     )
     async for found in client.list_workflows(query):
         yield found
 
 
-async def _move_when_seen(client: Client, found: Listed) -> bool:
+async def _move_when_seen(client: Client, found: Listed, build: str) -> bool:
     """Move one workflow; Temporal refuses until it has seen a worker of our version poll."""
     async with asyncio.timeout(SEEN_WITHIN):
         while True:
             try:
-                await _move(client, found)
+                await _move(client, found, build)
             except RPCError as error:
                 if error.status == RPCStatusCode.NOT_FOUND:
                     return False  # it ended while we looked
                 if error.status != RPCStatusCode.FAILED_PRECONDITION:
                     raise
             else:
-                log.warning("workflow.moved", workflow=found.id, build_id=build_id())
+                log.warning("workflow.moved", workflow=found.id, build_id=build)
                 return True
             # Temporal shows a new worker version some time after it polls, and tells nobody.
             await asyncio.sleep(SEEN_POLL)
 
 
-async def _move(client: Client, found: Listed) -> None:
-    version = WorkerDeploymentVersion(deployment_name=DEPLOYMENT, build_id=build_id())
+async def _move(client: Client, found: Listed, build: str) -> None:
+    version = WorkerDeploymentVersion(deployment_name=DEPLOYMENT, build_id=build)
     pinned = VersioningOverride.PinnedOverride(
         behavior=VersioningOverride.PINNED_OVERRIDE_BEHAVIOR_PINNED, version=version
     )

@@ -73,6 +73,7 @@ def build_worker(
     workflows: Sequence[type],
     activities: Sequence[Callable[..., Any]],
     interceptors: Sequence[Interceptor],
+    build: str,
     drain: float = 5.0,
 ) -> Worker:
     """Return the worker of our task queue: versioned, sandboxed, draining at its shutdown.
@@ -88,7 +89,7 @@ def build_worker(
         activities=activities,
         interceptors=interceptors,
         workflow_runner=SandboxedWorkflowRunner(restrictions=passed),
-        deployment_config=deployment(),
+        deployment_config=deployment(build),
         identity=identity(os.getpid()),
         graceful_shutdown_timeout=timedelta(seconds=drain),
         sticky_queue_schedule_to_start_timeout=STICKY,

@@ -13,6 +13,7 @@ from temporalio.worker import WorkerDeploymentConfig, WorkerDeploymentVersion
 import holdpoint.models.base as models
 import workflows
 from holdpoint.models.contracts import DEPLOYMENT
+from holdpoint.models.settings import Settings
 
 
 @lru_cache
@@ -30,9 +31,14 @@ def build_id() -> str:
     return f"{release}-{digest.hexdigest()[:8]}"
 
 
-def deployment() -> WorkerDeploymentConfig:
+def build_of(settings: Settings) -> str:
+    """Return the build ID of a worker with these settings: as stated there, else this code's own."""
+    return settings.build_id or build_id()
+
+
+def deployment(build: str) -> WorkerDeploymentConfig:
     """Return how this worker presents itself to Temporal; each workflow class says that it is pinned."""
     return WorkerDeploymentConfig(
-        version=WorkerDeploymentVersion(deployment_name=DEPLOYMENT, build_id=build_id()),
+        version=WorkerDeploymentVersion(deployment_name=DEPLOYMENT, build_id=build),
         use_worker_versioning=True,
     )

@@ -1,5 +1,6 @@
 """`holdpoint worker` and `holdpoint api`: the production entry points; settings of file and environment."""
 
+import asyncio
 import os
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,7 +9,7 @@ import typer
 import typer.core
 
 from holdpoint.cli import options
-from holdpoint.cli.output import Format
+from holdpoint.cli.output import Format, Output
 
 SettingsFile = Annotated[
     Path | None,
@@ -38,6 +39,13 @@ class WithSettings(typer.core.TyperCommand):
 
 
 def worker(
+    make_current: Annotated[
+        bool,
+        typer.Option(
+            "--make-current",
+            help="Run no worker: let this release take new tickets once a worker of it is there.",
+        ),
+    ] = False,
     health_address: Annotated[
         str | None,
         typer.Option(
@@ -50,9 +58,22 @@ def worker(
 ) -> None:
     """Run a worker until it is told to stop, then drain. Options win over the environment, it over files."""
     from holdpoint.service.settings import load_settings
+
+    loaded = load_settings(data, os.environ, file=settings, health_address=health_address)
+    if make_current:
+        from worker.deploy import deploy
+
+        Output(output).answer(asyncio.run(deploy(loaded)).model_dump(mode="json"), deployed_text)
+        return
     from worker.main import run
 
-    run(load_settings(data, os.environ, file=settings, health_address=health_address))
+    run(loaded)
+
+
+def deployed_text(document: dict[str, Any]) -> str:
+    """Return which version is current, and how each of the others stands."""
+    others = [f"  {one['build_id']}: {one['drainage']}" for one in document["others"]]
+    return "\n".join([f"new tickets go to {document['build_id']}", *others])
 
 
 def api(

@@ -25,6 +25,7 @@ from tests.workflows.conftest import BIN, FAST, SEARCHED, WORKFLOWS
 from tests.workflows.world import World, fakes
 from worker.takeover import make_current
 from worker.temporal import build_worker
+from worker.versioning import build_id
 
 HISTORIES = Path(__file__).parent / "histories"
 
@@ -80,8 +81,10 @@ async def a_server() -> AsyncIterator[WorkflowEnvironment]:
         search_attributes=[SearchAttributeKey.for_keyword(name) for name in SEARCHED],
     )
     async with server as env:
-        async with build_worker(env.client, workflows=WORKFLOWS, activities=fakes(), interceptors=[]):
-            await make_current(env.client)
+        async with build_worker(
+            env.client, workflows=WORKFLOWS, activities=fakes(), interceptors=[], build=build_id()
+        ):
+            await make_current(env.client, build_id())
             yield env
         await asyncio.sleep(0.3)  # the interpreter crashed at exit without it; see worker/main.py
 

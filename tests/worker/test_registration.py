@@ -98,7 +98,7 @@ def test_every_update_of_a_ticket_has_a_validator() -> None:
 async def test_the_sandbox_accepts_the_workflows(
     registered: list[Callable[..., Any]], client: Client
 ) -> None:
-    build_worker(client, workflows=WORKFLOWS, activities=registered, interceptors=[])
+    build_worker(client, workflows=WORKFLOWS, activities=registered, interceptors=[], build="1")
 
 
 def test_an_activity_that_nobody_carries_out_stops_the_start() -> None:

@@ -3,14 +3,13 @@
 import asyncio
 from datetime import timedelta
 
-import pytest
 from temporalio import workflow
 from temporalio.client import Client
 from temporalio.common import VersioningBehavior
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from holdpoint.models.contracts import CHANGE_TICKET, TASK_QUEUE
-from worker import takeover, versioning
+from worker import versioning
 from worker.takeover import adopt_open_workflows, make_current
 
 
@@ -33,49 +32,39 @@ class Waiting:
         self.released = True
 
 
-@pytest.fixture
-def build(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Let our code have the build ID that the test names."""
-    named = ["one"]
-    for module in (takeover, versioning):
-        monkeypatch.setattr(module, "build_id", lambda: named[0])
-    return named
-
-
-def _worker(client: Client) -> Worker:
+def _worker(client: Client, build: str) -> Worker:
     return Worker(
         client,
         task_queue=TASK_QUEUE,
         workflows=[Waiting],
         workflow_runner=UnsandboxedWorkflowRunner(),
-        deployment_config=versioning.deployment(),
+        deployment_config=versioning.deployment(build),
     )
 
 
 async def test_an_open_ticket_goes_on_with_the_code_that_replaced_its_own(
-    client: Client, build: list[str]
+    client: Client,
 ) -> None:
-    await make_current(client)
-    async with _worker(client):
+    await make_current(client, "one")
+    async with _worker(client, "one"):
         ticket = await client.start_workflow(CHANGE_TICKET.name, id="change/1", task_queue=TASK_QUEUE)
         await _listed_as_pinned(client)
 
-    build[0] = "two"
-    await make_current(client)
-    async with _worker(client):
-        assert await adopt_open_workflows(client) == ["change/1"]
+    await make_current(client, "two")
+    async with _worker(client, "two"):
+        assert await adopt_open_workflows(client, "two") == ["change/1"]
         await ticket.signal("release")
         ended_on = await asyncio.wait_for(ticket.result(), 20)
 
     assert ended_on == "two"
 
 
-async def test_taking_over_twice_is_harmless(client: Client, build: list[str]) -> None:
-    await make_current(client)
-    await make_current(client)
+async def test_taking_over_twice_is_harmless(client: Client) -> None:
+    await make_current(client, "one")
+    await make_current(client, "one")
 
-    async with _worker(client):
-        assert await adopt_open_workflows(client) == []
+    async with _worker(client, "one"):
+        assert await adopt_open_workflows(client, "one") == []
         ticket = await client.start_workflow(
             CHANGE_TICKET.name, id="change/2", task_queue=TASK_QUEUE, run_timeout=timedelta(seconds=60)
         )
