@@ -19,7 +19,8 @@ _NUMBERS: dict[str, tuple[float, float]] = {
     "rps": (0, 100_000),
     "after": (0, 86_400),
 }
-_BEHAVIOUR = {"image", "never_ready", *_NUMBERS}
+BEHAVIOUR = {"image", "never_ready", *_NUMBERS}
+"""The fields of a behaviour as it is asked for."""
 _FAULT = {"part", "mode", "for", "delay", "user"}
 
 
@@ -42,9 +43,9 @@ class Steering:
         try:
             match request.method, request.path_params["action"]:
                 case "POST", "behave":
-                    return JSONResponse(self._behave(await _body(request, _BEHAVIOUR)))
+                    return JSONResponse(self._behave(await read_body(request, BEHAVIOUR)))
                 case "POST", "fail":
-                    return JSONResponse(self._fail(await _body(request, _FAULT)))
+                    return JSONResponse(self._fail(await read_body(request, _FAULT)))
                 case "GET", "state":
                     return JSONResponse(self._state())
         except Mistake as mistake:
@@ -52,20 +53,7 @@ class Steering:
         return JSONResponse({"error": "there are: POST behave, POST fail, GET state"}, 404)
 
     def _behave(self, body: dict[str, Any]) -> dict[str, Any]:
-        image = body.get("image")
-        if not isinstance(image, str) or not image:
-            raise Mistake("image: the image whose pods shall behave so, as the Deployment names it")
-        if not isinstance(body.get("never_ready", False), bool):
-            raise Mistake("never_ready: true or false")
-        numbers = {name: _number(body, name, *bounds) for name, bounds in _NUMBERS.items()}
-        after = numbers.pop("after") or 0.0
-        behaviour = Behaviour(
-            image=image,
-            never_ready=body.get("never_ready", False),
-            after=after,
-            set_at=time.time(),
-            **numbers,
-        )
+        behaviour = read_behaviour(body)
         self._cluster.store.put_behaviour(behaviour)
         self._cluster.behaviours.set(behaviour)
         self._cluster.controllers.wake()
@@ -99,7 +87,26 @@ class Steering:
         }
 
 
-async def _body(request: Request, known: set[str]) -> dict[str, Any]:
+def read_behaviour(body: dict[str, Any]) -> Behaviour:
+    """Return the behaviour that a body asks for, from now on. Raises Mistake that names the field."""
+    image = body.get("image")
+    if not isinstance(image, str) or not image:
+        raise Mistake("image: the image whose pods shall behave so, as the Deployment names it")
+    if not isinstance(body.get("never_ready", False), bool):
+        raise Mistake("never_ready: true or false")
+    numbers = {name: _number(body, name, *bounds) for name, bounds in _NUMBERS.items()}
+    after = numbers.pop("after") or 0.0
+    return Behaviour(
+        image=image,
+        never_ready=body.get("never_ready", False),
+        after=after,
+        set_at=time.time(),
+        **numbers,
+    )
+
+
+async def read_body(request: Request, known: set[str]) -> dict[str, Any]:
+    """Return the object that a request carries. Raises Mistake for another body or an unknown field."""
     try:
         body = await request.json()
     except ValueError as error:

@@ -6,10 +6,12 @@ import json
 import sys
 from pathlib import Path
 
-from holdpoint.models.errors import HoldpointError
+import httpx
+
+from holdpoint.models.errors import HoldpointError, SettingsError
 from tools.stack import detached, parts, pieces
 from tools.stack.build import build, missing
-from tools.stack.stack import folder_of, run_stack
+from tools.stack.stack import document, folder_of, run_stack
 
 DIRECTORY = Path(__file__).parents[2] / ".real"
 
@@ -47,6 +49,13 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("down", help="stop the stack")
     _add_directory(command)
     command.set_defaults(do=_down)
+    command = commands.add_parser("behave", help="set how the pods of one image behave")
+    _add_directory(command)
+    command.add_argument("--image", required=True)
+    for name in ("error-rate", "latency-ms", "rps", "after"):
+        command.add_argument(f"--{name}", type=float, help="seconds" if name == "after" else None)
+    command.add_argument("--never-ready", action="store_true")
+    command.set_defaults(do=_behave)
     return parser
 
 
@@ -76,6 +85,19 @@ def _run(asked: argparse.Namespace) -> int:
 def _down(asked: argparse.Namespace) -> int:
     if not detached.down(asked.dir, _say):
         _say(f"no stack is up in {asked.dir}")
+    return 0
+
+
+def _behave(asked: argparse.Namespace) -> int:
+    found = document(folder_of(asked.dir))
+    if found is None or "workload" not in found:
+        raise SettingsError(f"No stack with a workload is up in {asked.dir}. Start it: make real-up")
+    names = ("image", "error_rate", "latency_ms", "rps", "after", "never_ready")
+    body = {name: value for name in names if (value := getattr(asked, name)) is not None}
+    answer = httpx.post(f"{found['workload']['url']}/behave", json=body, timeout=30, trust_env=False)
+    if answer.is_error:
+        raise SettingsError(f"The workload refused: {answer.json()['error']}")
+    sys.stdout.write(json.dumps(answer.json(), indent=1) + "\n")
     return 0
 
 

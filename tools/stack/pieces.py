@@ -3,17 +3,22 @@
 from collections.abc import Callable, Iterable, Mapping
 
 from holdpoint.models.errors import SettingsError
-from tools.stack import kubernetes
+from tools.stack import git, kubernetes, opa, postgres, prometheus, temporal
 from tools.stack.place import Piece, Place
 
 Maker = Callable[[Place], Piece]
 
 PIECES: Mapping[str, tuple[Maker, tuple[str, ...], tuple[str, ...]]] = {
     "kubernetes": (kubernetes.kubernetes, kubernetes.PORTS, ("etcd", "kubernetes", "kwok", "gateway-api")),
+    "prometheus": (prometheus.prometheus, prometheus.PORTS, ("prometheus",)),
+    "postgres": (postgres.postgres, postgres.PORTS, ()),
+    "temporal": (temporal.temporal, temporal.PORTS, ("temporal",)),
+    "opa": (opa.opa, opa.PORTS, ()),
+    "git": (git.git, git.PORTS, ()),
 }
 """Maker, names of its ports, and the built parts that it starts."""
 
-NEEDS: Mapping[str, tuple[str, ...]] = {}
+NEEDS: Mapping[str, tuple[str, ...]] = {"prometheus": ("kubernetes",), "temporal": ("postgres",)}
 """A part that is asked for brings those that it cannot be without."""
 
 

@@ -42,6 +42,8 @@ def readiness_stages(never_ready: Iterable[str]) -> list[dict[str, Any]]:
         _expression(READY, "NotIn", "True"),
         _expression(IMAGES, "NotIn", *images),
     ]
+    step = ready["spec"]["next"]
+    step["statusTemplate"] = _keeping_address(step["statusTemplate"])
     unready = copy.deepcopy(ready)
     unready["metadata"]["name"] = "pod-unready"
     unready["spec"]["selector"]["matchExpressions"] = [
@@ -52,6 +54,14 @@ def readiness_stages(never_ready: Iterable[str]) -> list[dict[str, Any]]:
     ]
     unready["spec"]["next"]["statusTemplate"] = _not_ready(ready["spec"]["next"]["statusTemplate"])
     return [ready, unready]
+
+
+def _keeping_address(template: str) -> str:
+    """Return the template without a second address for a pod that has one: KWOK's own plays only once."""
+    old, new = "{{ with $podIPs }}", "{{ with and (not .status.podIP) $podIPs }}"
+    if old not in template:
+        raise ValueError("KWOK's pod-ready stage gives no address where one was expected.")
+    return template.replace(old, new)
 
 
 def _not_ready(template: str) -> str:

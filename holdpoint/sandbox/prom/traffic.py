@@ -10,6 +10,7 @@ import math
 import random
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from holdpoint.sandbox.behaviour import (
     DEFAULT_ERROR_RATE,
@@ -18,17 +19,34 @@ from holdpoint.sandbox.behaviour import (
     Behaviour,
     Behaviours,
 )
-from holdpoint.sandbox.controllers.pods import Kubelet, images_of, is_ready
+from holdpoint.sandbox.controllers.pods import images_of, is_ready
 from holdpoint.sandbox.kube import selectors
-from holdpoint.sandbox.kube.kinds import HTTP_ROUTES, PODS, REPLICA_SETS, SERVICES
+from holdpoint.sandbox.kube.kinds import HTTP_ROUTES, PODS, REPLICA_SETS, SERVICES, Kind
 from holdpoint.sandbox.prom.series import Database, Target
-from holdpoint.sandbox.store import Object, Store
+from holdpoint.sandbox.store import Object
 
 EDGES = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0, 2.5, 5.0, 10.0)
 """Upper bounds of the latency buckets, in seconds; +Inf follows."""
 
 NOISE = 0.03
 TRIM_EVERY_MS = 60_000
+
+
+class Objects(Protocol):
+    """What the traffic is made from: the sandbox's store, or a mirror of a real cluster."""
+
+    def all(self, kind: Kind, namespace: str | None = None) -> list[Object]:
+        """Return the objects of a kind."""
+
+    def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
+        """Return one object, or None."""
+
+
+class Readiness(Protocol):
+    """Who knows since when a pod is ready."""
+
+    def ready_at(self, pod: Object) -> float:
+        """Return since when a ready pod is ready (Unix seconds)."""
 
 
 @dataclass
@@ -82,7 +100,9 @@ def target_of(namespace: str, deployment: str, pod: str) -> Target:
 class Traffic:
     """Makes the traffic and takes the samples."""
 
-    def __init__(self, store: Store, behaviours: Behaviours, kubelet: Kubelet, database: Database) -> None:
+    def __init__(
+        self, store: Objects, behaviours: Behaviours, kubelet: Readiness, database: Database
+    ) -> None:
         self._store = store
         self._behaviours = behaviours
         self._kubelet = kubelet
