@@ -19,7 +19,29 @@ _EXACT = 2**53 - 1
 
 def canonical(value: Any) -> bytes:
     """Return the RFC 8785 form of a value that `exact` or `parse` returned. Raises ValueError."""
+    if _plain(value):
+        # Without floats and with ASCII names the standard library writes the same, five times as fast.
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
     return rfc8785.dumps(value)
+
+
+def _plain(value: Any) -> bool:
+    kind = type(value)
+    if kind is str or kind is bool or value is None:
+        return True
+    if kind is int:
+        return bool(-_EXACT <= value <= _EXACT)
+    if kind is dict:
+        for name, inner in value.items():
+            if type(name) is not str or not name.isascii() or not _plain(inner):
+                return False
+        return True
+    if kind is list:
+        for inner in value:  # noqa: SIM110 - a generator would take a second frame for each level
+            if not _plain(inner):
+                return False
+        return True
+    return False
 
 
 def digest_of(data: bytes) -> str:

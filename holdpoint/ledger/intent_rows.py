@@ -83,7 +83,8 @@ def _row(intent: Intent) -> dict[str, Any]:
 
 
 def _intent(row: Any, now: int) -> Intent:
-    return Intent(
+    # What was validated when it was written is not validated again, but for the request's own fields.
+    return Intent.model_construct(
         id=row.id,
         request=IntentRequest.model_validate_json(row.request),
         attempt=row.attempt,

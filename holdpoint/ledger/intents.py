@@ -7,7 +7,7 @@ and time alone never closes it. Only an answer, an observation or a fence does.
 
 from typing import Any, Literal
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from holdpoint.ledger import entries, freezes, head, intent_rows, schema, targets
 from holdpoint.ledger.clock import instant, rfc3339
@@ -28,6 +28,11 @@ from holdpoint.models.record import (
 )
 
 _I = schema.intents
+_MAKE_DIRTY = (
+    update(schema.targets)
+    .where(schema.targets.c.target == bindparam("wanted"), schema.targets.c.dirty.is_(False))
+    .values(dirty=True)
+)
 
 
 def open_intent(db: Connection, request: IntentRequest, record: Record | None = None) -> OpenOutcome:
@@ -209,7 +214,7 @@ def _refusal(db: Connection, request: IntentRequest) -> Refused | None:
 
 def _open(db: Connection, seen: head.Head, request: IntentRequest, *, attempt: int) -> Intent:
     deadline = seen.now + round(request.budget * 1000)
-    intent = Intent(
+    intent = Intent.model_construct(
         id=request.id,
         request=request,
         attempt=attempt,
@@ -221,10 +226,7 @@ def _open(db: Connection, seen: head.Head, request: IntentRequest, *, attempt: i
     write(db, seen, _draft(seen, request, "intent.opened", key, body), request.ticket)
     intent_rows.put(db, intent, fresh=attempt == 1)
     if attempt == 1 and request.direction == "forward":
-        dirty = update(schema.targets).where(
-            schema.targets.c.target == request.target, schema.targets.c.dirty.is_(False)
-        )
-        db.execute(dirty.values(dirty=True))
+        db.execute(_MAKE_DIRTY, {"wanted": request.target})
     return intent
 
 
@@ -233,7 +235,8 @@ def _about(request: IntentRequest) -> dict[str, Any]:
 
 
 def _draft(seen: head.Head, request: IntentRequest, kind: str, key: str, body: dict[str, Any]) -> EntryDraft:
-    return EntryDraft(key=key, kind=kind, actor=request.run, at=instant(seen.now), body=body)
+    # Ours, every value of it: to validate it again costs as much as to write it.
+    return EntryDraft.model_construct(key=key, kind=kind, actor=request.run, at=instant(seen.now), body=body)
 
 
 def _known(db: Connection, intent_id: str, now: int) -> Intent:

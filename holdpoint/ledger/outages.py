@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from sqlalchemy.exc import (
     DatabaseError,
+    DataError,
     DBAPIError,
     InterfaceError,
     InternalError,
@@ -13,7 +14,7 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from holdpoint.models.errors import UpstreamUnavailable
+from holdpoint.models.errors import InvalidRequest, UpstreamUnavailable
 
 _SAID = {
     "25006": "it is read-only (a standby?): point ledger_url at the primary",
@@ -33,7 +34,10 @@ _SAID = {
 
 @contextmanager
 def edge() -> Iterator[None]:
-    """Let the database's outages leave as UpstreamUnavailable; mistakes of ours leave as they are."""
+    """Let the database's outages leave as UpstreamUnavailable, and a value it cannot keep as InvalidRequest.
+
+    Mistakes of ours leave as they are.
+    """
     try:
         yield
     except PoolTimeout as error:
@@ -43,6 +47,9 @@ def edge() -> Iterator[None]:
             raise UpstreamUnavailable(
                 "The connection to the ledger was lost; its last write may or may not be kept. Try again."
             ) from error
+        if isinstance(error, DataError):
+            said = _first_line(error)
+            raise InvalidRequest(f"The ledger cannot keep a value: {said}.", mistakes=[said]) from error
         known = _SAID.get(getattr(error.orig, "sqlstate", None) or "")
         if known is not None:
             raise UpstreamUnavailable(f"The ledger did not answer: {known}.") from error

@@ -206,4 +206,4 @@ def _existing(db: Connection, target: str) -> TargetRow:
 
 def _target(row: Any) -> TargetRow:
     values = {**row._mapping, "rollout": None if row.rollout is None else json.loads(row.rollout)}
-    return TargetRow.model_validate(values)
+    return TargetRow.model_construct(**values)

@@ -2,15 +2,17 @@
 
 import logging
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 from sqlalchemy import text
 
-from holdpoint.ledger import head
+from holdpoint.ledger import freezes, head
 from holdpoint.ledger.engines import ledger_url
 from holdpoint.ledger.store import Ledger
-from holdpoint.models.errors import SettingsError, UpstreamUnavailable
+from holdpoint.models.errors import InvalidRequest, SettingsError, UpstreamUnavailable
+from holdpoint.models.record import Scope
 from tests.ledger.databases import PostgresDatabases
 
 
@@ -93,6 +95,20 @@ def test_an_empty_database_says_what_it_lacks(server: str) -> None:
     with pytest.raises(UpstreamUnavailable, match="no tables yet"):
         bare.read_now(head.read)
     bare.close()
+
+
+@pytest.mark.parametrize("wrong", [{"reason": "a\x00b"}, {"by": "a\x00b"}])
+def test_a_value_that_postgresql_cannot_keep_is_an_invalid_request(
+    postgresql: str, wrong: dict[str, str]
+) -> None:
+    ledger = Ledger(postgresql)
+    told: dict[str, Any] = {"scope": Scope(everything=True), "reason": "INC", "by": "x", "until": None}
+
+    with pytest.raises(InvalidRequest, match="cannot keep a value"):
+        ledger.write_now(freezes.create_freeze, **{**told, **wrong}, except_types=[])
+
+    assert ledger.read_now(head.read).seq == 0
+    ledger.close()
 
 
 def test_no_transaction_of_ours_waits_or_idles_for_ever(postgresql: str) -> None:

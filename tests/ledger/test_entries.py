@@ -8,6 +8,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+import rfc8785
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sqlalchemy import select
 
 from holdpoint.ledger import entries, head, schema, tickets
@@ -71,6 +74,26 @@ def test_entries_after_a_number_come_in_order_and_bounded(ledger: Ledger) -> Non
 
     assert [entry.seq for entry in ledger.read_now(entries.entries_after, 1, None, 2)] == [2, 3]
     assert [entry.seq for entry in ledger.read_now(entries.entries_after, 1, "even")] == [3, 5]
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=400, deadline=None, derandomize=True)
+@given(value=json_values)
+def test_the_quick_way_to_the_canonical_form_is_the_same(value: Any) -> None:
+    told = exact(value)
+
+    assert canonical(told) == rfc8785.dumps(told)
+
+
+@pytest.mark.parametrize("point", [*range(0x20), 0x22, 0x5C, 0x7F, 0x80, 0x2028, 0xFFFF, 0x1F600])
+def test_every_odd_character_is_written_as_the_rfc_has_it(point: int) -> None:
+    assert canonical([chr(point)]) == rfc8785.dumps([chr(point)])
 
 
 @pytest.mark.parametrize(
