@@ -9,6 +9,7 @@ import signal
 import structlog
 from temporalio.client import Client
 
+from holdpoint.clients.kubernetes import check_clusters
 from holdpoint.clients.payloads import data_converter
 from holdpoint.clients.temporal import LazyTemporal
 from holdpoint.models.errors import UpstreamUnavailable
@@ -67,7 +68,8 @@ async def _until_signal(settings: Settings, tracing: Traces) -> None:
 
 
 async def serve(settings: Settings, stop: asyncio.Event, tracing: Traces) -> None:
-    """Run a worker until `stop` is set."""
+    """Run a worker until `stop` is set. Raises SettingsError before anything is waited for."""
+    check_clusters(settings.clusters)
     for warning in settings.warnings():
         log.warning("settings.weak", warning=warning)
     metrics = Metrics()

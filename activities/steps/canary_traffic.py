@@ -67,6 +67,8 @@ async def service_of(
 ) -> tuple[Body, tuple[str, str]]:
     """Return the canary's Service, and the label whose value keeps its pods from stable's Service."""
     ref = _ref(cluster.name, namespace, "v1", "Service", service_name(config))
+    if len(ref.name) + len(CANARY_SUFFIX) > LONGEST_LABEL:
+        raise StepConfig(f"Service {ref.name} has too long a name for a canary beside it: {ref.name}-canary.")
     stable = await _stated_or_live(manifests, cluster, ref)
     label = relabelled(stable, manifest)
     spec = stable["spec"]

@@ -77,6 +77,11 @@ class Clusters:
         return self._settings[name]
 
 
+def check_clusters(settings: Mapping[str, ClusterSettings]) -> None:
+    """Find what can never become a connection, before anything is waited for. Raises SettingsError."""
+    Clusters(settings)
+
+
 def access_of(name: str, settings: ClusterSettings, identity: str) -> Access:
     """Return the way to a cluster as `forward` or `undo`. Raises SettingsError, naming the field."""
     if settings.kubeconfig is None:
