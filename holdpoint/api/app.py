@@ -54,6 +54,8 @@ def bare_app() -> FastAPI:
         docs_url=None,  # the pages load their scripts from elsewhere
         redoc_url=None,
         redirect_slashes=False,
+        # api/observed.py does it: one span a request, masked, with our IDs, and none for probes.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
         responses=problems.RESPONSES,
         generate_unique_id_function=lambda route: route.name,
     )

@@ -1,6 +1,8 @@
 """`holdpoint worker` as a process: health, readiness, a drain within its time, and wrong settings."""
 
 import asyncio
+import contextlib
+import gzip
 import json
 import os
 import signal
@@ -15,6 +17,8 @@ from typing import Any
 import httpx
 import pytest
 import yaml
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
@@ -23,11 +27,17 @@ from holdpoint.embedded.temporal_server import NAMESPACE, find, prepare_namespac
 from holdpoint.ledger.store import Ledger
 from holdpoint.models.contracts import ticket_workflow
 from holdpoint.models.workflow_messages import TicketStart
+from holdpoint.service.tokens import create_issuer_keys, issue
 from tests.sandbox.process import free_port
+from tests.service.world import a_change
 from tests.worker.conftest import TARGET, OpenTicket
 
 POLL = 0.05
 """Seconds: a process tells nobody when it has got ready, and Temporal nobody when an activity begins."""
+
+
+Collector = tuple[str, dict[bytes, Span]]
+"""Where it listens, and the spans that it was sent, by their IDs."""
 
 
 @dataclass
@@ -117,13 +127,15 @@ async def stack(tmp_path: Path, ledger: Ledger) -> AsyncIterator[Stack]:
 def start(stack: Stack) -> Iterator[Callable[..., WorkerProcess]]:
     running: list[WorkerProcess] = []
 
-    def begin(**changes: Any) -> WorkerProcess:
-        log, port = stack.folder / f"worker{len(running)}.log", free_port()
-        command = [sys.executable, "-m", "holdpoint.cli", "worker"]
-        command += ["--settings", str(stack.settings(**changes)), "--health-address", f"127.0.0.1:{port}"]
+    def begin(command: str = "worker", **changes: Any) -> WorkerProcess:
+        log, port = stack.folder / f"{command}{len(running)}.log", free_port()
+        address = ["--port", str(port)] if command == "api" else ["--health-address", f"127.0.0.1:{port}"]
+        settings = ["--settings", str(stack.settings(**changes))]
         with log.open("wb") as stderr:
             process = subprocess.Popen(
-                command, stderr=stderr, env={**os.environ, "HOLDPOINT_EMBEDDED": "true"}
+                [sys.executable, "-m", "holdpoint.cli", command, *settings, *address],
+                stderr=stderr,
+                env={**os.environ, "HOLDPOINT_EMBEDDED": "true"},
             )
         running.append(WorkerProcess(process, f"http://127.0.0.1:{port}", log))
         return running[-1]
@@ -183,6 +195,92 @@ async def test_a_worker_without_its_upstreams_lives_and_is_not_ready(
     assert (await worker.get("/elsewhere")).status_code == 404
     worker.process.send_signal(signal.SIGTERM)
     assert await asyncio.to_thread(worker.process.wait, 15) == 0
+
+
+@pytest.fixture
+async def collector() -> AsyncIterator[Collector]:
+    """A collector of our own: what it was sent by OTLP/HTTP, by any process, perhaps more than once."""
+    spans: dict[bytes, Span] = {}
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError):
+            while head := (await reader.readuntil(b"\r\n\r\n")).decode().lower():
+                body = await reader.readexactly(int(head.partition("content-length:")[2].split("\r\n")[0]))
+                sent = ExportTraceServiceRequest.FromString(
+                    gzip.decompress(body) if "gzip" in head.partition("content-encoding")[2][:20] else body
+                )
+                scopes = [scope for resource in sent.resource_spans for scope in resource.scope_spans]
+                spans.update((span.span_id, span) for scope in scopes for span in scope.spans)
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", spans
+    server.close()
+
+
+async def test_a_request_its_workflow_and_its_activities_are_one_trace_across_processes(
+    stack: Stack,
+    start: Callable[..., WorkerProcess],
+    collector: tuple[str, dict[bytes, Span]],
+    tmp_path: Path,
+) -> None:
+    endpoint, spans = collector
+    create_issuer_keys(stack.folder / "keys")
+    repository = make_repository(tmp_path / "podinfo")
+    changes = {"otlp_endpoint": endpoint, "local_repositories": True}
+    worker = start(**changes)
+    await worker.answers("/v1/ready", 200)
+    api = start(command="api", **changes)
+    await api.answers("/v1/ready", 200)
+
+    token = issue(stack.folder / "keys" / "issuer.key", "ci")
+    headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": "k", "X-Request-ID": "ci-7"}
+    async with httpx.AsyncClient(base_url=api.health, headers=headers, timeout=30) as client:
+        body = {"change": a_change(), "base": str(repository.parent)}
+        answer = await client.post("/v1/changes", json=body)
+        metrics = (await client.get("/metrics")).text
+    assert (answer.status_code, answer.headers["X-Request-ID"]) == (201, "ci-7"), answer.text
+
+    def named(name: str) -> list[Span]:
+        return [span for span in spans.values() if span.name == name]
+
+    async def all_there() -> bool:
+        return all(
+            named(name)
+            for name in (
+                "POST /v1/changes",
+                "StartWorkflow:ChangeTicket",
+                "RunWorkflow:ChangeTicket",
+                "StartActivity:evaluate",
+                "RunActivity:evaluate",
+            )
+        )
+
+    await eventually(all_there)
+    (request,) = named("POST /v1/changes")
+    started, ran = named("StartWorkflow:ChangeTicket")[0], named("RunActivity:evaluate")[0]
+    assert started.parent_span_id == request.span_id
+    assert ran.trace_id == request.trace_id
+    assert named("RunWorkflow:ChangeTicket")[0].parent_span_id == started.span_id
+    assert {
+        span.name for span in spans.values() if "fastapi" in span.name or "/v1/ready" in span.name
+    } == set()
+    assert token not in "".join(map(str, spans.values()))
+    line = next(line for line in api.told() if line["event"] == "request.answered")
+    assert (line["request"], line["trace_id"]) == ("ci-7", request.trace_id.hex())
+    ended = next(line for line in worker.told() if line["event"] == "activity.ended")
+    assert ended["trace_id"] == request.trace_id.hex()
+    assert 'holdpoint_http_requests_total{method="POST",route="/v1/changes",status="201"} 1.0' in metrics
+
+
+def make_repository(folder: Path) -> Path:
+    folder.mkdir()
+    (folder / "deploy.yaml").write_text("kind: Deployment\n")
+    who = {f"GIT_{who}_{what}": "a@b" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    for command in ("init -q -b main", "add -A", "commit -q -m first"):
+        subprocess.run(["git", *command.split()], cwd=folder, check=True, env={**os.environ, **who})
+    return folder
 
 
 @pytest.mark.parametrize("command", ["worker", "api"])
