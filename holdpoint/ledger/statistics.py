@@ -5,14 +5,15 @@ intents, freezes and the outbox.
 """
 
 import json
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import Column, ColumnElement, Connection, and_, exists, func, select
 
-from holdpoint.ledger import head, schema
+from holdpoint.ledger import head, schema, tickets
 from holdpoint.ledger.clock import instant
 from holdpoint.ledger.entries import read_entry
-from holdpoint.models.base import Instant, Model
 from holdpoint.models.change import Change
 from holdpoint.models.phases import Phase
 from holdpoint.models.record import Entry
@@ -27,24 +28,24 @@ ARCHIVED_WITHIN_MS = 60_000
 MUTATING = (Phase.EXECUTING, Phase.VERIFYING, Phase.ROLLING_BACK)
 
 
-class OpenTicket(Model):
+@dataclass(frozen=True)
+class OpenTicket:
     """What metrics need of one open ticket; `spoke_at` is when the record heard of it last."""
 
-    id: str
-    phase: Phase
-    service: str
+    phase: str
     environment: str
     type: str
     holds: list[str]
-    escalate_at: Instant | None
-    spoke_at: Instant | None
+    escalate_at: datetime | None
+    spoke_at: datetime | None
     patience: float
 
 
-class Standing(Model):
+@dataclass(frozen=True)
+class Standing:
     """How the installation stands at one moment of the database's clock."""
 
-    now: Instant
+    now: datetime
     seq: int
     open_tickets: list[OpenTicket]
     intents_open: dict[str, int]
@@ -109,29 +110,31 @@ def entered_before(db: Connection, ticket: str, seq: int) -> Entry | None:
 
 
 def _open_tickets(db: Connection) -> list[OpenTicket]:
-    mutating = [phase.value for phase in MUTATING]
-    query = select(_T.c.id, _T.c.phase, _T.c.service, _T.c.environment, _T.c.view, _T.c.stored)
-    return [
-        _open_ticket(db, row, mutates=row.phase in mutating)
-        for row in db.execute(query.where(_T.c.open)).all()
-    ]
+    query = select(_T.c.id, _T.c.phase, _T.c.service, _T.c.environment, _T.c.view).where(_T.c.open)
+    return [_open_ticket(db, row) for row in db.execute(query).all()]
 
 
-def _open_ticket(db: Connection, row: Any, *, mutates: bool) -> OpenTicket:
+def _open_ticket(db: Connection, row: Any) -> OpenTicket:
     # Not the whole model: thousands may be open, and this is asked for again and again.
     view = json.loads(row.view)
-    last = select(_E.c.raw).where(_E.c.ticket == row.id).order_by(_E.c.seq.desc()).limit(1)
+    escalate_at = (view.get("approvals") or {}).get("escalate_at")
+    spoke_at, patience = _silence(db, row.id) if row.phase in MUTATING else (None, 0.0)
     return OpenTicket(
-        id=row.id,
         phase=row.phase,
-        service=row.service,
         environment=row.environment,
         type=view["type"],
         holds=[hold["code"] for hold in view.get("holds") or []],
-        escalate_at=(view.get("approvals") or {}).get("escalate_at"),
-        spoke_at=read_entry(db.execute(last).scalar_one()).at if mutates else None,
-        patience=longest_silence(Change.model_validate(json.loads(row.stored)["change"])) if mutates else 0.0,
+        escalate_at=datetime.fromisoformat(escalate_at) if escalate_at else None,
+        spoke_at=spoke_at,
+        patience=patience,
     )
+
+
+def _silence(db: Connection, ticket: str) -> tuple[datetime, float]:
+    """Return when the record heard of a ticket last, and for how many seconds it may then say nothing."""
+    last = select(_E.c.raw).where(_E.c.ticket == ticket).order_by(_E.c.seq.desc()).limit(1)
+    spoke = read_entry(db.execute(last).scalar_one()).at
+    return spoke, longest_silence(tickets.change_of(db, ticket).change)
 
 
 def longest_silence(change: Change) -> float:

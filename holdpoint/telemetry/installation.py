@@ -15,7 +15,7 @@ from holdpoint.telemetry.metrics import Metrics
 from holdpoint.telemetry.standing import Gauges
 from holdpoint.telemetry.story import Story, asks_when_entered
 
-EVERY = 5.0
+EVERY = 10.0
 """Seconds between two looks: shorter than any usual scrape interval, and a few indexed queries each."""
 PAGE = 500
 
