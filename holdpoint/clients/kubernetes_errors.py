@@ -37,7 +37,12 @@ def error_of(
         return NotFound(text, **detail)
     if status == 403 and _FENCE_POLICY in said:
         return Conflict(text, **detail, reason="fenced")
-    if status in (401, 403):
+    if status == 401:
+        # Surely not carried out, and no fault of the change: an expired token is read again when it rotates.
+        return UpstreamRateLimited(
+            f"{text}. Its token or certificate is not accepted.", retry_after=1.0, **detail
+        )
+    if status == 403:
         return AccessDenied(text, **detail)
     if status == 409:
         return _conflict(cluster, path, text, body)

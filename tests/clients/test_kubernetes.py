@@ -185,7 +185,7 @@ def conflict(*messages: str, reason: str = "Conflict") -> dict[str, Any]:
             Conflict,
             {"reason": "field_manager", "managers": ["hpa"]},
         ),
-        (401, {}, AccessDenied, {}),
+        (401, {}, UpstreamRateLimited, {}),
         (403, {"message": "no"}, AccessDenied, {}),
         (404, {}, NotFound, {}),
         (422, {"message": "invalid"}, StepConfig, {}),
