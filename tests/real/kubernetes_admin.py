@@ -42,13 +42,20 @@ CLUSTER_WIDE = (
 )
 
 
+def stated(name: str) -> str:
+    """Return what the environment says."""
+    value = os.environ.get(name)
+    assert value, f"{name} is not set; start a control plane with `python -m tools.stack up` and name it"
+    return value
+
+
 class Admin:
     """May do everything."""
 
     def __init__(self) -> None:
-        self.address = os.environ["HOLDPOINT_TEST_APISERVER"]
-        self.ca = Path(os.environ["HOLDPOINT_TEST_APISERVER_CA"])
-        token = os.environ["HOLDPOINT_TEST_APISERVER_TOKEN"]
+        self.address = stated("HOLDPOINT_TEST_APISERVER")
+        self.ca = Path(stated("HOLDPOINT_TEST_APISERVER_CA"))
+        token = stated("HOLDPOINT_TEST_APISERVER_TOKEN")
         self.http = httpx.Client(
             base_url=self.address,
             headers={"Authorization": f"Bearer {token}"},

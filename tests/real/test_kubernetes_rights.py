@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -12,6 +13,8 @@ from tests.real.kubernetes_admin import DEPLOY, Admin
 from tests.real.kubernetes_world import RealWorld
 
 pytestmark = pytest.mark.real
+
+API = "rbac.authorization.k8s.io"
 
 
 @pytest.fixture
@@ -23,22 +26,40 @@ async def world(admin: Admin, namespace: str, tmp_path: Path) -> AsyncIterator[W
 
 @contextmanager
 def without(admin: Admin, identity: str, verb: str, *, namespace: str) -> Iterator[None]:
-    """Take one verb from both roles of an identity: that of apply would stand in for the canary's."""
+    """Take one verb from both roles of an identity: that of apply would stand in for the canary's.
+
+    Other tests run with the shipped roles at the same time, so this namespace gets lesser copies of them.
+    """
     shipped = [
         role
         for role in yaml.safe_load_all((DEPLOY / f"rbac-{identity}.yaml").read_text())
         if role["kind"] == "ClusterRole"
     ]
     for role in shipped:
+        name = role["metadata"]["name"]
         less = [{**rule, "verbs": [v for v in rule["verbs"] if v != verb]} for rule in role["rules"]]
-        admin.apply({**role, "rules": less})
+        meta = {"name": f"less-{name}", "namespace": namespace}
+        admin.apply({**role, "kind": "Role", "metadata": meta, "rules": less})
+        admin.apply(binding(meta, identity))
+        admin.delete(f"/apis/{API}/v1/namespaces/{namespace}/rolebindings/{name}")
     admin.until_allowed(identity, verb, namespace, allowed=False)
     try:
         yield
     finally:
-        for role in shipped:
-            admin.apply(role)
+        admin.apply_file(DEPLOY / "access.yaml", namespace)
         admin.until_allowed(identity, verb, namespace, allowed=True)
+
+
+def binding(meta: dict[str, str], identity: str) -> dict[str, Any]:
+    """Return the binding of a lesser role to its identity."""
+    account = {"kind": "ServiceAccount", "name": f"holdpoint-{identity}", "namespace": "holdpoint"}
+    return {
+        "apiVersion": f"{API}/v1",
+        "kind": "RoleBinding",
+        "metadata": meta,
+        "roleRef": {"apiGroup": API, "kind": "Role", "name": meta["name"]},
+        "subjects": [account],
+    }
 
 
 async def test_canary_and_rollback_need_no_more_than_is_shipped(world: World) -> None:
