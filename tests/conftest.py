@@ -1,9 +1,17 @@
 """What all tests share: in CI a skipped test is a failure, so that nothing is silently left out."""
 
+import json
 import os
+import subprocess
 import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.real.installation import Installation
 
 _skipped: list[str] = []
 
@@ -19,3 +27,26 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if _skipped and os.environ.get("CI") and not hasattr(session.config, "workerinput"):
         sys.stderr.write("\n  ".join(["\nSkipped tests are not allowed in CI:", *_skipped]) + "\n")
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture(scope="session")
+def stack_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder of a real stack that is up: HOLDPOINT_TEST_STACK, or one of this session's own."""
+    if given := os.environ.get("HOLDPOINT_TEST_STACK"):
+        assert json.loads((Path(given) / "stack.json").read_text())["pid"]
+        yield Path(given)
+        return
+    folder = tmp_path_factory.mktemp("stack")
+    command = [sys.executable, "-m", "tools.stack"]
+    subprocess.run([*command, "up", "--dir", str(folder)], check=True, stdout=subprocess.DEVNULL)
+    yield folder
+    subprocess.run([*command, "down", "--dir", str(folder)], check=True)
+
+
+@pytest.fixture(scope="session")
+def installation(stack_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator["Installation"]:
+    """Holdpoint on the real stack, as production runs it; the session has one."""
+    from tests.real.installation import installed
+
+    with installed(tmp_path_factory.mktemp("installation"), stack_folder) as made:
+        yield made

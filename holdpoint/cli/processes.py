@@ -61,8 +61,10 @@ def worker(
 
     loaded = load_settings(data, os.environ, file=settings, health_address=health_address)
     if make_current:
+        from holdpoint.telemetry import logs
         from worker.deploy import deploy
 
+        logs.configure(level=loaded.log_level)  # stdout is for the document alone
         Output(output).answer(asyncio.run(deploy(loaded)).model_dump(mode="json"), deployed_text)
         return
     from worker.main import run

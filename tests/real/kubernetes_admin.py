@@ -8,6 +8,7 @@ import os
 import ssl
 import time
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -145,3 +146,15 @@ class Admin:
             "prometheus": "http://127.0.0.1:9",
         }
         return ClusterSettings.model_validate({**values, **fields})
+
+
+class StackAdmin(Admin):
+    """The administrator of the stack's API server."""
+
+    def __init__(self, kubernetes: Mapping[str, str]) -> None:
+        os.environ.update(
+            HOLDPOINT_TEST_APISERVER=kubernetes["server"],
+            HOLDPOINT_TEST_APISERVER_CA=kubernetes["ca_file"],
+            HOLDPOINT_TEST_APISERVER_TOKEN=Path(kubernetes["admin_token_file"]).read_text(),
+        )
+        super().__init__()

@@ -1,0 +1,57 @@
+"""Changes through a production-shaped installation, on real servers only."""
+
+import pytest
+
+from tests.real import shop
+from tests.real.installation import USERS, Installation
+
+pytestmark = pytest.mark.real
+
+
+@pytest.fixture(scope="module")
+def shop_running(installation: Installation) -> Installation:
+    """The first release of all eleven services, brought by one change."""
+    installation.bring_first_releases()
+    return installation
+
+
+def test_eleven_deployments_of_one_repository_are_applied_in_one_change(shop_running: Installation) -> None:
+    found = {service: shop_running.images(service) for service in shop.SERVICES}
+
+    assert found == {service: [shop.image(service, 1)] for service in shop.SERVICES}
+
+
+def test_a_good_canary_is_promoted_by_what_prometheus_measured(shop_running: Installation) -> None:
+    change = shop_running.change_file("web", 2, steps=shop.canary("web"))
+
+    ended = shop_running.command("submit", str(change), "--wait")
+
+    assert ended["phase"] == "Succeeded"
+    assert {verdict["verdict"] for step in ended["steps"] for verdict in step["verdicts"]} == {"pass"}
+    assert shop_running.images("web") == [shop.image("web", 2)]
+
+
+def test_a_canary_with_errors_is_rolled_back_and_restored(shop_running: Installation) -> None:
+    shop_running.behave("cart", 3, error_rate=0.3)
+    change = shop_running.change_file("cart", 3, steps=shop.canary("cart"))
+
+    ended = shop_running.command("submit", str(change), "--wait", expect=1)
+
+    assert (ended["phase"], ended["rollback"]["result"]) == ("RolledBack", "restored")
+    assert shop_running.images("cart") == [shop.image("cart", 1)]
+
+
+def test_the_record_verifies_and_agrees_with_the_api_servers_own_log(shop_running: Installation) -> None:
+    log, record = shop_running.log_copy(), shop_running.folder / "all.json"
+    shop_running.command("audit", "export", "--all", "-o", str(record), by="auditor")
+    key = ["--key", str(shop_running.public_key)]
+
+    assert shop_running.command("audit", "verify", str(record), *key)["verified"]
+    users = [word for user in USERS for word in ("--user", user)]
+    found = shop_running.command(
+        "audit", "reconcile", "--kube-audit", str(log), "--record", str(record), *key, *users
+    )
+
+    assert (found["clean"], found["verified"], found["findings"]) == (True, True, [])
+    assert found["writes"] >= 2 * len(shop.SERVICES)
+    assert shop_running.dirty_targets() == []
