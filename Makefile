@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast real-build real-up real-down check lint types layers fmt coverage bench clean
+.PHONY: help setup demo test test-fast test-real real-build real-up real-down check lint types layers fmt coverage bench clean
 
 PYTHON ?= python3
 UV_VERSION := 0.13.8
@@ -38,6 +38,9 @@ test: setup ## run every test: units and workflows in parallel, then end to end
 test-fast: .venv/.ready ## run the tests that need no server
 	@$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile -m "not e2e and not real" tests/models tests/judge tests/ledger tests/service tests/cli
 
+test-real: setup ## build what is missing, start the real servers, run every test that needs them, stop them
+	@$(BIN)/python -m tools.stack test
+
 real-build: .venv/.ready ## build the real servers that are missing into the cache (about 20 minutes once)
 	@$(BIN)/python -m tools.stack build
 
@@ -47,7 +50,7 @@ real-up: .venv/.ready ## start the real servers in .real (DIR=... elsewhere), bu
 real-down: .venv/.ready ## stop them
 	@$(BIN)/python -m tools.stack down $(if $(DIR),--dir $(DIR))
 
-check: lint types layers test ## what CI runs: lint, types, layers, tests
+check: lint types layers test test-real ## what CI runs: lint, types, layers, tests, real servers included
 
 lint: .venv/.ready ## ruff: rules and format
 	@$(BIN)/ruff check .

@@ -1,11 +1,5 @@
-"""The servers that a contract is held against: the sandbox, and real ones where the environment names them.
+"""The servers that a contract is held against: the sandbox, and the real ones of `make test-real`."""
 
-HOLDPOINT_TEST_APISERVER is the address of an API server with a controller manager, and
-HOLDPOINT_TEST_APISERVER_TOKEN a token that may do everything there. HOLDPOINT_TEST_PROMETHEUS is the program
-of a Prometheus, with its promtool beside it.
-"""
-
-import os
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,10 +8,10 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.real.stack import document, secret
 from tests.sandbox.process import Sandbox
 
-REAL_API_SERVER = os.environ.get("HOLDPOINT_TEST_APISERVER")
-IMPLEMENTATIONS = ["sandbox", *([pytest.param("real", marks=pytest.mark.real)] if REAL_API_SERVER else [])]
+IMPLEMENTATIONS = ["sandbox", pytest.param("real", marks=pytest.mark.real)]
 
 APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
@@ -80,7 +74,8 @@ def api_server(
 ) -> Iterator[ApiServer]:
     """Each API server in turn."""
     if request.param == "real":
-        server = ApiServer(REAL_API_SERVER or "", os.environ["HOLDPOINT_TEST_APISERVER_TOKEN"])
+        cluster = document()["kubernetes"]
+        server = ApiServer(cluster["server"], secret(cluster["admin_token_file"]))
         yield server
     else:
         sandbox = Sandbox(tmp_path_factory.mktemp("data"))

@@ -4,7 +4,6 @@ The samples lie from T to T + 60, one each second.
 """
 
 import json
-import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -22,10 +21,10 @@ from holdpoint.sandbox.prom.endpoint import PrometheusEndpoint
 from holdpoint.sandbox.prom.evaluate import Evaluator
 from holdpoint.sandbox.prom.series import Database, Target
 from tests.sandbox.process import free_port, wait_for
+from tools.stack.parts import binary
 
 T = 1_700_000_000
-REAL = os.environ.get("HOLDPOINT_TEST_PROMETHEUS")
-IMPLEMENTATIONS = ["sandbox", *([pytest.param("real", marks=pytest.mark.real)] if REAL else [])]
+IMPLEMENTATIONS = ["sandbox", pytest.param("real", marks=pytest.mark.real)]
 
 Value = Callable[[int], float]
 SERIES: list[tuple[str, dict[str, str], Value]] = [
@@ -81,7 +80,7 @@ def client(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     if request.param == "sandbox":
         yield _sandbox()
         return
-    process, address = _real(Path(REAL or ""), tmp_path_factory.mktemp("prometheus"))
+    process, address = _real(binary("prometheus"), tmp_path_factory.mktemp("prometheus"))
     yield address
     process.terminate()
     process.wait()

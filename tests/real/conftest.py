@@ -1,10 +1,22 @@
-"""Real servers, as the environment names them."""
+"""The stack of real servers, and what a test gets of each for itself."""
 
+import uuid
 from collections.abc import Iterator
+from typing import Any
 
+import psycopg
 import pytest
 
 from tests.real.kubernetes_admin import Admin
+from tests.real.stack import document
+
+USERS = ("holdpoint-forward", "holdpoint-undo", "stranger")
+
+
+@pytest.fixture(scope="session")
+def real_stack() -> dict[str, Any]:
+    """Where the servers are: the stack's `stack.json`."""
+    return document()
 
 
 @pytest.fixture(scope="session")
@@ -22,3 +34,34 @@ def namespace(admin: Admin) -> Iterator[str]:
     admin.install_rights(name)
     yield name
     admin.delete(f"/api/v1/namespaces/{name}")
+
+
+@pytest.fixture
+def stack_namespace(admin: Admin) -> Iterator[str]:
+    """A namespace in which the stack's users forward, undo and stranger may edit what they like."""
+    name = admin.namespace()
+    binding = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": "users"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "edit"},
+        "subjects": [
+            {"kind": "User", "name": user, "apiGroup": "rbac.authorization.k8s.io"} for user in USERS
+        ],
+    }
+    admin.apply(binding, name)
+    yield name
+    admin.delete(f"/api/v1/namespaces/{name}")
+
+
+@pytest.fixture
+def database(real_stack: dict[str, Any]) -> Iterator[str]:
+    """An empty database of the real PostgreSQL, as SQLAlchemy takes its address."""
+    url = real_stack["postgres"]["url"]
+    server = url.replace("+psycopg", "")
+    name = f"t{uuid.uuid4().hex}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}".encode())
+    yield f"{url.rpartition('/')[0]}/{name}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())

@@ -1,10 +1,5 @@
-"""A real API server as its administrator has it: namespaces, rights and tokens for a test.
+"""The stack's API server as its administrator has it: namespaces, rights and tokens for a test."""
 
-HOLDPOINT_TEST_APISERVER is its address, HOLDPOINT_TEST_APISERVER_TOKEN a token that may do everything, and
-HOLDPOINT_TEST_APISERVER_CA what signs its certificate.
-"""
-
-import os
 import ssl
 import time
 import uuid
@@ -16,6 +11,7 @@ import httpx
 import yaml
 
 from holdpoint.models.settings import ClusterSettings
+from tests.real.stack import document, secret
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy" / "kubernetes"
@@ -43,20 +39,14 @@ CLUSTER_WIDE = (
 )
 
 
-def stated(name: str) -> str:
-    """Return what the environment says."""
-    value = os.environ.get(name)
-    assert value, f"{name} is not set; start a control plane with `python -m tools.stack up` and name it"
-    return value
-
-
 class Admin:
     """May do everything."""
 
     def __init__(self) -> None:
-        self.address = stated("HOLDPOINT_TEST_APISERVER")
-        self.ca = Path(stated("HOLDPOINT_TEST_APISERVER_CA"))
-        token = stated("HOLDPOINT_TEST_APISERVER_TOKEN")
+        cluster = document()["kubernetes"]
+        self.address: str = cluster["server"]
+        self.ca = Path(cluster["ca_file"])
+        token = secret(cluster["admin_token_file"])
         self.http = httpx.Client(
             base_url=self.address,
             headers={"Authorization": f"Bearer {token}"},

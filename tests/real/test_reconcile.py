@@ -1,7 +1,6 @@
 """The API server's own audit log against the ledger, after a canary and its rollback on a real cluster."""
 
 import json
-import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -16,11 +15,10 @@ from holdpoint.ledger.told import parse_record
 from tests.activities.world import BETTER, World, deployment, service
 from tests.real.kubernetes_admin import Admin
 from tests.real.kubernetes_world import RealWorld
+from tests.real.stack import document
 
 pytestmark = pytest.mark.real
 USERS = tuple(f"system:serviceaccount:holdpoint:holdpoint-{identity}" for identity in ("forward", "undo"))
-LOG = Path(os.environ.get("HOLDPOINT_TEST_APISERVER_CA", "ca.crt")).with_name("audit.log")
-"""`make real-up` has the API server's log beside its certificates."""
 
 
 @pytest.fixture
@@ -32,7 +30,11 @@ async def world(admin: Admin, namespace: str, tmp_path: Path) -> AsyncIterator[W
 
 def lines_of(namespace: str) -> list[str]:
     """Return the log's lines about one namespace: other tests write with the same identities elsewhere."""
-    lines = [line for line in LOG.read_text().splitlines(keepends=True) if line.endswith("\n")]
+    lines = [
+        line
+        for line in Path(document()["kubernetes"]["audit_log"]).read_text().splitlines(keepends=True)
+        if line.endswith("\n")
+    ]
     return [line for line in lines if json.loads(line).get("objectRef", {}).get("namespace") == namespace]
 
 

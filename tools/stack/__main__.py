@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 
 from holdpoint.models.errors import HoldpointError, SettingsError
-from tools.stack import detached, parts, pieces
+from tools.stack import detached, parts, pieces, trial
 from tools.stack.build import build, missing
 from tools.stack.stack import document, folder_of, run_stack
 
@@ -49,6 +49,9 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("down", help="stop the stack")
     _add_directory(command)
     command.set_defaults(do=_down)
+    command = commands.add_parser("test", help="start a stack, run the tests marked `real`, stop it")
+    command.add_argument("pytest", nargs="*", help="more arguments for pytest, after --")
+    command.set_defaults(do=_test)
     command = commands.add_parser("behave", help="set how the pods of one image behave")
     _add_directory(command)
     command.add_argument("--image", required=True)
@@ -71,7 +74,7 @@ def _build(asked: argparse.Namespace) -> int:
 
 def _up(asked: argparse.Namespace) -> int:
     names = pieces.chosen(_names(asked))
-    _build_missing(names)
+    _build_missing(pieces.built_parts_of(names))
     found = detached.up(asked.dir, names, _say)
     sys.stdout.write(json.dumps(found, indent=1) + "\n")
     return 0
@@ -86,6 +89,12 @@ def _down(asked: argparse.Namespace) -> int:
     if not detached.down(asked.dir, _say):
         _say(f"no stack is up in {asked.dir}")
     return 0
+
+
+def _test(asked: argparse.Namespace) -> int:
+    # The contract tests start a Prometheus and others render charts: every part is needed but the peer.
+    _build_missing([part.name for part in parts.PARTS if part.name != "argo-rollouts"])
+    return trial.run(asked.pytest, _say)
 
 
 def _behave(asked: argparse.Namespace) -> int:
@@ -107,7 +116,7 @@ def _names(asked: argparse.Namespace) -> list[str]:
 
 def _build_missing(names: list[str]) -> None:
     """Build what is missing before anything starts: the supervisor's own limits are for starting only."""
-    wanted = [parts.named(name) for name in pieces.built_parts_of(names)]
+    wanted = [parts.named(name) for name in names]
     if wanted and missing(wanted, parts.cache()):
         build(wanted, parts.cache(), _say)
 

@@ -1,0 +1,52 @@
+"""`make test-real`: start a stack of its own, run the tests that need it, stop it; each with its time."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from holdpoint.embedded.go_build import Say
+from tools.stack import detached, pieces
+
+SELECTED = ("-q", "-m", "real")
+
+
+def run(arguments: Sequence[str], say: Say) -> int:
+    """Return pytest's exit code; the stack's folder is kept where a test failed."""
+    folder = Path(tempfile.mkdtemp(prefix="holdpoint-real-"))
+    code = 1
+    try:
+        with _timed("the stack came up", say):
+            detached.up(folder, pieces.chosen(()), _quiet)
+        with _timed("the tests ran", say):
+            code = _tests(folder, arguments)
+    finally:
+        with _timed("the stack was stopped", say):
+            detached.down(folder, _quiet)
+        if code == 0:
+            shutil.rmtree(folder)
+        else:
+            say(f"the servers' logs are in {folder / 'logs'}")
+    return code
+
+
+def _tests(folder: Path, arguments: Sequence[str]) -> int:
+    command = [sys.executable, "-m", "pytest", *SELECTED, *arguments]
+    environment = os.environ | {"HOLDPOINT_REAL": str(folder)}
+    return subprocess.run(command, env=environment, cwd=detached.CHECKOUT, check=False).returncode  # noqa: S603 - our own tests
+
+
+@contextmanager
+def _timed(what: str, say: Say) -> Iterator[None]:
+    began = time.monotonic()
+    yield
+    say(f"test-real: {what} in {time.monotonic() - began:.0f} s")
+
+
+def _quiet(_: str) -> None:
+    """Say nothing: what goes wrong is in the error."""
