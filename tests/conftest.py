@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -31,8 +31,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 @pytest.fixture(scope="session")
 def stack_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The folder of a real stack that is up: HOLDPOINT_TEST_STACK, or one of this session's own."""
-    if given := os.environ.get("HOLDPOINT_TEST_STACK"):
+    """The folder of a real stack that is up: HOLDPOINT_REAL, or one of this session's own."""
+    if given := os.environ.get("HOLDPOINT_REAL"):
         assert json.loads((Path(given) / "stack.json").read_text())["pid"]
         yield Path(given)
         return
@@ -41,6 +41,13 @@ def stack_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     subprocess.run([*command, "up", "--dir", str(folder)], check=True, stdout=subprocess.DEVNULL)
     yield folder
     subprocess.run([*command, "down", "--dir", str(folder)], check=True)
+
+
+@pytest.fixture(scope="session")
+def real_stack(stack_folder: Path) -> dict[str, Any]:
+    """Where the real servers are, and the files with their credentials: `stack.json`."""
+    found: dict[str, Any] = json.loads((stack_folder / "stack.json").read_text())
+    return found
 
 
 @pytest.fixture(scope="session")

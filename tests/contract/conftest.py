@@ -3,12 +3,12 @@
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.real.stack import document, secret
 from tests.sandbox.process import Sandbox
 
 IMPLEMENTATIONS = ["sandbox", pytest.param("real", marks=pytest.mark.real)]
@@ -74,8 +74,8 @@ def api_server(
 ) -> Iterator[ApiServer]:
     """Each API server in turn."""
     if request.param == "real":
-        cluster = document()["kubernetes"]
-        server = ApiServer(cluster["server"], secret(cluster["admin_token_file"]))
+        cluster = request.getfixturevalue("real_stack")["kubernetes"]
+        server = ApiServer(cluster["server"], Path(cluster["admin_token_file"]).read_text())
         yield server
     else:
         sandbox = Sandbox(tmp_path_factory.mktemp("data"))

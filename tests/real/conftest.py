@@ -1,4 +1,4 @@
-"""The stack of real servers, and what a test gets of each for itself."""
+"""What a test gets of each real server for itself."""
 
 import uuid
 from collections.abc import Iterator
@@ -8,21 +8,14 @@ import psycopg
 import pytest
 
 from tests.real.kubernetes_admin import Admin
-from tests.real.stack import document
 
 USERS = ("holdpoint-forward", "holdpoint-undo", "stranger")
 
 
 @pytest.fixture(scope="session")
-def real_stack() -> dict[str, Any]:
-    """Where the servers are: the stack's `stack.json`."""
-    return document()
-
-
-@pytest.fixture(scope="session")
-def admin() -> Iterator[Admin]:
+def admin(real_stack: dict[str, Any]) -> Iterator[Admin]:
     """The administrator of the real API server."""
-    made = Admin()
+    made = Admin(real_stack["kubernetes"])
     yield made
     made.http.close()
 

@@ -31,7 +31,7 @@ from holdpoint.ledger.verify import verify_file
 from holdpoint.service.tokens import create_issuer_keys, issue
 from tests.real import shop
 from tests.real.database import Database
-from tests.real.kubernetes_admin import StackAdmin
+from tests.real.kubernetes_admin import Admin
 from tests.real.lines import Lines, ProcessLines
 from tests.real.processes import Process, StackServer
 
@@ -56,7 +56,7 @@ class Installation:
         self.data = folder / "data"
         self.namespace = f"shop-{uuid.uuid4().hex[:6]}"
         self.database = Database(self.stack["postgres"]["url"])
-        self.admin = StackAdmin(self.stack["kubernetes"])
+        self.admin = Admin(self.stack["kubernetes"])
         self._network = Lines()
         names = ("api", "worker-1", "worker-2")
         self.lines = {name: ProcessLines(self._network, self.stack) for name in names}

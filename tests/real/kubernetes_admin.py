@@ -11,7 +11,6 @@ import httpx
 import yaml
 
 from holdpoint.models.settings import ClusterSettings
-from tests.real.stack import document, secret
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy" / "kubernetes"
@@ -42,11 +41,11 @@ CLUSTER_WIDE = (
 class Admin:
     """May do everything."""
 
-    def __init__(self) -> None:
-        cluster = document()["kubernetes"]
-        self.address: str = cluster["server"]
+    def __init__(self, cluster: Mapping[str, str]) -> None:
+        """Take what `stack.json` says of the cluster."""
+        self.address = cluster["server"]
         self.ca = Path(cluster["ca_file"])
-        token = secret(cluster["admin_token_file"])
+        token = Path(cluster["admin_token_file"]).read_text()
         self.http = httpx.Client(
             base_url=self.address,
             headers={"Authorization": f"Bearer {token}"},
@@ -136,15 +135,3 @@ class Admin:
             "prometheus": "http://127.0.0.1:9",
         }
         return ClusterSettings.model_validate({**values, **fields})
-
-
-class StackAdmin(Admin):
-    """The administrator of the stack's API server."""
-
-    def __init__(self, kubernetes: Mapping[str, str]) -> None:
-        os.environ.update(
-            HOLDPOINT_TEST_APISERVER=kubernetes["server"],
-            HOLDPOINT_TEST_APISERVER_CA=kubernetes["ca_file"],
-            HOLDPOINT_TEST_APISERVER_TOKEN=Path(kubernetes["admin_token_file"]).read_text(),
-        )
-        super().__init__()

@@ -15,10 +15,14 @@ from holdpoint.ledger.told import parse_record
 from tests.activities.world import BETTER, World, deployment, service
 from tests.real.kubernetes_admin import Admin
 from tests.real.kubernetes_world import RealWorld
-from tests.real.stack import document
 
 pytestmark = pytest.mark.real
 USERS = tuple(f"system:serviceaccount:holdpoint:holdpoint-{identity}" for identity in ("forward", "undo"))
+
+
+@pytest.fixture
+def audit_log(real_stack: dict[str, Any]) -> Path:
+    return Path(real_stack["kubernetes"]["audit_log"])
 
 
 @pytest.fixture
@@ -28,13 +32,9 @@ async def world(admin: Admin, namespace: str, tmp_path: Path) -> AsyncIterator[W
     await made.close()
 
 
-def lines_of(namespace: str) -> list[str]:
+def lines_of(log: Path, namespace: str) -> list[str]:
     """Return the log's lines about one namespace: other tests write with the same identities elsewhere."""
-    lines = [
-        line
-        for line in Path(document()["kubernetes"]["audit_log"]).read_text().splitlines(keepends=True)
-        if line.endswith("\n")
-    ]
+    lines = [line for line in log.read_text().splitlines(keepends=True) if line.endswith("\n")]
     return [line for line in lines if json.loads(line).get("objectRef", {}).get("namespace") == namespace]
 
 
@@ -46,7 +46,7 @@ def compare(world: World, lines: list[str], folder: Path) -> Reconciled:
 
 
 async def test_every_write_of_a_canary_and_its_rollback_names_its_intent(
-    world: World, namespace: str, tmp_path: Path
+    world: World, namespace: str, audit_log: Path, tmp_path: Path
 ) -> None:
     await world.deploy("chg-1", deployment(), service())
     await world.submit("chg-2", deployment(image=BETTER), service(port=81))
@@ -54,7 +54,7 @@ async def test_every_write_of_a_canary_and_its_rollback_names_its_intent(
     await world.weight(0)
     assert (await world.undo()).complete
 
-    lines = lines_of(namespace)
+    lines = lines_of(audit_log, namespace)
     whole = compare(world, lines, tmp_path)
     ours = [index for index, line in enumerate(lines) if _counts(line)]
     lacking = compare(world, [line for index, line in enumerate(lines) if index != ours[1]], tmp_path)

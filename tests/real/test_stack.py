@@ -21,11 +21,14 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from holdpoint.models.contracts import SEARCH_SERVICE
 from tests.real.kubernetes_admin import Admin
-from tests.real.stack import secret
 
 pytestmark = pytest.mark.real
 
 SECONDS = 60.0
+
+
+def secret(file: str) -> str:
+    return Path(file).read_text().strip()
 
 
 def until(holds: Callable[[], Any], what: str) -> Any:
