@@ -129,7 +129,7 @@ async def floating(stage: Stage) -> Outcome:
 
 async def frozen(stage: Stage) -> Outcome:
     """A freeze in mid-canary holds it at its weight; lifted, it goes on."""
-    ticket = await stage.submit(bake="6s")
+    ticket = await stage.submit(bake="10s")  # long enough for a slow machine to declare a freeze
     follow = stage.follow(ticket)
     await stage.hears("running at")
     scope = f"service={stage.service}"
