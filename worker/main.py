@@ -12,6 +12,7 @@ from temporalio.client import Client
 from holdpoint.clients.kubernetes import check_clusters
 from holdpoint.clients.payloads import data_converter
 from holdpoint.clients.temporal import LazyTemporal
+from holdpoint.ledger.store import Ledger
 from holdpoint.models.errors import UpstreamUnavailable
 from holdpoint.models.settings import Settings
 from holdpoint.service import process_end
@@ -75,6 +76,7 @@ async def serve(settings: Settings, stop: asyncio.Event, tracing: Traces) -> Non
     metrics = Metrics()
     health = Health(metrics)
     async with listening(health, settings.health_address):
+        await _migrated(settings)
         client = await _reach_temporal(settings, stop, tracing)
         if client is None:
             return
@@ -85,6 +87,21 @@ async def serve(settings: Settings, stop: asyncio.Event, tracing: Traces) -> Non
             await _work(settings, stop, client, parts, health)
             await asyncio.sleep(AFTER_THE_WORKER)
     log.info("worker.stopped")
+
+
+async def _migrated(settings: Settings) -> None:
+    """Have the ledger's tables at this release or newer; a ledger that is away is waited for by who asks it.
+
+    Raises SettingsError when they are older, and the worker's role may not migrate.
+    """
+    ledger = Ledger(settings.ledger_url, settings.ledger_password_file)
+    try:
+        await asyncio.to_thread(ledger.migrate)
+    except UpstreamUnavailable as error:
+        # Newer tables too: tickets that an older release began are ended by its workers.
+        log.warning("ledger.awaited", error=str(error))
+    finally:
+        await asyncio.to_thread(ledger.close)
 
 
 async def _work(

@@ -8,7 +8,7 @@
 --                  it, and can neither change nor delete an entry, switch off the guards, or make tables
 --
 -- Give both a password (\password holdpoint_app), or let them in by certificate or peer in pg_hba.conf. After an
--- update of Holdpoint that brings migrations, start one process with the owner's ledger_url first.
+-- update of Holdpoint run `holdpoint migrate` with the owner's ledger_url first, then grants.sql.
 
 CREATE ROLE holdpoint_owner LOGIN;
 CREATE ROLE holdpoint_app LOGIN;

@@ -20,6 +20,7 @@ from holdpoint.cli import (
     history,
     list_tickets,
     login,
+    migrate,
     policy,
     processes,
     sandbox,
@@ -60,6 +61,7 @@ COMMANDS = (
     ("resume", control.resume),
     ("abort", control.abort),
     ("rollback", control.rollback),
+    ("migrate", migrate.migrate),
     ("worker", processes.worker),
     ("api", processes.api),
 )
@@ -71,7 +73,7 @@ GROUPS = (
     ("sandbox", sandbox.app),
 )
 for _name, _function in COMMANDS:
-    _settings = _name in ("worker", "api")
+    _settings = _name in ("migrate", "worker", "api")
     app.command(_name, cls=processes.WithSettings if _settings else None)(_function)
 for _name, _group in GROUPS:
     app.add_typer(_group, name=_name)

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from holdpoint.ledger.at_once import AT_ONCE, Memory
 from holdpoint.ledger.engines import READERS, WRITERS, ledger_url, postgresql_engine, sqlite_engine
 from holdpoint.ledger.outages import edge
-from holdpoint.ledger.upgrade import upgrade
+from holdpoint.ledger.upgrade import Migrated, upgrade
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -77,12 +77,12 @@ class Ledger:
         with edge(), engine.connect().execution_options(ledger_writes=writes) as db, db.begin():
             return verb(db, *args, **kwargs)
 
-    def migrate(self) -> None:
-        """Bring the tables to the newest revision, in one transaction. Raises UpstreamUnavailable.
+    def migrate(self) -> Migrated:
+        """Bring the tables to the newest revision, in one transaction. Raises what `upgrade` raises.
 
         Any number of processes may do so at once: the first does the work, the others wait for it.
         """
-        self.write_now(upgrade)
+        return self.write_now(upgrade)
 
     def close(self) -> None:
         """Wait for what runs and give the connections back."""

@@ -4,10 +4,13 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
 from alembic.util import CommandError
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 
-from holdpoint.models.errors import UpstreamUnavailable
+from holdpoint.models.base import Model
+from holdpoint.models.errors import SettingsError, UpstreamUnavailable
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -22,8 +25,23 @@ _PATIENCE = (
 """Building an index over a large ledger takes minutes, and the others wait for who does it."""
 
 
-def upgrade(db: Connection, revision: str = "head") -> None:
-    """Run the migrations up to a revision. Raises UpstreamUnavailable when the tables are newer than that."""
+_NO_PRIVILEGE = "42501"
+"""PostgreSQL's SQLSTATE, appendix A; SQLite has no roles."""
+
+
+class Migrated(Model):
+    """The revision of the tables as they were found, None where there were none, and as they are now."""
+
+    before: str | None
+    after: str | None
+
+
+def upgrade(db: Connection, revision: str = "head") -> Migrated:
+    """Run the migrations up to a revision; none where it is reached already.
+
+    Raises UpstreamUnavailable when the tables are newer than that, and SettingsError when the role may not
+    migrate: processes run as one that may not, on purpose.
+    """
     if db.dialect.name == "postgresql":
         for setting in _PATIENCE:
             db.execute(setting)
@@ -32,8 +50,19 @@ def upgrade(db: Connection, revision: str = "head") -> None:
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = db
+    migration = MigrationContext.configure(db)
     try:
+        before = migration.get_current_revision()
         command.upgrade(config, revision)
+        return Migrated(before=before, after=migration.get_current_revision())
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) != _NO_PRIVILEGE:
+            raise
+        raise SettingsError(
+            "The ledger is not migrated to this release, and the role of ledger_url may not do so. Run "
+            "`holdpoint migrate` with the ledger_url of the owner of its tables, then start again; "
+            "docs/operations.md says how."
+        ) from error
     except CommandError as error:
         raise UpstreamUnavailable(
             f"The ledger's tables are of a version that this Holdpoint does not know: {error}. Take a newer."

@@ -24,7 +24,7 @@ FILE = ROOT / "docker-compose.yml"
 COMPOSE: dict[str, Any] = yaml.safe_load(FILE.read_text())
 SERVICES: dict[str, Any] = COMPOSE["services"]
 OURS = ("api", "worker-1", "worker-2")
-ONCE = ("search-attributes", "setup")
+ONCE = ("search-attributes", "setup", "migrate")
 """Run to their end at the start; others wait for that."""
 
 
