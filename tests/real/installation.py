@@ -32,7 +32,7 @@ from holdpoint.service.tokens import create_issuer_keys, issue
 from tests.real import shop
 from tests.real.database import Database
 from tests.real.kubernetes_admin import Admin
-from tests.real.lines import Lines, ProcessLines
+from tests.real.lines import Held, Lines, Moment, ProcessLines, Sent
 from tests.real.processes import Process, StackServer
 
 ISSUER = "https://tokens.example"
@@ -44,6 +44,7 @@ USERS = (
 PATIENCE = 150.0
 """Seconds for a ticket to come to its end: an outage of 30 s and the rounds of attempts around it."""
 LONG_POLL = 5
+WORKERS = ("worker-1", "worker-2")
 Json = dict[str, Any]
 
 
@@ -58,7 +59,7 @@ class Installation:
         self.database = Database(self.stack["postgres"]["url"])
         self.admin = Admin(self.stack["kubernetes"])
         self._network = Lines()
-        names = ("api", "worker-1", "worker-2")
+        names = ("api", *WORKERS)
         self.lines = {name: ProcessLines(self._network, self.stack) for name in names}
         self.processes: dict[str, Process] = {}
         self.http = httpx.Client(trust_env=False, timeout=60)
@@ -94,6 +95,13 @@ class Installation:
         assert made["build_id"]
         for process in self.processes.values():
             process.until_ready()
+
+    def hold(self, matches: Callable[[Sent], bool], moment: Moment) -> Held:
+        """Hold the next request of any worker to the API server that matches."""
+        held = self._network.held(matches, moment)
+        for name in WORKERS:
+            self.lines[name].cluster.hold(held)
+        return held
 
     def close(self) -> None:
         """Stop everything and take back what was made outside of the folder."""

@@ -46,6 +46,10 @@ class Lines:
         self._closing.append(line.close)
         return line
 
+    def held(self, matches: Callable[["Sent"], bool], moment: Moment) -> "Held":
+        """Return what the next request that matches will be held by, on each line that is told."""
+        return Held(matches, moment, self)
+
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Do something in the lines' thread and return what it came to."""
         done: Future[T] = asyncio.run_coroutine_threadsafe(work, self._loop)
@@ -162,7 +166,6 @@ class Held:
 
     async def wait(self) -> None:
         """Stand still until it is let go."""
-        self.caught.set()
         await self._go_on.wait()
 
 
@@ -190,11 +193,10 @@ class ApiServerLine:
         """Pass on again, also what came meanwhile."""
         self._lines.soon(self._open.set)
 
-    def hold(self, matches: Callable[[Sent], bool], moment: Moment) -> Held:
-        """Hold the next request that matches."""
-        held = Held(matches, moment, self._lines)
+    def hold(self, held: Held) -> None:
+        """Hold the next request that matches, unless another line has held one for it."""
+        self._holding = [one for one in self._holding if not one.caught.is_set()]
         self._holding.append(held)
-        return held
 
     async def open(self) -> int:
         """Listen; return the port."""
@@ -218,10 +220,10 @@ class ApiServerLine:
         body = await request.read()
         sent = Sent(request.method, request.path, dict(request.query), request.headers.get("Audit-ID"))
         await self._open.wait()
-        held = next((one for one in self._holding if one.matches(sent)), None)
+        held = next((one for one in self._holding if not one.caught.is_set() and one.matches(sent)), None)
         if held:
-            self._holding.remove(held)
             held.sent = sent
+            held.caught.set()
             if held.moment == "before":
                 await held.wait()
         answer = await self._forward(request, body)

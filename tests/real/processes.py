@@ -6,7 +6,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -25,6 +26,11 @@ class Process:
         self.name, self.log = name, log
         self._command, self._ready, self._env = list(command), ready, dict(env)
         self._process: subprocess.Popen[bytes] | None = None
+
+    def set_environment(self, **values: str) -> None:
+        """Set variables for the next start; an empty value takes one away."""
+        self._env.update(values)
+        self._env = {name: text for name, text in self._env.items() if text or name not in values}
 
     @property
     def pid(self) -> int:
@@ -115,11 +121,17 @@ class StackServer:
         os.kill(self.pid, signal.SIGKILL)
 
     def keep_down(self, seconds: float) -> None:
-        """End it by SIGKILL and let nobody start it again for so long: the supervisor stands still."""
-        os.kill(self._supervisor, signal.SIGSTOP)
-        try:
+        """End it by SIGKILL, and let nobody start it again for so long."""
+        with self.unattended():
             self.kill()
             # The outage itself.
             time.sleep(seconds)
+
+    @contextmanager
+    def unattended(self) -> Iterator[None]:
+        """Let nobody start a server again while this lasts: the supervisor stands still."""
+        os.kill(self._supervisor, signal.SIGSTOP)
+        try:
+            yield
         finally:
             os.kill(self._supervisor, signal.SIGCONT)
