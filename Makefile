@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-real real-build real-up real-down check lint types layers fmt coverage bench clean
+.PHONY: help setup demo test test-fast test-real faults real-build real-up real-down check lint types layers fmt coverage bench clean
 
 PYTHON ?= python3
 UV_VERSION := 0.13.8
@@ -40,6 +40,9 @@ test-fast: .venv/.ready ## run the tests that need no server
 
 test-real: setup ## build what is missing, start the real servers, run every test that needs them, stop them
 	@$(BIN)/python -m tools.stack test
+
+faults: setup ## every fault of tests/faults/table.py on the real servers, and a table of what was seen (about 30 minutes)
+	@HOLDPOINT_FAULTS=$(or $(FAULTS),all) $(BIN)/python -m tools.stack test -- tests/faults/test_fault_table.py
 
 real-build: .venv/.ready ## build the real servers that are missing into the cache (about 20 minutes once)
 	@$(BIN)/python -m tools.stack build

@@ -1,15 +1,17 @@
 """`holdpoint worker` and `holdpoint api`: the production entry points; settings of file and environment."""
 
-import asyncio
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 import typer.core
 
 from holdpoint.cli import options
 from holdpoint.cli.output import Format, Output
+
+if TYPE_CHECKING:
+    from holdpoint.models.settings import Settings
 
 SettingsFile = Annotated[
     Path | None,
@@ -61,15 +63,21 @@ def worker(
 
     loaded = load_settings(data, os.environ, file=settings, health_address=health_address)
     if make_current:
-        from holdpoint.telemetry import logs
-        from worker.deploy import deploy
+        from holdpoint.service import process_end
 
-        logs.configure(level=loaded.log_level)  # stdout is for the document alone
-        Output(output).answer(asyncio.run(deploy(loaded)).model_dump(mode="json"), deployed_text)
-        return
+        # Python's own end was seen to crash (exit -6 after the work was done): Temporal's threads outlive it.
+        process_end.run(_make_current(loaded, output))
     from worker.main import run
 
     run(loaded)
+
+
+async def _make_current(settings: "Settings", output: Format) -> None:
+    from holdpoint.telemetry import logs
+    from worker.deploy import deploy
+
+    logs.configure(level=settings.log_level)  # stdout is for the document alone
+    Output(output).answer((await deploy(settings)).model_dump(mode="json"), deployed_text)
 
 
 def deployed_text(document: dict[str, Any]) -> str:

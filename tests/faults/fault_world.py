@@ -26,7 +26,7 @@ BAD = 0.3
 """Share of failed requests of a release that shall be rolled back."""
 CAUGHT = 60.0
 TELLS = 0.05
-"""Seconds between two looks for what tells nobody that it happened: a file that was taken, a process's end."""
+"""Seconds between two looks for a file that a worker takes away: that tells nobody."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,15 @@ class FaultWorld:
         self._services = itertools.cycle(shop.SERVICES)
         for name in WORKERS:
             self.restart(name)
+
+    def close(self) -> None:
+        """Have plain workers again."""
+        for name in WORKERS:
+            process = self.at.processes[name]
+            process.stop()
+            process.start(
+                python("holdpoint.cli", "worker", "--settings", str(self.at.folder / f"{name}.yaml"))
+            )
 
     # Changes.
 

@@ -2,8 +2,8 @@
 
 Run as `python -m tests.faults.stricken_worker worker …`. FAULT_ORDERS names a folder: the first worker that
 comes to a moment for which a file is there (`apply_step.before`) takes the file away and sends itself the
-signal in it. `before` is before the activity has done anything; `after` is when all of it is done and Temporal
-has not been told. FAULT_SKEW is how many seconds this process's clock is off.
+signal in it. `before` is before the activity has done anything; `after` is when all of it is done and
+Temporal has not been told. FAULT_SKEW is how many seconds this process's clock is off.
 """
 
 import datetime as moments
@@ -60,7 +60,7 @@ def strike(orders: Path) -> None:
     def build_worker(client: Any, *, interceptors: Sequence[Interceptor], **rest: Any) -> Any:
         return build_real_worker(client, interceptors=[Strike(orders), *interceptors], **rest)
 
-    worker.main.build_worker = build_worker  # type: ignore[assignment]  # the real one, and one interceptor
+    vars(worker.main)["build_worker"] = build_worker
 
 
 def skew(seconds: float) -> None:
@@ -83,7 +83,7 @@ def skew(seconds: float) -> None:
 
     for name, module in list(sys.modules.items()):
         if name.split(".")[0] in ("holdpoint", "activities", "worker") and hasattr(module, "datetime"):
-            module.datetime = Skewed
+            vars(module)["datetime"] = Skewed
     time.time = lambda: true_time() + seconds
 
 

@@ -76,7 +76,7 @@ def stop_worker(moment: str) -> Strike:
 
 
 def kill_worker_at_write(moment: str) -> Strike:
-    """SIGKILL both workers while a write is on its way, or carried out and not yet answered; then it lands."""
+    """SIGKILL both workers while a write is on its way, or is carried out and not yet answered."""
 
     def strike(world: FaultWorld) -> Change:
         held = world.hold_write(world.next_service(), moment)

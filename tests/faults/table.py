@@ -1,4 +1,4 @@
-"""The faults: what is done, at which moment, and how the ticket must end. `docs/faults.md` shows what was seen."""
+"""The faults: what is done, at which moment, how the ticket must end; docs/faults.md has what was seen."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

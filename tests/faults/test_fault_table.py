@@ -1,5 +1,6 @@
-"""Every row of the table, one after the other on one installation: the ticket ends as it must, and the cluster's
-own log agrees with the record.
+"""Every row of the table, one after the other on one installation.
+
+The ticket ends as it must, and the cluster's own log agrees with the record.
 
 `make test-real` runs the quick rows, `make faults` (HOLDPOINT_FAULTS=all) all of them; HOLDPOINT_FAULTS may
 also be a part of a row's name.
@@ -29,7 +30,9 @@ def chosen(asked: str) -> list[Row]:
 @pytest.fixture(scope="module")
 def world(installation: Installation) -> Iterator[FaultWorld]:
     installation.bring_first_releases()
-    yield FaultWorld(installation)
+    made = FaultWorld(installation)
+    yield made
+    made.close()
 
 
 @pytest.mark.parametrize(

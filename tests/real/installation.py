@@ -103,8 +103,8 @@ class Installation:
             self.lines[name].cluster.hold(held)
         return held
 
-    def close(self) -> None:
-        """Stop everything and take back what was made outside of the folder."""
+    def close(self) -> dict[str, int | None]:
+        """Stop everything, take back what was made outside of the folder; return the exit codes."""
         codes = {name: process.stop() for name, process in self.processes.items()}
         self.http.close()
         self._network.close()
@@ -112,7 +112,7 @@ class Installation:
         self.admin.delete(f"/api/v1/namespaces/{self.namespace}")
         self.admin.http.close()
         self.database.drop()
-        assert all(code in (0, None) for code in codes.values()), codes
+        return codes
 
     # What pipelines and people ask.
 
@@ -314,8 +314,10 @@ def installed(folder: Path, stack_folder: Path) -> Iterator[Installation]:
         made.install()
         made.start()
         yield made
-    finally:
+    except BaseException:
         made.close()
+        raise
+    assert not any(codes := made.close().values()), list(codes)
 
 
 def _made(folder: Path) -> Path:
