@@ -48,7 +48,9 @@ async def assemble(
     ledger = MeasuredLedger(settings.ledger_url, settings.ledger_password_file, metrics)
     clusters = Clusters(settings.clusters)
     blobs = _blobs(data, ledger)
-    repositories = Repositories(data / "git", allow_local=settings.local_repositories)
+    repositories = Repositories(
+        data / "git", allow_local=settings.local_repositories, git_hosts=settings.git_hosts
+    )
     classes = (
         TicketActivities(
             ledger=ledger,

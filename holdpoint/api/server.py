@@ -108,7 +108,9 @@ async def built(settings: Settings, evaluation: Evaluation, tracing: Traces) -> 
         settings.ledger_url, settings.ledger_password_file, metrics, patience=LEDGER_PATIENCE
     )
     clusters = Clusters(settings.clusters)
-    repositories = Repositories(data / "git", allow_local=settings.local_repositories)
+    repositories = Repositories(
+        data / "git", allow_local=settings.local_repositories, git_hosts=settings.git_hosts
+    )
     converter = data_converter(settings.payload_keys, settings.payload_key)
     temporal = LazyTemporal(
         settings.temporal_address, settings.temporal_namespace, converter, tracing.interceptors

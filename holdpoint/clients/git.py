@@ -8,13 +8,14 @@ import asyncio
 import hashlib
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import ParamSpec, TypeVar
 
+from holdpoint.clients.git_hosts import GitHosts
 from holdpoint.clients.git_mirror import Mirror, check, invalid
 from holdpoint.models.errors import InvalidChange, NotFound
 from holdpoint.models.git_names import check_path, check_revision
@@ -41,11 +42,15 @@ _DOCUMENT = re.compile(rb"^---.*$", re.MULTILINE)
 
 
 class Repositories:
-    """The repositories of all changes, mirrored below `folder`. Local paths only where that is allowed."""
+    """The repositories of all changes, mirrored below `folder`. Local paths only where that is allowed.
 
-    def __init__(self, folder: Path, *, allow_local: bool) -> None:
+    `git_hosts` are the servers that may be asked, as the setting says; None: those with public names.
+    """
+
+    def __init__(self, folder: Path, *, allow_local: bool, git_hosts: Sequence[str] | None = None) -> None:
         self._folder = folder
         self._allow_local = allow_local
+        self._hosts = GitHosts(git_hosts)
         self._mirrors: dict[str, Mirror] = {}
         # Threads of its own: a server that hangs must not take those that others wait for.
         self._threads = ThreadPoolExecutor(THREADS, "git")
@@ -84,7 +89,9 @@ class Repositories:
         local = check(repository, allow_local=self._allow_local)
         name = hashlib.sha256(repository.encode()).hexdigest()[:32]
         if name not in self._mirrors:
-            self._mirrors[name] = Mirror(self._folder / f"{name}.git", repository, local=local)
+            self._mirrors[name] = Mirror(
+                self._folder / f"{name}.git", repository, local=local, reach=self._hosts.reach
+            )
         return self._mirrors[name]
 
     def _holding(self, repository: str, commit: str, field: str = REVISION) -> Mirror:
@@ -106,6 +113,8 @@ class Repositories:
         except ValueError as error:
             raise invalid(REVISION, revision, "a tag, a branch or a commit") from error
         mirror = self._mirror(repository)
+        if not mirror.local:
+            self._hosts.check(repository)  # also where the mirror has everything already
         if not (_SHA.match(revision) and mirror.has(revision)):
             mirror.fetch(revision if _SHA.match(revision) else None)
         names = [f"refs/tags/{revision}", f"refs/heads/{revision}"]

@@ -6,10 +6,11 @@ file or a repository may influence is shut off here; what is left is bounded in 
 
 import contextlib
 import fcntl
+import re
 import shutil
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from git.cmd import Git
@@ -35,6 +36,8 @@ _SETTINGS = {
     "gc.auto": "0",  # what a ticket was approved for must stay readable after a branch is rewritten
     "maintenance.auto": "false",
     "protocol.ext.allow": "never",
+    # Nobody looked at where a redirect leads. With it goes objects/info/http-alternates, which names servers.
+    "http.followRedirects": "false",
     "http.lowSpeedLimit": "1000",
     "http.lowSpeedTime": "30",
 }
@@ -47,17 +50,24 @@ _ABSENT = (
     "Permission denied",
     "not a git repository",
 )
+_REDIRECTED = re.compile(r"requested URL returned error: 30[12378]")
 _ABSENT_HERE = ("Could not read from remote repository",)
 """What Git says of a local file that is no repository; of a remote one it can mean an outage."""
 
 
 class Mirror:
-    """A bare copy of `repository` in `folder`. Methods block and are safe in threads and across processes."""
+    """A bare copy of `repository` in `folder`. Methods block and are safe in threads and across processes.
 
-    def __init__(self, folder: Path, repository: str, *, local: bool) -> None:
+    `reach` is asked before each fetch from a remote: it says how to resolve the server's name, or raises.
+    """
+
+    def __init__(
+        self, folder: Path, repository: str, *, local: bool, reach: Callable[[str], str | None]
+    ) -> None:
         self._path = folder
         self._repository = repository
-        self._local = local
+        self.local = local
+        self._reach = reach
         self._fetch_began = 0.0
         self._fetching = threading.Lock()
 
@@ -72,11 +82,11 @@ class Mirror:
             if self._fetch_began <= asked:
                 began = time.monotonic()
                 self._create()
-                self._run(self._fetch_command("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"))
+                self._fetch("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
                 self._fetch_began = began
             if commit is not None and not self.has(commit):
                 with contextlib.suppress(NotFound, UpstreamUnavailable):
-                    self._run(self._fetch_command(commit))
+                    self._fetch(commit)
 
     def has(self, commit: str) -> bool:
         """Tell whether the mirror holds this commit."""
@@ -99,7 +109,7 @@ class Mirror:
                 raise
             return missing
 
-    def _fetch_command(self, *refspecs: str) -> list[str]:
+    def _fetch(self, *refspecs: str) -> None:
         options = [
             "--force",
             "--prune",
@@ -110,7 +120,9 @@ class Mirror:
         ]
         if len(refspecs) == 1:
             options.remove("--prune")
-        return ["fetch", *options, "--end-of-options", self._repository, *refspecs]
+        resolved = None if self.local else self._reach(self._repository)
+        command = ["fetch", *options, "--end-of-options", self._repository, *refspecs]
+        self._run(command, settings={"http.curloptResolve": resolved} if resolved else {})
 
     def _create(self) -> None:
         """Make the bare repository; what a killed fetch left locked is unlocked: we hold the real lock."""
@@ -142,24 +154,30 @@ class Mirror:
                     time.sleep(0.02)
             yield
 
-    def _run(self, arguments: Sequence[str], *, limit: float | None = None) -> bytes:
+    def _run(
+        self,
+        arguments: Sequence[str],
+        *,
+        limit: float | None = None,
+        settings: Mapping[str, str] | None = None,
+    ) -> bytes:
         limit = FETCH_LIMIT if limit is None else limit
         command = ["git", f"--git-dir={self._path}", "--no-pager", *arguments]
         try:
             answer = Git(str(self._path.parent)).execute(
                 command,
-                env=self._environment(),
+                env=self._environment(_SETTINGS | dict(settings or {})),
                 kill_after_timeout=limit,
                 stdout_as_string=False,
                 strip_newline_in_stdout=False,
             )
         except (GitCommandError, GitCommandNotFound) as error:
-            raise _ours(error, self._repository, limit, local=self._local) from error
+            raise _ours(error, self._repository, limit, local=self.local) from error
         return answer if isinstance(answer, bytes) else b""
 
-    def _environment(self) -> dict[str, str]:
+    def _environment(self, settings: Mapping[str, str]) -> dict[str, str]:
         known = {
-            "GIT_ALLOW_PROTOCOL": "https:http:ssh" + (":file" if self._local else ""),
+            "GIT_ALLOW_PROTOCOL": "https:http:ssh" + (":file" if self.local else ""),
             "GIT_TERMINAL_PROMPT": "0",
             "GIT_ASKPASS": "",
             "SSH_ASKPASS": "",
@@ -167,11 +185,11 @@ class Mirror:
             "GIT_LITERAL_PATHSPECS": "1",
             "GIT_NO_REPLACE_OBJECTS": "1",
             "GIT_OPTIONAL_LOCKS": "0",
-            "GIT_CONFIG_COUNT": str(len(_SETTINGS)),
+            "GIT_CONFIG_COUNT": str(len(settings)),
         }
-        for index, (key, value) in enumerate(_SETTINGS.items()):
+        for index, (key, value) in enumerate(settings.items()):
             known |= {f"GIT_CONFIG_KEY_{index}": key, f"GIT_CONFIG_VALUE_{index}": value}
-        if self._local:
+        if self.local:
             known |= {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": str(self._trusting())}
         return known
 
@@ -227,6 +245,8 @@ def _ours(
         )
     if "not allowed" in said and "transport" in said:
         return invalid(REPOSITORY, repository, "a path or an https, http, ssh or file URL")
+    if _REDIRECTED.search(said):
+        return invalid(REPOSITORY, repository, "the address that its server redirects to: none is followed")
     if "URL using bad/illegal format" in said:
         return invalid(REPOSITORY, repository, "a URL that can be read")
     if any(words in said for words in (*_ABSENT, *(_ABSENT_HERE if local else ()))):

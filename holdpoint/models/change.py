@@ -87,7 +87,10 @@ class Source(StrictModel):
     """Where the manifests come from. The revision is resolved to a commit once, at submit."""
 
     repository: Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(check_repository)] = (
-        Field(description="A path, relative to the file, or a URL. Paths are for the embedded stack only.")
+        Field(
+            description="A URL on a Git server that the settings allow (`git_hosts`), or a path, relative to "
+            "the file; paths are for the embedded stack only."
+        )
     )
     revision: Annotated[str, Field(min_length=1, max_length=250), AfterValidator(check_revision)] = Field(
         description="A tag, a branch or a commit. Put a number-like name such as `'6.10'` in quotes."

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 _SCP_LIKE = re.compile(r"[A-Za-z0-9._][A-Za-z0-9._-]*@[A-Za-z0-9][A-Za-z0-9.-]*:(?!:)[^-].*")
 _REVISION = re.compile(r"[A-Za-z0-9_@][A-Za-z0-9._/+@#=,-]*")
+_GIT_HOST = re.compile(r"((?:\*\.)?[A-Za-z0-9_-][A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?")
 _SCHEMES = ("https", "http", "ssh", "file")
 _WILDCARDS = frozenset("*?[")
 
@@ -68,3 +69,18 @@ def check_path(value: str) -> str:
     if not _WILDCARDS.isdisjoint(value):
         raise ValueError("must name one file or folder; wildcards are not supported")
     return value
+
+
+def split_git_host(entry: str) -> tuple[str, int | None]:
+    """Return host and port of an entry of `git_hosts`; no port means every one. Raises ValueError."""
+    match = _GIT_HOST.fullmatch(entry)
+    port = None if match is None or match[2] is None else int(match[2])
+    if match is None or not (port is None or 0 < port < 65536):
+        raise ValueError("must be a host such as git.example.com, git.example.com:8443 or *.example.com")
+    return match[1].strip("[]"), port
+
+
+def check_git_host(entry: str) -> str:
+    """Return an entry of `git_hosts` as it may stand there. Raises ValueError."""
+    split_git_host(entry)
+    return entry

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from holdpoint.models.base import StrictModel
 from holdpoint.models.durations import Duration
+from holdpoint.models.git_names import check_git_host
 
 POD = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 """Where Kubernetes puts a pod's own token and the CA of its API server."""
@@ -186,6 +187,11 @@ class Settings(StrictModel):
     )
     local_repositories: bool = Field(
         default=False, description="accept repositories by local path; true in the embedded stack only"
+    )
+    git_hosts: list[Annotated[str, AfterValidator(check_git_host)]] | None = Field(
+        default=None,
+        description="the Git servers that a change may name: host, host:port or *.example.com each; none: "
+        "every server whose name leads to public addresses only",
     )
     embedded: bool = Field(default=False, description="part of `holdpoint up`, which sets it; not for you")
     api_address: Annotated[str, AfterValidator(check_address)] = Field(

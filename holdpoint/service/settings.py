@@ -7,7 +7,7 @@ processes.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, get_origin
+from typing import Any, get_args, get_origin
 
 import yaml
 from pydantic import ValidationError
@@ -95,7 +95,8 @@ def _from_environment(env: Mapping[str, str]) -> dict[str, Any]:
         text = env.get(f"{PREFIX}{field.upper()}")
         if text is None or field == "data":
             continue
-        structured = info.annotation is bool or get_origin(info.annotation) in (list, dict)
+        kinds = (info.annotation, *get_args(info.annotation))
+        structured = info.annotation is bool or any(get_origin(kind) in (list, dict) for kind in kinds)
         try:
             found[field] = yaml.safe_load(text) if structured else text
         except yaml.YAMLError as error:

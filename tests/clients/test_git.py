@@ -72,7 +72,7 @@ def upstream(tmp_path: Path) -> Upstream:
 
 @pytest.fixture
 def repositories(tmp_path: Path) -> Repositories:
-    return Repositories(tmp_path / "data" / "git", allow_local=True)
+    return Repositories(tmp_path / "data" / "git", allow_local=True, git_hosts=["127.0.0.1"])
 
 
 async def test_tag_branch_and_commits_name_the_same_commit(
@@ -313,7 +313,7 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 async def test_remote_repository_is_read_where_local_paths_are_refused(
     remote: str, upstream: Upstream, tmp_path: Path
 ) -> None:
-    repositories = Repositories(tmp_path / "git", allow_local=False)
+    repositories = Repositories(tmp_path / "git", allow_local=False, git_hosts=["127.0.0.1"])
 
     commit = await repositories.resolve(f"{remote}/.git", "1.0.0")
 
@@ -322,7 +322,7 @@ async def test_remote_repository_is_read_where_local_paths_are_refused(
 
 
 async def test_remote_that_has_no_such_repository_names_the_field(remote: str, tmp_path: Path) -> None:
-    repositories = Repositories(tmp_path / "git", allow_local=False)
+    repositories = Repositories(tmp_path / "git", allow_local=False, git_hosts=["127.0.0.1"])
 
     with pytest.raises(NotFound, match=r"spec\.source\.repository"):
         await repositories.resolve(f"{remote}/absent.git", "1.0.0")

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from holdpoint.models.git_names import check_path, check_repository, check_revision
+from holdpoint.models.git_names import check_git_host, check_path, check_repository, check_revision
 
 GOOD: list[tuple[Callable[[str], str], str]] = [
     (check_repository, "./podinfo"),
@@ -96,3 +96,12 @@ def test_a_name_that_git_could_take_for_something_else_is_refused(
 def test_a_refusal_says_what_must_be(address: str) -> None:
     with pytest.raises(ValueError, match=r"^must "):
         check_repository(address)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    ["https://git.example.com", "git.example.com/team", "*", "a.*.com", "git.example.com:0", "a b", ""],
+)
+def test_an_entry_of_git_hosts_that_names_no_server_is_refused(entry: str) -> None:
+    with pytest.raises(ValueError, match=r"must be a host such as git\.example\.com"):
+        check_git_host(entry)

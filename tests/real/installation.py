@@ -274,6 +274,7 @@ class Installation:
             "opa_token_file": self.stack["opa"]["token_file"],
             "token_issuer": ISSUER,
             "token_issuer_key": str(self.folder / "issuer" / "issuer.pub"),
+            "git_hosts": [urlsplit(self.stack["git"]["url"]).netloc],
             "clusters": {
                 "real": {
                     **cluster.model_dump(mode="json", exclude_none=True),

@@ -34,6 +34,7 @@ def test_the_environment_wins(tmp_path: Path) -> None:
         "HOLDPOINT_DATA": str(write(tmp_path)),
         "HOLDPOINT_OPA_URL": "http://opa:1",
         "HOLDPOINT_ENVIRONMENTS": "[blue, green]",
+        "HOLDPOINT_GIT_HOSTS": "[git.example.com, '*.example.org:8443']",
         "HOLDPOINT_LOCAL_REPOSITORIES": "true",
         "HOLDPOINT_EMBEDDED": "true",
         "HOLDPOINT_TOKEN": "not a setting",
@@ -43,6 +44,7 @@ def test_the_environment_wins(tmp_path: Path) -> None:
 
     assert settings.opa_url == "http://opa:1"
     assert settings.environments == ["blue", "green"]
+    assert settings.git_hosts == ["git.example.com", "*.example.org:8443"]
     assert settings.local_repositories
     assert settings.data == tmp_path
 

@@ -62,6 +62,7 @@ class Stack:
             "opa_token_file": token,
             "clusters": {"sandbox": {**cluster, "undo_token_file": f"{token}.undo"}},
             "drain": "1s",
+            "git_hosts": ["127.0.0.1"],
         }
         file.write_text(yaml.safe_dump(values | changes))
         return file
