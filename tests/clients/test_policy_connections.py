@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -22,9 +23,11 @@ async def kept_open() -> AsyncIterator[tuple[str, list[int]]]:
     """Serve a decision to every question and keep the connections; tell how many questions each brought."""
     answer = http(200, an_answer()).replace(b"Connection: close", b"Connection: keep-alive")
     questions: list[int] = []
+    writers: list[asyncio.StreamWriter] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         questions.append(0)
+        writers.append(writer)
         connection = len(questions) - 1
         try:
             while True:
@@ -34,11 +37,15 @@ async def kept_open() -> AsyncIterator[tuple[str, list[int]]]:
                 questions[connection] += 1
                 writer.write(answer)
                 await writer.drain()
-        except asyncio.IncompleteReadError:
-            writer.close()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            return  # the client has gone, or the test is over
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", questions
+        for writer in writers:
+            writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
 
 
 async def test_questions_share_a_connection(kept_open: tuple[str, list[int]], token: Path) -> None:

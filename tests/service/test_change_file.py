@@ -27,7 +27,7 @@ TAIL = """\
 """
 GOOD = HEAD + TAIL
 MOMENT = 1.0
-"""Seconds that the worst file may take."""
+"""Seconds of CPU that the worst file may take: the clock on the wall also counts other processes."""
 
 
 def mistakes(text: bytes | str, **known: list[str]) -> list[dict[str, Any]]:
@@ -255,10 +255,10 @@ LARGE = {
 
 @pytest.mark.parametrize("text", LARGE.values(), ids=LARGE.keys())
 def test_a_file_that_is_made_to_cost_is_refused_in_a_moment(text: str) -> None:
-    begun = time.perf_counter()
+    begun = time.process_time()
     found = mistakes(text)
 
-    assert time.perf_counter() - begun < MOMENT
+    assert time.process_time() - begun < MOMENT
     assert len(found) <= MOST_MISTAKES
     assert sum(len(one["message"]) for one in found) < 100_000
 
@@ -324,7 +324,7 @@ EXAMPLE_TREE = yaml.safe_load(EXAMPLE)
 
 
 def _read_or_refuse(text: bytes | str) -> None:
-    begun = time.perf_counter()
+    begun = time.process_time()
     change, found = None, []
     try:
         change = read_change(text, environments=["staging"], clusters=["sandbox"])
@@ -333,7 +333,7 @@ def _read_or_refuse(text: bytes | str) -> None:
     assert (change is None) == bool(found)
     assert all(one["line"] >= 1 and one["column"] >= 1 for one in found)
     assert change is None or read_change(canonical(change)) == change
-    assert time.perf_counter() - begun < MOMENT
+    assert time.process_time() - begun < MOMENT
 
 
 QUIET = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
+from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowHandle
 from temporalio.common import SearchAttributeKey
 from temporalio.contrib.pydantic import pydantic_data_converter
@@ -77,6 +78,14 @@ async def begin(client: Client, ticket: str) -> WorkflowHandle[object, Phase]:
     return handle
 
 
+async def taken_up(handle: WorkflowHandle[object, Phase]) -> None:
+    """Return when a worker has completed the first task: a workflow is pinned from then on."""
+    async with asyncio.timeout(60):
+        async for event in handle.fetch_history_events(wait_new_event=True):
+            if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED:
+                return
+
+
 async def runs_on(handle: WorkflowHandle[object, Phase]) -> str:
     """Return the build ID that a ticket is pinned to, once somebody has run it."""
     async with asyncio.timeout(30):
@@ -95,11 +104,13 @@ async def test_open_tickets_end_on_the_release_that_they_began_with(
     older = release("1.0")
     first = await switch(server, "1.0")
     old = await begin(server, "chg-old")
+    await taken_up(old)
     assert await runs_on(old) == "1.0"
 
     release("2.0")
     second = await switch(server, "2.0")
     new = await begin(server, "chg-new")
+    await taken_up(new)
     on = (await runs_on(old), await runs_on(new))
     await old.execute_update(
         contracts.ABORT.name, a_control("abort"), id="abort", result_type=contracts.ABORT.result
