@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
 from temporalio.client import Client
 
 from holdpoint.embedded.server import python
@@ -67,7 +66,7 @@ class FaultWorld:
         service, release = next(self._services), next(self._releases)
         if bad:
             self.at.behave(service, release, error_rate=BAD)
-        before = self.at.images(service)
+        before = self.at.outside.images(service)
         ticket = self.at.submit(service, release, steps=steps or shop.canary(service, bake))
         return Change(ticket, service, release, before)
 
@@ -86,7 +85,10 @@ class FaultWorld:
         process.start(python("tests.faults.stricken_worker", "worker", "--settings", settings))
 
     def mend(self) -> None:
-        """Bring back every process that a fault has ended."""
+        """Undo what a fault may have left: orders, held requests, stalled lines, dead processes."""
+        for left in self.orders.iterdir():
+            left.unlink()
+        self.at.pass_everything()
         for process in self.at.processes.values():
             if not process.alive:
                 process.begin()
@@ -147,7 +149,7 @@ class FaultWorld:
 
     def freeze(self, service: str) -> Json:
         """Freeze a service; return the acknowledgement."""
-        order = {"scope": {"service": service}, "reason": "a fault"}
+        order = {"scope": f"service={service}", "reason": "a fault"}
         found: Json = self.at.call("POST", "/freezes", by="commander", json=order)
         return found
 
@@ -164,25 +166,15 @@ class FaultWorld:
     def problems(self, change: Change, phase: str) -> list[str]:
         """Return what is not as it must be after a fault; nothing, if all is well."""
         wanted = [shop.image(change.service, change.release)] if phase == "Succeeded" else change.before
-        found = list(self._of_ticket(change))
-        if (images := self.at.images(change.service)) != wanted:
+        evidence = self.at.outside.get(f"/changes/{change.ticket}/evidence")
+        found = verify_file(evidence, self.at.outside.public_key.read_bytes())
+        if (images := self.at.outside.images(change.service)) != wanted:
             found.append(f"the cluster runs {images}, not {wanted}")
-        if dirty := self.at.dirty_targets():
-            found.append(f"dirty: {dirty}")
-        reconciled = self.at.reconciled()
+        if self.at.view(change.ticket)["target"] in self.at.outside.dirty_targets():
+            found.append("the target is dirty")
+        reconciled = self.at.outside.reconciled()
         found += [f"{one.code}: {one.message}" for one in reconciled.findings]
         return found
-
-    def _of_ticket(self, change: Change) -> Iterator[str]:
-        """Hold that the ticket's evidence is there and verifies."""
-        answer = self.at.http.get(
-            f"{self.at.address}/v1/changes/{change.ticket}/evidence",
-            headers={"Authorization": f"Bearer {self.at.tokens['auditor']}"},
-        )
-        if answer.status_code != httpx.codes.OK:
-            yield f"no evidence: {answer.text}"
-        else:
-            yield from verify_file(answer.content, self.at.public_key.read_bytes())
 
 
 def _children(process: int) -> list[int]:

@@ -43,8 +43,10 @@ def test_the_ticket_ends_as_it_must_and_the_record_agrees_with_the_cluster(
 ) -> None:
     began, got, problems = time.monotonic(), "?", ["the fault could not be brought about"]
     try:
-        change = row.strike(world)
-        world.mend()
+        try:
+            change = row.strike(world)
+        finally:
+            world.mend()
         got = world.at.ends(change.ticket)["phase"]
         problems = world.problems(change, row.expected)
     finally:

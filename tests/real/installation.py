@@ -18,29 +18,21 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
-import psycopg
 import yaml
 from temporalio.client import Client
 
 from holdpoint.embedded.server import clean_environment, python
-from holdpoint.ledger.kube_audit import read_logs
-from holdpoint.ledger.reconcile import Bounds, Reconciled, reconcile
 from holdpoint.ledger.signing import Signer
-from holdpoint.ledger.told import parse_record
-from holdpoint.ledger.verify import verify_file
 from holdpoint.service.tokens import create_issuer_keys, issue
 from tests.real import shop
 from tests.real.database import Database
 from tests.real.kubernetes_admin import Admin
 from tests.real.lines import Held, Lines, Moment, ProcessLines, Sent
+from tests.real.outside import Outside
 from tests.real.processes import Process, StackServer
 
 ISSUER = "https://tokens.example"
 ACCOUNTS = ("ci", "approver", "sre", "commander", "auditor")
-USERS = (
-    "system:serviceaccount:holdpoint:holdpoint-forward",
-    "system:serviceaccount:holdpoint:holdpoint-undo",
-)
 PATIENCE = 150.0
 """Seconds for a ticket to come to its end: an outage of 30 s and the rounds of attempts around it."""
 LONG_POLL = 5
@@ -63,10 +55,15 @@ class Installation:
         self.lines = {name: ProcessLines(self._network, self.stack) for name in names}
         self.processes: dict[str, Process] = {}
         self.http = httpx.Client(trust_env=False, timeout=60)
-        self.audit_log = Path(self.stack["kubernetes"]["audit_log"])
         self.tokens: dict[str, str] = {}
         self.ports = {name: _free_port() for name in names}
-        self._audit_begins = self.audit_log.stat().st_size
+        self.outside = Outside(
+            folder=folder,
+            admin=self.admin,
+            namespace=self.namespace,
+            database=self.database,
+            audit_log=Path(self.stack["kubernetes"]["audit_log"]),
+        )
 
     # Made and taken back.
 
@@ -75,10 +72,10 @@ class Installation:
         keys = self.data / "keys"
         keys.mkdir(parents=True, mode=0o700)
         (keys / "blob.key").write_bytes(secrets.token_bytes(32))
-        self.public_key = keys / "ledger.pub"
         Signer.load_or_create(keys)
         issuer = create_issuer_keys(_made(self.folder / "issuer"))
         self.tokens = {name: issue(issuer, name, issuer=ISSUER) for name in ACCOUNTS}
+        self.outside.api, self.outside.auditor = self.address, self.tokens["auditor"]
         (self.data / "catalog.yaml").write_text(shop.catalog())
         self.database.create()
         self.admin.namespace(self.namespace)
@@ -103,6 +100,13 @@ class Installation:
             self.lines[name].cluster.hold(held)
         return held
 
+    def pass_everything(self) -> None:
+        """Let go what is held on any line, and let nothing stall."""
+        for lines in self.lines.values():
+            lines.cluster.let_go()
+            for line in lines.all().values():
+                line.resume()
+
     def close(self) -> dict[str, int | None]:
         """Stop everything, take back what was made outside of the folder; return the exit codes."""
         codes = {name: process.stop() for name, process in self.processes.items()}
@@ -110,7 +114,7 @@ class Installation:
         self._network.close()
         asyncio.run(self._end_workflows())
         self.admin.delete(f"/api/v1/namespaces/{self.namespace}")
-        self.admin.http.close()
+        self.outside.close()
         self.database.drop()
         return codes
 
@@ -157,7 +161,7 @@ class Installation:
 
     def bring_first_releases(self) -> None:
         """Apply the first release of every service, all of them in one change; once."""
-        if not self.images("web"):
+        if not self.outside.images("web"):
             ended = self.ends(self.submit("shop", 1, services=shop.SERVICES))
             assert ended["phase"] == "Succeeded", ended
 
@@ -198,44 +202,6 @@ class Installation:
             timeout=60,
         )
         assert answer.is_success, answer.text
-
-    # What a stranger sees.
-
-    def images(self, service: str) -> list[str]:
-        """Return the images of the cluster's Deployments of a service, its canary too."""
-        found = self.admin.http.get(f"/apis/apps/v1/namespaces/{self.namespace}/deployments").json()["items"]
-        return sorted(
-            item["spec"]["template"]["spec"]["containers"][0]["image"]
-            for item in found
-            if item["metadata"]["name"].startswith(service)
-        )
-
-    def record(self) -> bytes:
-        """Return the whole record as exported."""
-        answer = self.http.get(
-            f"{self.address}/v1/audit/export", headers={"Authorization": f"Bearer {self.tokens['auditor']}"}
-        )
-        assert answer.is_success, answer.text
-        return answer.content
-
-    def log_copy(self) -> Path:
-        """Return a copy of the API server's audit log since this installation began."""
-        copy = self.folder / "audit.log"
-        with self.audit_log.open("rb") as log:
-            log.seek(self._audit_begins)
-            copy.write_bytes(log.read())
-        return copy
-
-    def reconciled(self) -> Reconciled:
-        """Hold the API server's own log against the record, which must verify."""
-        log, record = self.log_copy(), self.record()
-        assert verify_file(record, self.public_key.read_bytes()) == []
-        return reconcile(read_logs([log]), parse_record(record), Bounds(users=USERS))
-
-    def dirty_targets(self) -> list[str]:
-        """Return the targets that the ledger calls dirty."""
-        with psycopg.connect(self.database.owner_url) as db:
-            return [str(row[0]) for row in db.execute("SELECT target FROM targets WHERE dirty").fetchall()]
 
     def server(self, name: str) -> StackServer:
         """Return a server of the stack."""

@@ -198,6 +198,13 @@ class ApiServerLine:
         self._holding = [one for one in self._holding if not one.caught.is_set()]
         self._holding.append(held)
 
+    def let_go(self) -> None:
+        """Hold nothing any more."""
+        for held in self._holding:
+            held.caught.set()
+            held.let_go()
+        self._holding = []
+
     async def open(self) -> int:
         """Listen; return the port."""
         self._http = aiohttp.ClientSession(auto_decompress=False)

@@ -3,7 +3,8 @@
 import pytest
 
 from tests.real import shop
-from tests.real.installation import USERS, Installation
+from tests.real.installation import Installation
+from tests.real.outside import USERS
 
 pytestmark = pytest.mark.real
 
@@ -16,7 +17,7 @@ def shop_running(installation: Installation) -> Installation:
 
 
 def test_eleven_deployments_of_one_repository_are_applied_in_one_change(shop_running: Installation) -> None:
-    found = {service: shop_running.images(service) for service in shop.SERVICES}
+    found = {service: shop_running.outside.images(service) for service in shop.SERVICES}
 
     assert found == {service: [shop.image(service, 1)] for service in shop.SERVICES}
 
@@ -28,7 +29,7 @@ def test_a_good_canary_is_promoted_by_what_prometheus_measured(shop_running: Ins
 
     assert ended["phase"] == "Succeeded"
     assert {verdict["verdict"] for step in ended["steps"] for verdict in step["verdicts"]} == {"pass"}
-    assert shop_running.images("web") == [shop.image("web", 2)]
+    assert shop_running.outside.images("web") == [shop.image("web", 2)]
 
 
 def test_a_canary_with_errors_is_rolled_back_and_restored(shop_running: Installation) -> None:
@@ -38,13 +39,13 @@ def test_a_canary_with_errors_is_rolled_back_and_restored(shop_running: Installa
     ended = shop_running.command("submit", str(change), "--wait", expect=1)
 
     assert (ended["phase"], ended["rollback"]["result"]) == ("RolledBack", "restored")
-    assert shop_running.images("cart") == [shop.image("cart", 1)]
+    assert shop_running.outside.images("cart") == [shop.image("cart", 1)]
 
 
 def test_the_record_verifies_and_agrees_with_the_api_servers_own_log(shop_running: Installation) -> None:
-    log, record = shop_running.log_copy(), shop_running.folder / "all.json"
+    log, record = shop_running.outside.log_copy(), shop_running.folder / "all.json"
     shop_running.command("audit", "export", "--all", "-o", str(record), by="auditor")
-    key = ["--key", str(shop_running.public_key)]
+    key = ["--key", str(shop_running.outside.public_key)]
 
     assert shop_running.command("audit", "verify", str(record), *key)["verified"]
     users = [word for user in USERS for word in ("--user", user)]
@@ -54,4 +55,4 @@ def test_the_record_verifies_and_agrees_with_the_api_servers_own_log(shop_runnin
 
     assert (found["clean"], found["verified"], found["findings"]) == (True, True, [])
     assert found["writes"] >= 2 * len(shop.SERVICES)
-    assert shop_running.dirty_targets() == []
+    assert shop_running.outside.dirty_targets() == []
