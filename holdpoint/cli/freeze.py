@@ -1,5 +1,6 @@
 """`holdpoint freeze`: stop every forward write in a scope, see what is frozen, and lift it."""
 
+import uuid
 from typing import Annotated, Any
 
 import typer
@@ -39,18 +40,32 @@ def create(
         list[str] | None,
         typer.Option("--except", metavar="TYPE", help="A change type that goes on, such as emergency."),
     ] = None,
+    idempotency_key: Annotated[
+        str | None,
+        typer.Option(
+            "--idempotency-key",
+            metavar="KEY",
+            help="One freeze for this key, remembered for 30 days. Default: a new key each time.",
+        ),
+    ] = None,
     output: options.Output = Format.TEXT,
     data: options.Data = options.DEFAULT_DATA,
 ) -> None:
     """Freeze a scope. When this returns, no forward write in it is committed any more; rollback goes on."""
     from holdpoint.cli.connection import connect
+    from holdpoint.cli.submit import send_once
 
+    key = uuid.uuid4().hex if idempotency_key is None else options.check_key(idempotency_key)
+    out = Output(output)
     body: dict[str, Any] = {"scope": check_scope(scope), "reason": reason, "except": except_types or []}
     if until is not None:
         body["until"] = until
     with connect(data) as api:
-        _, freeze = api.post("freezes", body, patience=ACKNOWLEDGE_WITHIN)
-        Output(output).answer(freeze, created_text)
+        within = ACKNOWLEDGE_WITHIN
+        status, freeze = send_once(api, "freezes", body, key, out, bound=within, patience=within)
+        if status == 200:
+            out.say(f"{freeze['id']} was made by the same key before")
+        out.answer(freeze, created_text)
 
 
 @app.command("list")
@@ -98,6 +113,8 @@ def check_scope(scope: str) -> str:
 
 def created_text(freeze: dict[str, Any]) -> str:
     """Return what the acknowledgement says."""
+    if freeze.get("lifted_at"):
+        return f"{freeze['id']}: {freeze['scope']} is NOT frozen any more, since {freeze['lifted_at']}"
     lines = [
         f"{freeze['id']}: {freeze['scope']} is frozen, acknowledged after {freeze['ack_ms']:.0f} ms",
         f"  until      {freeze.get('until') or 'it is lifted'}",

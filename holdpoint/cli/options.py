@@ -58,3 +58,10 @@ Timeout = Annotated[
     ),
 ]
 AN_HOUR = 3600.0
+
+
+def check_key(key: str) -> str:
+    """Return an idempotency key as it can be sent. Raises BadParameter."""
+    if not 0 < len(key) <= 255 or not all(" " <= char <= "~" for char in key) or key != key.strip():
+        raise typer.BadParameter("--idempotency-key must be 1 to 255 printable ASCII characters")
+    return key

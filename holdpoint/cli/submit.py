@@ -46,7 +46,7 @@ def submit(
 
     out, begun = Output(output), time.monotonic()
     change = read_change_file(file)
-    key = derive(change.digest, os.environ) if idempotency_key is None else check_key(idempotency_key)
+    key = derive(change.digest, os.environ) if idempotency_key is None else own_key(idempotency_key)
     with connect(data) as api:
         status, document = _send(
             api, change.body(), key, out, dry_run=dry_run, bound=min(SEND_BOUND, timeout)
@@ -64,10 +64,9 @@ def submit(
         return watch_to_the_end(api, document["id"], timeout=left, whole=timeout, out=out, last=document)
 
 
-def check_key(key: str) -> str:
-    """Return a key that a person may choose. Raises BadParameter."""
-    if not 0 < len(key) <= 255 or not all(" " <= char <= "~" for char in key) or key != key.strip():
-        raise typer.BadParameter("--idempotency-key must be 1 to 255 printable ASCII characters")
+def own_key(key: str) -> str:
+    """Return a key that a person may choose for a change. Raises BadParameter."""
+    options.check_key(key)
     if key.startswith("content:"):
         raise typer.BadParameter(
             "--idempotency-key may not begin with `content:`; the command uses that itself"
@@ -79,13 +78,24 @@ def _send(
     api: Any, body: dict[str, Any], key: str, out: Output, *, dry_run: bool, bound: float
 ) -> tuple[int, Any]:
     """Hand the change in, again where a connection was lost: the key makes it one ticket."""
-    from holdpoint.cli.client import PATIENCE, NoAnswer, patiently
+    from holdpoint.cli.client import PATIENCE
 
     path = "changes?dry_run=true" if dry_run else "changes"
+    return send_once(api, path, body, key, out, bound=bound, patience=PATIENCE)
+
+
+def send_once(
+    api: Any, path: str, body: dict[str, Any], key: str, out: Output, *, bound: float, patience: float
+) -> tuple[int, Any]:
+    """Return status and answer of a request, made again for `bound` seconds under one idempotency key.
+
+    `patience` is how many seconds one answer may take. Raises ApiProblem, and NoAnswer with the key.
+    """
+    from holdpoint.cli.client import NoAnswer, patiently
 
     def call(left: float) -> tuple[int, Any]:
         try:
-            answer: tuple[int, Any] = api.post(path, body, patience=min(left, PATIENCE), idempotency_key=key)
+            answer: tuple[int, Any] = api.post(path, body, patience=min(left, patience), idempotency_key=key)
             return answer
         except NoAnswer as error:
             error.detail["idempotency_key"] = key

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, or_, select, update
 
-from holdpoint.ledger import head, outbox, schema
+from holdpoint.ledger import head, keys, outbox, schema
 from holdpoint.ledger.clock import instant, now_ms, optional_instant, to_ms
 from holdpoint.ledger.writer import append_once, clean, write
 from holdpoint.models.errors import Conflict, NotFound
@@ -53,6 +53,36 @@ def create_freeze(
     db.execute(insert(_F), {**row, "except_types": json.dumps(except_types)})
     _wake(db, scope, cause=f"freeze.created/{id}")
     return get_freeze(db, id)
+
+
+def made_by(db: Connection, *, key: str, content: str) -> Freeze | None:
+    """Return the freeze that an idempotency key made. Raises Conflict when it came with other content."""
+    earlier = keys.ticket_of(db, key=keys.FREEZE + key, content=content)
+    return None if earlier is None else get_freeze(db, earlier)
+
+
+def create_freeze_once(
+    db: Connection,
+    *,
+    key: str,
+    content: str,
+    scope: Scope,
+    reason: str,
+    by: str,
+    until: datetime | None,
+    except_types: list[str],
+) -> tuple[Freeze, bool]:
+    """Declare a freeze and return it and True; what the key has made before is returned with False.
+
+    Raises Conflict when the key came with other content, and when `until` has passed.
+    """
+    head.lock(db)
+    earlier = made_by(db, key=key, content=content)
+    if earlier is not None:
+        return earlier, False
+    made = create_freeze(db, scope=scope, reason=reason, by=by, until=until, except_types=except_types)
+    keys.remember(db, key=keys.FREEZE + key, content=content, ticket=made.id)
+    return made, True
 
 
 def acknowledge_freeze(db: Connection, freeze_id: str, facts: dict[str, Any]) -> Freeze:

@@ -4,6 +4,7 @@ After the acknowledgement the API server commits no forward write of ours to an 
 needs the ledger and the clusters, never Temporal; waking the tickets that now wait is only latency.
 """
 
+import hashlib
 import time
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,22 +21,32 @@ from holdpoint.models.settings import Settings
 from holdpoint.service.outbox import Delivery
 from holdpoint.service.roles import Actor, Permission, require
 from holdpoint.service.standstill import InFlight, in_flight, settling, stand_still
+from holdpoint.service.submit import check_key
 
 STILL_ANSWERING = timedelta(seconds=20)
 """A freeze that is younger may still be in the hands of the request that made it."""
 
 
 class FreezeOrder(Model):
-    """What a commander asks for."""
+    """What a commander asks for. With a key, asking again is the same freeze."""
 
     scope: Scope
     reason: str
     until: Instant | None = None
     except_types: list[ChangeType] = []
+    key: str | None = None
+
+    @property
+    def content(self) -> str:
+        """Return the digest of what is asked for, the key aside."""
+        return "sha256:" + hashlib.sha256(self.model_dump_json(exclude={"key"}).encode()).hexdigest()
 
 
 class Acknowledgement(Model):
-    """The answer to a freeze: that it holds, how long that took, and what it could not stop."""
+    """The answer to a freeze: that it holds, how long that took, and what it could not stop.
+
+    `lifted_at` is set where an order was repeated whose freeze has ended since.
+    """
 
     id: str
     scope: str
@@ -46,6 +57,14 @@ class Acknowledgement(Model):
     in_flight: list[InFlight]
     in_doubt: list[dict[str, Any]]
     settling: list[dict[str, Any]]
+    lifted_at: Instant | None = None
+
+
+class Declared(Model):
+    """The acknowledgement, and whether this order made the freeze."""
+
+    freeze: Acknowledgement
+    created: bool
 
 
 class FreezeView(Model):
@@ -72,24 +91,45 @@ async def create(
     clusters: Clusters,
     settings: Settings,
     delivery: Delivery,
-) -> Acknowledgement:
+) -> Declared:
     """Freeze, and return when it holds.
 
-    Raises AccessDenied, InvalidRequest and UpstreamUnavailable (the ledger).
+    Raises AccessDenied, InvalidRequest, Conflict (another order has this key) and UpstreamUnavailable (the
+    ledger).
     """
     require(actor, Permission.FREEZE)
     started = time.monotonic()
+    if order.key is not None:
+        check_key(order.key)
+        earlier = await ledger.read(freezes.made_by, key=order.key, content=order.content)
+        if earlier is not None:  # before the rest is checked: its end may have passed meanwhile
+            return await _again(earlier, started=started, ledger=ledger, clusters=clusters)
     await _check(order, ledger=ledger, settings=settings)
-    freeze = await ledger.write(
-        freezes.create_freeze,
-        scope=order.scope,
-        reason=order.reason,
-        by=actor.account,
-        until=order.until,
-        except_types=list(order.except_types),
-    )
+    freeze, created = await _declare(order, actor, ledger=ledger)
     delivery.nudge()
-    return await acknowledge(freeze, started=started, ledger=ledger, clusters=clusters)
+    if not created:
+        return await _again(freeze, started=started, ledger=ledger, clusters=clusters)
+    told = await acknowledge(freeze, started=started, ledger=ledger, clusters=clusters)
+    return Declared(freeze=told, created=True)
+
+
+async def _declare(order: FreezeOrder, actor: Actor, *, ledger: Ledger) -> tuple[Freeze, bool]:
+    asked: dict[str, Any] = {"scope": order.scope, "reason": order.reason, "by": actor.account}
+    asked |= {"until": order.until, "except_types": list(order.except_types)}
+    if order.key is None:
+        return await ledger.write(freezes.create_freeze, **asked), True
+    return await ledger.write(freezes.create_freeze_once, key=order.key, content=order.content, **asked)
+
+
+async def _again(freeze: Freeze, *, started: float, ledger: Ledger, clusters: Clusters) -> Declared:
+    """Answer a repeated order as the first was, or would have been had it not been cut short."""
+    if freeze.facts is None and freeze.lifted_at is None:
+        told = await acknowledge(freeze, started=started, ledger=ledger, clusters=clusters)
+    else:
+        nothing = {"ack_ms": 0, "in_flight": [], "in_doubt": [], "settling": []}
+        facts = {name: (freeze.facts or {}).get(name, none) for name, none in nothing.items()}
+        told = Acknowledgement(**_head(freeze), **facts, lifted_at=freeze.lifted_at)
+    return Declared(freeze=told, created=False)
 
 
 async def acknowledge(

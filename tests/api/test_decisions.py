@@ -83,9 +83,35 @@ async def test_a_freeze_over_http_is_the_contracts_document(as_: As, world: Worl
 
     assert made.status_code == 201
     assert set(made.json()) == set(
-        ["id", "scope", "reason", "created_at", "until", "ack_ms", "in_flight", "in_doubt", "settling"]
+        [
+            "id",
+            "scope",
+            "reason",
+            "created_at",
+            "until",
+            "ack_ms",
+            "in_flight",
+            "in_doubt",
+            "settling",
+            "lifted_at",
+        ]
     )
     assert made.json()["scope"] == body["scope"]
     assert [one["id"] for one in listed] == [made.json()["id"]]
     assert listed[0]["except_types"] == ["emergency"]
     assert lifted.json()["lifted_by"] == "commander"
+
+
+async def test_a_freeze_that_is_ordered_again_with_its_key_is_the_same_one(as_: As) -> None:
+    commander, body = as_("commander"), {"scope": "all", "reason": "INC-7"}
+    key = {"Idempotency-Key": "inc-7"}
+
+    first = await commander.post("/v1/freezes", json=body, headers=key)
+    again = await commander.post("/v1/freezes", json=body, headers=key)
+    other = await commander.post("/v1/freezes", json={**body, "reason": "INC-8"}, headers=key)
+    empty = await commander.post("/v1/freezes", json=body, headers={"Idempotency-Key": ""})
+
+    assert (first.status_code, again.status_code, other.status_code) == (201, 200, 409)
+    assert again.json() == first.json()
+    assert (empty.status_code, empty.json()["errors"][0]["field"]) == (422, "Idempotency-Key")
+    assert len((await commander.get("/v1/freezes")).json()["items"]) == 1

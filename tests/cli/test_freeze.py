@@ -75,3 +75,33 @@ def test_lift_names_the_freeze(api: FakeApi, holdpoint: Holdpoint) -> None:
 
     assert (done.code, done.out) == (0, "lifted frz-1 (service=shop)\n")
     assert api.requests[0].body == {"reason": "over"}
+
+
+def test_a_lost_connection_is_tried_again_under_one_key(api: FakeApi, holdpoint: Holdpoint) -> None:
+    api.will(FREEZES, None, (200, ACKNOWLEDGED))
+
+    done = holdpoint("freeze", "create", "--scope", "service=shop", "--reason", "INC-7", "--output", "json")
+
+    assert (done.code, done.json) == (0, ACKNOWLEDGED)
+    assert len(api.sent(FREEZES)) >= 2
+    assert len({one.headers["idempotency-key"] for one in api.sent(FREEZES)}) == 1
+
+
+def test_each_command_has_a_key_of_its_own_unless_one_is_given(api: FakeApi, holdpoint: Holdpoint) -> None:
+    api.will(FREEZES, (201, ACKNOWLEDGED))
+    order = ("freeze", "create", "--scope", "service=shop", "--reason", "INC-7")
+
+    for options in ((), (), ("--idempotency-key", "inc-7")):
+        assert holdpoint(*order, *options).code == 0
+
+    first, second, third = (one.headers["idempotency-key"] for one in api.sent(FREEZES))
+    assert first != second
+    assert third == "inc-7"
+
+
+def test_a_freeze_that_has_ended_since_is_not_called_one(api: FakeApi, holdpoint: Holdpoint) -> None:
+    api.will(FREEZES, (200, {**ACKNOWLEDGED, "lifted_at": "2027-01-01T11:00:00Z"}))
+
+    done = holdpoint("freeze", "create", "--scope", "all", "--reason", "r", "--idempotency-key", "inc-7")
+
+    assert "is NOT frozen any more, since 2027-01-01T11:00:00Z" in done.out

@@ -1,13 +1,14 @@
 """Freezes: what they cover, how they end, and whom they wake."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import update
 
-from holdpoint.ledger import entries, freezes, head, intents, outbox, schema
+from holdpoint.ledger import entries, freezes, head, intents, keys, outbox, schema
 from holdpoint.ledger.store import Ledger
 from holdpoint.models.errors import Conflict, NotFound
 from holdpoint.models.record import Freeze, IntentRequest, Opened, Scope
@@ -124,3 +125,59 @@ def test_an_acknowledgement_is_complete_when_nothing_in_scope_is_open(
         "intent.fenced",
         "freeze.acknowledged",
     ]
+
+
+def create_once(ledger: Ledger, key: str = "k", content: str = "same", **options: Any) -> tuple[Freeze, bool]:
+    asked: dict[str, Any] = {"scope": Scope(service="shop"), "reason": "INC-7", "by": "commander"}
+    asked |= {"until": None, "except_types": [], "key": key, "content": content, **options}
+    return ledger.write_now(freezes.create_freeze_once, **asked)
+
+
+def test_the_same_order_again_is_the_same_freeze_also_after_its_end(ledger: Ledger) -> None:
+    first, created = create_once(ledger)
+    second, again = create_once(ledger)
+    ledger.write_now(freezes.lift_freeze, first.id, by="commander", reason="over")
+
+    assert (created, again, second.id) == (True, False, first.id)
+    assert create_once(ledger)[0].lifted_by == "commander"
+    assert len(ledger.read_now(freezes.list_freezes, active_only=False)) == 1
+
+
+def test_many_equal_orders_at_once_make_one_freeze(ledger: Ledger) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda _: create_once(ledger), range(8)))
+
+    assert len({freeze.id for freeze, _ in made}) == 1
+    assert [created for _, created in made].count(True) == 1
+
+
+def test_a_key_with_another_order_is_a_conflict_and_freezes_nothing(ledger: Ledger) -> None:
+    create_once(ledger)
+
+    with pytest.raises(Conflict, match="with other content"):
+        create_once(ledger, content="other", scope=Scope(everything=True))
+
+    assert len(ledger.read_now(freezes.list_freezes)) == 1
+
+
+def test_a_key_is_forgotten_after_thirty_days(ledger: Ledger) -> None:
+    first, _ = create_once(ledger)
+    old = update(schema.idempotency_keys).values(
+        created_at=schema.idempotency_keys.c.created_at - keys.LIFE_MS - 1000
+    )
+    ledger.write_now(lambda db: db.execute(old))
+
+    second, created = create_once(ledger, content="other")
+
+    assert created
+    assert second.id != first.id
+
+
+def test_a_freeze_and_a_submit_may_have_the_same_key(ledger: Ledger, submitted: Callable[..., Any]) -> None:
+    view, _ = submitted("chg-1", key="k", content="same")
+
+    freeze, created = create_once(ledger, key="k", content="same")
+
+    assert created
+    assert submitted("chg-2", key="k", content="same")[0].id == view.id
+    assert freeze.id.startswith("frz-")

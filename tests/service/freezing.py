@@ -34,7 +34,7 @@ async def an_open_intent(world: World, *, namespace: str, name: str, version: st
 
 async def frozen(world: World) -> Acknowledgement:
     """Freeze the rollout's service."""
-    return await freeze.create(
+    declared = await freeze.create(
         FreezeOrder(scope=Scope(service="podinfo"), reason="INC-7"),
         actor("commander"),
         ledger=world.ledger,
@@ -42,3 +42,4 @@ async def frozen(world: World) -> Acknowledgement:
         settings=world.settings,
         delivery=world.delivery,
     )
+    return declared.freeze

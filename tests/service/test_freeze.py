@@ -5,8 +5,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
-from holdpoint.ledger import freezes, intents
+from holdpoint.ledger import freezes, intents, schema
 from holdpoint.ledger.clock import now
 from holdpoint.models.errors import AccessDenied, Conflict, InvalidRequest, NotFound
 from holdpoint.models.phases import Phase
@@ -23,7 +24,7 @@ EXECUTING = {"steps": [StepView(name="canary podinfo", kind="canary", status=Ste
 
 
 async def frozen(world: World, *, scope: Scope = ALL, **order: object) -> Acknowledgement:
-    return await freeze.create(
+    declared = await freeze.create(
         FreezeOrder.model_validate({"scope": scope, "reason": "INC-7", **order}),
         actor("commander"),
         ledger=world.ledger,
@@ -31,6 +32,7 @@ async def frozen(world: World, *, scope: Scope = ALL, **order: object) -> Acknow
         settings=world.settings,
         delivery=world.delivery,
     )
+    return declared.freeze
 
 
 async def status(world: World, intent: Intent) -> str:
@@ -283,3 +285,39 @@ def test_what_is_no_scope_is_refused(text: object) -> None:
 
 def _json(patch: dict[str, list[StepView]]) -> dict[str, Any]:
     return {name: [one.model_dump(mode="json") for one in values] for name, values in patch.items()}
+
+
+async def test_an_order_whose_answer_was_never_given_is_acknowledged_when_it_comes_again(
+    world: World,
+) -> None:
+    order = FreezeOrder(scope=ALL, reason="INC-7", key="inc-7")
+    ticket = await world.a_ticket(phase=Phase.EXECUTING)
+    intent = await world.an_open_intent(ticket.id)
+    told: dict[str, Any] = {"scope": ALL, "reason": "INC-7", "by": "commander", "until": None}
+    asked = {**told, "except_types": [], "key": "inc-7", "content": order.content}
+    made, _ = await world.ledger.write(freezes.create_freeze_once, **asked)
+
+    again = await freeze.create(
+        order,
+        actor("commander"),
+        ledger=world.ledger,
+        clusters=world.clusters,
+        settings=world.settings,
+        delivery=world.delivery,
+    )
+
+    assert (again.created, again.freeze.id, again.freeze.in_doubt) == (False, made.id, [])
+    assert await status(world, intent) == "fenced"
+
+
+async def test_a_repeated_order_is_answered_when_its_end_has_passed(world: World) -> None:
+    end = await world.ledger.read(now) + timedelta(seconds=30)
+    first = await frozen(world, until=end, key="k")
+    ended = update(schema.freezes).values(until=schema.freezes.c.created_at - 1)
+    await world.ledger.write(lambda db: db.execute(ended))
+    await world.ledger.write(freezes.expire_freezes)
+
+    again = await frozen(world, until=end, key="k")
+
+    assert (again.id, first.lifted_at) == (first.id, None)
+    assert again.lifted_at is not None

@@ -1,8 +1,8 @@
 """Freeze, list, lift."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Header, Query, Response
 
 from holdpoint.api.bodies import FreezeBody, Freezes, ReasonBody
 from holdpoint.api.dependencies import Caller, HasParts
@@ -12,11 +12,28 @@ from holdpoint.service.freeze import Acknowledgement, FreezeOrder, FreezeView
 router = APIRouter(prefix="/v1/freezes", tags=["freezes"])
 
 
-@router.post("", status_code=201)
-async def create_freeze(body: FreezeBody, parts: HasParts, actor: Caller) -> Acknowledgement:
-    """Freeze; after the answer no forward write of ours is committed in scope."""
-    order = FreezeOrder(scope=body.scope, reason=body.reason, until=body.until, except_types=body.except_)
-    return await freeze.create(
+REPEATED: dict[int | str, dict[str, Any]] = {
+    200: {"model": Acknowledgement, "description": "the freeze that this key has made before"}
+}
+
+
+@router.post("", status_code=201, responses=REPEATED)
+async def create_freeze(
+    body: FreezeBody,
+    parts: HasParts,
+    actor: Caller,
+    response: Response,
+    idempotency_key: Annotated[str | None, Header(max_length=255)] = None,
+) -> Acknowledgement:
+    """Freeze; after the answer no forward write of ours is committed in scope. A key makes one freeze."""
+    order = FreezeOrder(
+        scope=body.scope,
+        reason=body.reason,
+        until=body.until,
+        except_types=body.except_,
+        key=idempotency_key,
+    )
+    declared = await freeze.create(
         order,
         actor,
         ledger=parts.ledger,
@@ -24,6 +41,8 @@ async def create_freeze(body: FreezeBody, parts: HasParts, actor: Caller) -> Ack
         settings=parts.settings,
         delivery=parts.delivery,
     )
+    response.status_code = 201 if declared.created else 200
+    return declared.freeze
 
 
 @router.get("")
