@@ -1,4 +1,4 @@
-"""What a request's body may be, checked before anything reads it: at most 300 KiB, and JSON.
+"""What a request's body may be, checked before anything reads it: at most 300 KiB, there in time, and JSON.
 
 Temporal's page sends a whole page of payloads to be decrypted, so `/codec/` takes more.
 """
@@ -17,6 +17,8 @@ DRAINED = 16 * 1024 * 1024
 pipe."""
 DRAIN_SECONDS = 5.0
 """How long that may take; by then the answer, which is sent before, has long arrived."""
+BODY_SECONDS = 30.0
+"""How long a whole body may take to arrive, however it is dripped in: 10 KiB a second suffice."""
 BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
 LARGEST_PAYLOADS = 8 * 1024 * 1024
 """Bytes on `/codec/`: twice what one gRPC answer of Temporal may have, for base64 and JSON."""
@@ -24,7 +26,7 @@ CODEC = "/codec/"
 
 
 class BodyLimits:
-    """Reads a request's body up to the limit and passes it on whole; answers 413 or 415 by itself."""
+    """Reads a request's body up to the limit and passes it on whole; answers 408, 413 or 415 by itself."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -36,9 +38,15 @@ class BodyLimits:
             return
         announced, largest = _announced(scope), _largest(scope)
         if announced is not None and announced > largest:
-            await _refuse_early(scope, receive, send)
+            await _refuse_unread(scope, receive, send, 413, "too_large", _too_large(largest))
             return
-        body = await _read(receive, largest)
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                body = await _read(receive, largest)
+        except TimeoutError:
+            late = f"The request's body did not arrive within {BODY_SECONDS:g} s."
+            await _refuse_unread(scope, receive, send, 408, "request_timeout", late)
+            return
         if body is None:
             await problem(413, "too_large", _too_large(largest))(scope, receive, send)
         elif body and scope["method"] in BODY_METHODS and not _is_json(scope):
@@ -64,8 +72,10 @@ def _announced(scope: Scope) -> int | None:
     return None
 
 
-async def _refuse_early(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer 413 before the body arrives, and read away what is under way.
+async def _refuse_unread(
+    scope: Scope, receive: Receive, send: Send, status: int, code: str, detail: str
+) -> None:
+    """Answer before the whole body has arrived, read away what is under way, and close.
 
     The answer is whole but left open meanwhile: once it is closed a server hands on nothing more to read, and
     a sender in the middle of its body would find the connection broken instead of the answer.
@@ -74,7 +84,7 @@ async def _refuse_early(scope: Scope, receive: Receive, send: Send) -> None:
     async def send_open(message: Message) -> None:
         await send({**message, "more_body": True} if message["type"] == "http.response.body" else message)
 
-    refusal = problem(413, "too_large", _too_large(_largest(scope)), headers={"Connection": "close"})
+    refusal = problem(status, code, detail, headers={"Connection": "close"})
     await refusal(scope, receive, send_open)
     waits = any(name == b"expect" for name, _ in scope["headers"])  # asked whether it may send: it may not
     if not waits:
