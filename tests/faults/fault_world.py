@@ -61,13 +61,14 @@ class FaultWorld:
 
     # Changes.
 
-    def change(self, *, bad: bool = False, bake: str = "2s", steps: str = "") -> Change:
-        """Submit a canary of a new release of the next service."""
+    def change(self, *, bad: bool = False, bake: str = "2s", canary: bool = True) -> Change:
+        """Submit a new release of the next service: by a canary, or applied at once and not judged."""
         service, release = next(self._services), next(self._releases)
         if bad:
             self.at.behave(service, release, error_rate=BAD)
         before = self.at.outside.images(service)
-        ticket = self.at.submit(service, release, steps=steps or shop.canary(service, bake))
+        plan = {"steps": shop.canary(service, bake)} if canary else {"judged": False}
+        ticket = self.at.submit(service, release, **plan)
         return Change(ticket, service, release, before)
 
     def in_canary(self, change: Change) -> Json:

@@ -18,13 +18,17 @@ CAUGHT = 60.0
 
 
 def kill_worker(
-    moment: str, *, bad: bool = False, prepare: Callable[[FaultWorld, Change], None] | None = None
+    moment: str,
+    *,
+    bad: bool = False,
+    canary: bool = True,
+    prepare: Callable[[FaultWorld, Change], None] | None = None,
 ) -> Strike:
     """SIGKILL the worker that comes to a moment such as `judge.after`."""
 
     def strike(world: FaultWorld) -> Change:
         world.order(moment, signal.SIGKILL)
-        change = world.change(bad=bad)
+        change = world.change(bad=bad, canary=canary)
         if prepare:
             prepare(world, change)
         world.struck(moment).wait()
@@ -39,6 +43,30 @@ def frozen_and_lifted(world: FaultWorld, change: Change) -> None:
     freeze = world.freeze(change.service)
     world.at.until(change.ticket, lambda view: view["hold"] is not None or view["closed_at"] is not None)
     world.lift(freeze)
+
+
+def paused_and_resumed(world: FaultWorld, change: Change) -> None:
+    """Hold the canary by a person's word, and let it go on."""
+    world.in_canary(change)
+    world.control(change, "pause")
+    world.control(change, "resume")
+
+
+def paused_while_it_waits(moment: str) -> Strike:
+    """SIGKILL the worker at a moment of a change that waits, is paused, and then aborted."""
+
+    def strike(world: FaultWorld) -> Change:
+        freeze = world.freeze(world.next_service())
+        world.order(moment, signal.SIGKILL)
+        change = world.change()
+        world.at.until(change.ticket, lambda view: view["phase"] == "Scheduled" and view["hold"] is not None)
+        world.control(change, "pause")
+        world.struck(moment).wait()
+        world.control(change, "abort")
+        world.lift(freeze)
+        return change
+
+    return strike
 
 
 def terminated(*which: str) -> Strike:

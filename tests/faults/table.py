@@ -16,14 +16,13 @@ FORWARD = (
     "begin_rollout",
     "apply_step",
     "judge",
-    "postcheck",
     "finish_rollout",
     "archive",
 )
 """The activities of a change that goes through."""
 BACK = ("undo", "compare")
 SERVERS = ("temporal", "postgres", "opa", "apiserver", "etcd", "prometheus")
-DONE, UNDONE = "Succeeded", "RolledBack"
+DONE, UNDONE, STOPPED = "Succeeded", "RolledBack", "Aborted"
 
 
 @dataclass(frozen=True)
@@ -51,6 +50,12 @@ def _kills() -> Iterator[Row]:
         for name in BACK:
             quick = (name, when) == ("undo", "after")
             yield Row(kill, f"{name}, {when}", UNDONE, strikes.kill_worker(f"{name}.{when}", bad=True), quick)
+        looked = strikes.kill_worker(f"postcheck.{when}", canary=False)
+        yield Row(kill, f"postcheck, {when}", DONE, looked)
+        paused = strikes.kill_worker(f"record.{when}", prepare=strikes.paused_and_resumed)
+        yield Row(kill, f"record, {when}", DONE, paused)
+        waits = strikes.paused_while_it_waits(f"leave.{when}")
+        yield Row(kill, f"leave, {when}", STOPPED, waits)
         lifted = strikes.kill_worker(f"gate.{when}", prepare=strikes.frozen_and_lifted)
         yield Row(kill, f"gate, {when}", DONE, lifted)
         inspect = strikes.kill_worker(

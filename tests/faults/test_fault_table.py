@@ -17,7 +17,7 @@ from tests.faults.seen import Seen, keep
 from tests.faults.table import ROWS, Row
 from tests.real.installation import Installation
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
 
 
 def chosen(asked: str) -> list[Row]:

@@ -35,8 +35,8 @@ spec:
   plan:
     steps: [{steps}]
     verify: {verify}
-  analysis: {{errorRatio: {{max: 0.01}}, latency: {{quantile: 0.99, max: 300ms}}}}
 """
+ANALYSIS = "  analysis: {errorRatio: {max: 0.01}, latency: {quantile: 0.99, max: 300ms}}\n"
 
 
 def image(service: str, release: int) -> str:
@@ -59,10 +59,11 @@ def change(
     services: tuple[str, ...] = (),
     type: str = "standard",
     verify: str = "2s",
+    judged: bool = True,
 ) -> str:
     """Return a change file that brings a release of a service, or of several with one plan."""
     paths = [f"{name}/{kind}.yaml" for name in services or (service,) for kind in ("deployment", "service")]
-    return CHANGE.format(
+    text = CHANGE.format(
         service=service,
         revision=f"v{release}",
         type=type,
@@ -72,6 +73,7 @@ def change(
         steps=steps,
         verify=verify,
     )
+    return text + (ANALYSIS if judged else "")
 
 
 def make_repository(bare: Path) -> None:

@@ -6,7 +6,7 @@ from tests.real import shop
 from tests.real.installation import Installation
 from tests.real.outside import USERS
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")
