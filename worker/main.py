@@ -20,6 +20,7 @@ from holdpoint.service.process_end import end_within
 from holdpoint.telemetry import logs, traces
 from holdpoint.telemetry.metrics import Metrics
 from holdpoint.telemetry.traces import Traces
+from worker import bytecode
 from worker.assembly import Parts, assemble
 from worker.catalog_watch import CatalogWatch
 from worker.executions import Executions
@@ -28,6 +29,7 @@ from worker.reconciler import Reconciler
 from worker.takeover import adopt_open_workflows, make_current
 from worker.temporal import build_worker, connect, measured_runtime
 from worker.versioning import build_of
+from workflows import ticket
 from workflows.closing import CloseAbandoned
 from workflows.rollout import Rollout
 from workflows.ticket import ChangeTicket
@@ -63,7 +65,8 @@ async def _until_signal(settings: Settings, tracing: Traces) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, begin_to_stop)
     try:
-        await serve(settings, stop, tracing)
+        with bytecode.kept(ticket.__file__):
+            await serve(settings, stop, tracing)
     finally:
         tracing.close()
 

@@ -31,6 +31,12 @@ HEARTBEAT_THROTTLE = timedelta(seconds=0.5)
 each is sent, and the short heartbeat timeouts (workflows/limits.py) can hold."""
 
 
+ACTIVITIES = 500
+"""Activities at once. Most of them wait: a canary that is judged has one that sleeps between its questions, a
+step one that waits for pods. The SDK's own 100 would keep the undo of a hundred and first waiting behind
+them."""
+
+
 async def connect(
     address: str,
     namespace: str,
@@ -91,6 +97,7 @@ def build_worker(
         workflow_runner=SandboxedWorkflowRunner(restrictions=passed),
         deployment_config=deployment(build),
         identity=identity(os.getpid()),
+        max_concurrent_activities=ACTIVITIES,
         graceful_shutdown_timeout=timedelta(seconds=drain),
         sticky_queue_schedule_to_start_timeout=STICKY,
         default_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,

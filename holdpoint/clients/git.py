@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import ParamSpec, TypeVar
 
 from holdpoint.clients.git_hosts import GitHosts
+from holdpoint.clients.git_memory import FileMemory
 from holdpoint.clients.git_mirror import Mirror, check, invalid
 from holdpoint.models.errors import InvalidChange, NotFound
 from holdpoint.models.git_names import check_path, check_revision
@@ -52,6 +53,7 @@ class Repositories:
         self._allow_local = allow_local
         self._hosts = GitHosts(git_hosts)
         self._mirrors: dict[str, Mirror] = {}
+        self._files = FileMemory()
         # Threads of its own: a server that hangs must not take those that others wait for.
         self._threads = ThreadPoolExecutor(THREADS, "git")
 
@@ -135,8 +137,15 @@ class Repositories:
 
     def _read(self, repository: str, commit: str, path: str, field: str) -> bytes:
         clean = _path(path, field)
+        self._mirror(repository)  # checks whether the repository may be read at all
+        known = self._files.get((repository, commit, clean))
+        if known is not None:
+            return known
         mirror = self._holding(repository, commit)
-        return mirror.ask("cat-file", "blob", _blob(_listed(mirror, commit, [clean]), commit, clean, field))
+        blob = _blob(_listed(mirror, commit, [clean]), commit, clean, field)
+        data = mirror.ask("cat-file", "blob", blob)
+        self._files.put((repository, commit, clean), data)
+        return data
 
     def _check_paths(self, repository: str, commit: str, paths: list[str]) -> None:
         mirror = self._holding(repository, commit)

@@ -288,6 +288,18 @@ async def test_mirror_that_was_deleted_is_made_again(
     assert await repositories.read(str(upstream.path), commit, "app.yaml") == b"a: 1\n"
 
 
+async def test_file_of_a_commit_is_asked_of_git_once(
+    upstream: Upstream, repositories: Repositories, tmp_path: Path
+) -> None:
+    commit = upstream.commit("one", app_yaml="a: 1\n")
+    before = await repositories.read(str(upstream.path), commit, "app.yaml")
+    (mirror,) = (tmp_path / "data" / "git").glob("*.git")
+    mirror.rename(tmp_path / "gone")
+    upstream.path.rename(tmp_path / "gone too")
+
+    assert await repositories.read(str(upstream.path), commit, "app.yaml") == before == b"a: 1\n"
+
+
 @pytest.fixture
 def remote(upstream: Upstream, tmp_path: Path) -> Iterator[str]:
     """Serve the repository over HTTP, as a plain web server does."""
