@@ -2,12 +2,14 @@
 
 import asyncio
 import secrets
+import sys
 import time
 from pathlib import Path
 
 from temporalio.client import Client
 
 from bench.bare import QUEUE, Waiting, bare_worker
+from bench.breakdown import breakdown
 from bench.cases import Case, compared
 from bench.installation import Installation, installed
 from bench.request_log import writes
@@ -24,7 +26,7 @@ async def measure() -> list[Case]:
             await stack.until(await stack.submit("payments", key=secrets.token_hex(4)), "Succeeded")
             ours, bare = [], []
             for round_ in range(ROUNDS):
-                ours.append(await _approval(stack, ("next", "first")[round_ % 2]) * 1000)
+                ours.append(await _approval(stack, client, ("next", "first")[round_ % 2]) * 1000)
                 bare.append(await _update(client) * 1000)
     return [
         compared(
@@ -38,8 +40,11 @@ async def measure() -> list[Case]:
     ]
 
 
-async def _approval(stack: Installation, revision: str) -> float:
-    """Return the seconds from sending an approval until the cluster has received the first write."""
+async def _approval(stack: Installation, client: Client, revision: str) -> float:
+    """Return the seconds from sending an approval until the cluster has received the first write.
+
+    What they went into is said on stderr.
+    """
     ticket = await stack.submit(
         "payments",
         key=secrets.token_hex(4),
@@ -52,7 +57,10 @@ async def _approval(stack: Installation, revision: str) -> float:
     body = {"digest": view["digest"], "reason": "measured"}
     await stack.call("POST", f"/v1/changes/{ticket}/approve", by="approver", json=body)
     await stack.until(ticket, "Succeeded")
-    return await asyncio.to_thread(_first_write, stack.data / "sandbox" / "audit.jsonl", sent) - sent
+    first = await asyncio.to_thread(_first_write, stack.data / "sandbox" / "audit.jsonl", sent)
+    lines = [str(one) for one in await breakdown(client, ticket, view["target"], sent, first)]
+    sys.stderr.write("\n".join([*lines, f"{(first - sent) * 1000:6.0f} ms  first write", ""]))
+    return first - sent
 
 
 def _first_write(log: Path, since: float) -> float:

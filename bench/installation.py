@@ -6,12 +6,13 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
+import yaml
 
 from holdpoint.embedded.demo import shop
 
@@ -28,10 +29,11 @@ kind: Change
 metadata: {{title: "{service}", service: {service}, environment: {environment}, type: {type}}}
 spec:
   source: {{repository: ./shop, revision: {revision}, paths: [{service}.yaml]}}
-  target: {{cluster: sandbox, namespace: default}}
+  target: {{cluster: {cluster}, namespace: {namespace}}}
   plan: {{steps: [{step}], verify: {verify}}}
   analysis: {{errorRatio: {{max: 0.01}}}}
 """
+EXPOSED = shop.DEPLOYMENT + "---\n" + shop.SERVICE
 ANSWER = 120.0
 """Seconds for one answer of the API: under a burst it queues."""
 LOOK = 0.1
@@ -47,12 +49,18 @@ class Installation:
         self._tokens: dict[str, str] = {}
         self.api = httpx.AsyncClient(trust_env=False, timeout=ANSWER)
 
-    async def up(self, services: Iterable[str]) -> None:
-        """Start the stack with these services in its catalog and in a repository."""
+    async def up(
+        self, services: Iterable[str], *, clusters: dict[str, dict[str, Any]], manifest: str
+    ) -> None:
+        """Start the stack with these services in its catalog and in a repository.
+
+        `clusters` are known beside the sandbox, as the settings have them.
+        """
         named = list(services)
         self.data.mkdir(mode=0o700)
+        (self.data / "settings.yaml").write_text(yaml.safe_dump({"clusters": clusters}))
         (self.data / "catalog.yaml").write_text(OPEN + "".join(OWNED.format(service=name) for name in named))
-        await asyncio.to_thread(make_repository, self.folder / "shop", named)
+        await asyncio.to_thread(make_repository, self.folder / "shop", named, manifest)
         self.addresses = await self.command("up", "--detach")
         self.api.base_url = httpx.URL(self.addresses["api"])
         for name in ACCOUNTS:
@@ -63,14 +71,25 @@ class Installation:
         await self.api.aclose()
         await self.command("down")
 
-    async def command(self, *arguments: str) -> dict[str, Any]:
+    async def processes(self, *names: str) -> list[int]:
+        """Return the process IDs of these servers."""
+        servers = (await self.command("status"))["servers"]
+        return [servers[name]["pid"] for name in names]
+
+    async def reconcile(self, log: Path, cluster: str) -> list[str]:
+        """Return what does not agree between a cluster's audit log and the record."""
+        asked = ("audit", "reconcile", "--kube-audit", str(log), "--cluster", cluster)
+        found = await self.command(*asked, good=(0, 1))
+        return [finding["message"] for finding in found["findings"]]
+
+    async def command(self, *arguments: str, good: Collection[int] = (0,)) -> dict[str, Any]:
         """Run a command and return the document that it prints. Raises RuntimeError with what it said."""
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "holdpoint.cli", *arguments, "--output", "json", "--data", str(self.data),
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=self.folder,
         )  # fmt: skip
         printed, said = await process.communicate()
-        if process.returncode != 0:
+        if process.returncode not in good:
             raise RuntimeError(f"holdpoint {' '.join(arguments)}: {said.decode()[-500:]}")
         document: dict[str, Any] = json.loads(printed)
         return document
@@ -84,7 +103,13 @@ class Installation:
 
     async def submit(self, service: str, *, key: str, by: str = "ci", **change: str) -> str:
         """Submit a change of a service and return the ticket."""
-        values = {"step": "{apply: {}}", "verify": "1s", "revision": "first"} | change
+        values = {
+            "step": "{apply: {}}",
+            "verify": "1s",
+            "revision": "first",
+            "cluster": "sandbox",
+            "namespace": "default",
+        } | change
         text = CHANGE.format(
             service=service,
             environment=values.pop("environment", "staging"),
@@ -119,26 +144,27 @@ class Installation:
 
 
 @asynccontextmanager
-async def installed(services: Iterable[str]) -> AsyncIterator[Installation]:
+async def installed(
+    services: Iterable[str], *, clusters: dict[str, dict[str, Any]] | None = None, manifest: str = EXPOSED
+) -> AsyncIterator[Installation]:
     """Give a running installation, and stop it at the end."""
     with tempfile.TemporaryDirectory(prefix="holdpoint-bench-") as folder:
         made = Installation(Path(folder))
         try:
-            await made.up(services)
+            await made.up(services, clusters=clusters or {}, manifest=manifest)
             yield made
         finally:
             await made.down()
 
 
-def make_repository(repository: Path, services: Iterable[str]) -> None:
-    """Make a repository with a Deployment of ten for each service, tagged `first` and then `next`."""
+def make_repository(repository: Path, services: Iterable[str], manifest: str) -> None:
+    """Make a repository with this manifest for each service, tagged `first` and then `next`."""
     repository.mkdir()
     _git(repository, "init", "--quiet", "--initial-branch", "main")
     for tag in ("first", "next"):
         for service in services:
-            manifest = shop.DEPLOYMENT.format(service=service, image=shop.image(service, tag))
-            manifest += "---\n" + shop.SERVICE.format(service=service)
-            (repository / f"{service}.yaml").write_text(manifest)
+            text = manifest.format(service=service, image=shop.image(service, tag))
+            (repository / f"{service}.yaml").write_text(text)
         _git(repository, "add", "--all")
         _git(repository, "commit", "--quiet", "--message", tag)
         _git(repository, "tag", tag)

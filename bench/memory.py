@@ -2,10 +2,10 @@
 
 import asyncio
 import secrets
-from pathlib import Path
 
 from bench.cases import Case, bounded
 from bench.installation import Installation, installed
+from bench.processes import resident_mb
 
 SIZES = (1000, 5000)
 SERVICES = [f"svc-{number:02}" for number in range(20)]
@@ -41,11 +41,4 @@ async def _wait_for_approval(stack: Installation, count: int) -> None:
 
 async def _worker_memory(stack: Installation) -> float:
     """Return the resident memory of the worker in MB, by the kernel's count."""
-    status = await stack.command("status")
-    return _resident(status["servers"]["worker"]["pid"])
-
-
-def _resident(process: int) -> float:
-    lines = Path(f"/proc/{process}/status").read_text().splitlines()
-    kilobytes = next(line.split()[1] for line in lines if line.startswith("VmRSS:"))
-    return int(kilobytes) / 1024
+    return resident_mb(await stack.processes("worker"))
