@@ -106,18 +106,26 @@ def patience_of(manifest: dict[str, Any]) -> float:
 
 
 def _deployment(named: str, spec: dict[str, Any], status: dict[str, Any]) -> Readiness:
-    wanted = spec.get("replicas", 1)
+    wanted, why = spec.get("replicas", 1), _no_pods(status)
     for condition in status.get("conditions") or []:
         if condition.get("type") == "Progressing" and condition.get("reason") == "ProgressDeadlineExceeded":
             said = condition.get("message") or "progress deadline exceeded"
-            return Readiness(ready=False, failed=True, message=f"{named}: {said}")
+            return Readiness(ready=False, failed=True, message=f"{named}: {said}{why}")
     updated, total = status.get("updatedReplicas", 0), status.get("replicas", 0)
     ready, available = status.get("readyReplicas", 0), status.get("availableReplicas", 0)
     done = updated >= wanted and total <= updated and min(ready, available) >= wanted
     return Readiness(
         ready=done,
-        message=f"{named}: {updated} of {wanted} replicas updated, {available} ready, {total} in all",
+        message=f"{named}: {updated} of {wanted} replicas updated, {available} ready, {total} in all{why}",
     )
+
+
+def _no_pods(status: dict[str, Any]) -> str:
+    """Return why the controller cannot make pods (a quota, a webhook, a policy), as the API server said."""
+    for condition in status.get("conditions") or []:
+        if condition.get("type") == "ReplicaFailure" and condition.get("status") == "True":
+            return f"; {condition.get('reason')}: {condition.get('message')}"
+    return ""
 
 
 def _stateful_set(named: str, spec: dict[str, Any], status: dict[str, Any]) -> Readiness:

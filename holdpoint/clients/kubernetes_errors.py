@@ -19,6 +19,9 @@ _MANAGER = re.compile(r'conflict with "([^"]*)"')
 _UNTYPED = "failed to create typed patch object"
 """How the server refuses an apply whose fields have the wrong types: with a 500, and it stays refused."""
 
+_DENIED = re.compile(r'admission webhook "[^"]*" denied the request')
+"""How the server begins its answer when a webhook refuses; the status is whatever the webhook chose."""
+
 _FENCE_POLICY = "ValidatingAdmissionPolicy 'holdpoint-fence'"
 """Who denies a create that was fenced; as a 409 does for an update, it means: look at the world again."""
 
@@ -33,6 +36,9 @@ def error_of(
     said = str(body.get("message") or "no message")[:1000]
     text = f"Cluster {cluster} answered {status} to {method} {path}: {said}"
     detail = {"status": status}
+    if 400 <= status < 500 and status != 429 and _DENIED.match(said):
+        # Before the others: a webhook's 404 or 409 says nothing of the object or of its version.
+        return AccessDenied(text, **detail)
     if status == 404:
         return NotFound(text, **detail)
     if status == 403 and _FENCE_POLICY in said:

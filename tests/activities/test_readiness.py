@@ -73,6 +73,23 @@ def test_readiness(kind: str, status: dict[str, Any], ready: bool, failed: bool)
     assert (found.ready, found.failed) == (ready, failed)
 
 
+@pytest.mark.parametrize("given_up", [False, True])
+def test_pods_that_the_api_server_refuses_are_told_with_its_reason(given_up: bool) -> None:
+    said = 'pods "x-1" is forbidden: exceeded quota: pods, requested: pods=1, used: pods=1, limited: pods=1'
+    refused = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": said}
+    body = {
+        "kind": "Deployment",
+        "metadata": {"name": "x", "generation": 2},
+        "spec": {"replicas": 2},
+        "status": {**DONE, "updatedReplicas": 1, "conditions": [refused, *(TIMED_OUT if given_up else [])]},
+    }
+
+    found = readiness(body)
+
+    assert found.failed == given_up
+    assert found.message.endswith(f"; FailedCreate: {said}")
+
+
 def test_manifest_may_state_its_own_patience() -> None:
     assert patience_of({"spec": {"progressDeadlineSeconds": 7}}) == 7
     assert patience_of({"spec": {}}) == 120

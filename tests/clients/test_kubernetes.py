@@ -169,6 +169,10 @@ async def test_absent_object_is_none(wire: Wire, cluster: ApiServer) -> None:
     assert await cluster.read(REF) is None
 
 
+DENIED = {"message": 'admission webhook "owner.example" denied the request: no owner'}
+UNREACHABLE = {"message": 'Internal error occurred: failed calling webhook "owner.example": refused'}
+
+
 def conflict(*messages: str, reason: str = "Conflict") -> dict[str, Any]:
     causes = [{"reason": "FieldManagerConflict", "message": said, "field": ".spec"} for said in messages]
     return {"kind": "Status", "reason": reason, "message": "no", "details": {"causes": causes}}
@@ -193,6 +197,10 @@ def conflict(*messages: str, reason: str = "Conflict") -> dict[str, Any]:
         (429, {}, UpstreamRateLimited, {}),
         (500, {}, UpstreamUnavailable, {}),
         (500, {"message": "failed to create typed patch object (a/b): .spec: expected map"}, StepConfig, {}),
+        *((status, DENIED, AccessDenied, {"status": status}) for status in (400, 401, 403, 404, 409, 422)),
+        (429, DENIED, UpstreamRateLimited, {}),
+        (500, DENIED, UpstreamUnavailable, {}),  # how a webhook tells that it failed itself
+        (500, UNREACHABLE, UpstreamUnavailable, {}),
         (503, b"<html>", UpstreamUnavailable, {}),
         (200, b'{"metadata": {', UpstreamUnavailable, {}),
     ],
