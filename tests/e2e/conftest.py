@@ -16,6 +16,8 @@ from holdpoint.embedded.demo import shop
 from holdpoint.embedded.lock import command_line
 from holdpoint.embedded.server import clean_environment, python
 
+PATIENT = pytest.mark.timeout(300)
+"""A whole stack starts within the first test, and each command is a process of its own."""
 ACCOUNTS = ("ci", "approver", "approver2", "sre", "commander", "auditor")
 PATIENCE = 45.0
 
@@ -176,6 +178,12 @@ class Stack:
 def in_canary(view: dict[str, Any]) -> bool:
     """Tell whether the ticket has brought its canary to a weight."""
     return view["phase"] == "Executing" and any(step["weight"] for step in view["steps"])
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker(PATIENT)
 
 
 @pytest.fixture(scope="session")
