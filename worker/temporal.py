@@ -1,5 +1,6 @@
 """How we speak to Temporal: one client, one data converter, and the worker that runs our code."""
 
+import asyncio
 import os
 import socket
 from collections.abc import Callable, Sequence
@@ -21,6 +22,9 @@ from worker.versioning import deployment
 
 PASSED_THROUGH = ("holdpoint.models", "pydantic", "pydantic_core", "annotated_types")
 """Pure data, safe to share with the sandbox: 15 ms a workflow instead of 50."""
+
+CONNECT_SECONDS = 10.0
+"""The SDK bounds the TCP connection only: a server that accepts it and stays silent would be waited for."""
 
 STICKY = timedelta(seconds=1)
 """After a SIGKILL its cached workflows move on this much later; the default of 10 s would be felt in a
@@ -47,13 +51,18 @@ async def connect(
 ) -> Client:
     """Return a client. Raises UpstreamUnavailable, which names the address."""
     try:
-        return await Client.connect(
-            address,
-            namespace=namespace,
-            data_converter=converter,
-            interceptors=interceptors,
-            runtime=runtime,
-        )
+        async with asyncio.timeout(CONNECT_SECONDS):
+            return await Client.connect(
+                address,
+                namespace=namespace,
+                data_converter=converter,
+                interceptors=interceptors,
+                runtime=runtime,
+            )
+    except TimeoutError as error:
+        raise UpstreamUnavailable(
+            f"Temporal at {address} did not answer within {CONNECT_SECONDS:g} s."
+        ) from error
     except (RuntimeError, RPCError) as error:
         raise UpstreamUnavailable(f"Temporal at {address} does not answer: {error}") from error
 

@@ -159,14 +159,21 @@ class LazyTemporal:
             return self._client
 
     async def _connect(self) -> Client:
-        with _edge():
-            return await Client.connect(
-                self._address,
-                namespace=self._namespace,
-                data_converter=self._converter,
-                connect_timeout=CALL_TIMEOUT,
-                interceptors=self._interceptors,
-            )
+        try:
+            with _edge():
+                # `connect_timeout` bounds the TCP connection only, not the first question over it.
+                async with asyncio.timeout(CALL_TIMEOUT.total_seconds()):
+                    return await Client.connect(
+                        self._address,
+                        namespace=self._namespace,
+                        data_converter=self._converter,
+                        connect_timeout=CALL_TIMEOUT,
+                        interceptors=self._interceptors,
+                    )
+        except UpstreamUnavailable as error:
+            if isinstance(error.__cause__, TimeoutError):
+                raise _unavailable("it accepts connections and does not answer") from error
+            raise
 
 
 class NoTemporal:
