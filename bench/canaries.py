@@ -6,7 +6,7 @@ and an archive; Argo's has none of these.
 """
 
 from bench import argo_runs, our_runs
-from bench.cases import Case, bounded, compared, none_of
+from bench.cases import Case, against, bounded, none_of
 from bench.control_plane import control_plane
 from bench.taken import CANARIES, Taken
 
@@ -26,7 +26,7 @@ async def measure() -> list[Case]:
         *_compared(ours.taken, theirs.default, "at its defaults"),
         bounded(f"{CANARIES} canaries: wall time", ours.taken.seconds, MOST_SECONDS, unit="s"),
         bounded(f"{CANARIES} canaries: {OF_EACH}", ours.taken.per_canary, MOST_REQUESTS, unit="requests"),
-        _case(f"{stopped}: until a write, Argo tuned", ours.silent, theirs.silent, "s"),
+        against(f"{stopped}: until a write, Argo tuned", ours.silent, theirs.silent, unit="s"),
         bounded(f"{stopped}: how late the slowest goes on", ours.late, MOST_LATE, unit="s"),
         none_of(f"{stopped}: what `audit reconcile` finds", len(ours.findings), unit="findings"),
     ]
@@ -36,13 +36,9 @@ def _compared(ours: Taken, theirs: Taken, how: str) -> list[Case]:
     """Return the comparisons with one way to run Argo's controller."""
     name = f"{CANARIES} canaries, Argo {how}"
     return [
-        _case(f"{name}: wall time", ours.seconds, theirs.seconds, "s"),
-        _case(f"{name}: {OF_EACH}", ours.per_canary, theirs.per_canary, "requests"),
-        _case(f"{name}: events of each", ours.events, theirs.events, "requests"),
-        _case(f"{name}: CPU", ours.cpu, theirs.cpu, "s"),
-        _case(f"{name}: memory", ours.memory, theirs.memory, "MB"),
+        against(f"{name}: wall time", ours.seconds, theirs.seconds, unit="s"),
+        against(f"{name}: {OF_EACH}", ours.per_canary, theirs.per_canary, unit="requests"),
+        against(f"{name}: events of each", ours.events, theirs.events, unit="requests"),
+        against(f"{name}: CPU", ours.cpu, theirs.cpu, unit="s"),
+        against(f"{name}: memory", ours.memory, theirs.memory, unit="MB"),
     ]
-
-
-def _case(name: str, ours: float, theirs: float, unit: str) -> Case:
-    return compared(name, [ours], [theirs], better="lower", floor=1.0, unit=unit)

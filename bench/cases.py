@@ -60,17 +60,22 @@ def compared(
     )
 
 
-def bounded(case: str, ours: float, bound: float, *, unit: str) -> Case:
-    """Return the case of a figure that has a bound instead of a baseline; it must not be above the bound."""
+def against(case: str, ours: float, baseline: float, *, unit: str) -> Case:
+    """Return the case of one round against a peer, where lower is better: it must not be above the peer."""
     return Case(
         case=case,
         ours=_rounded(ours),
-        baseline=bound,
-        ratio=_rounded(ours / bound),
+        baseline=_rounded(baseline),
+        ratio=_rounded(ours / baseline),
         better="lower",
         floor=1.0,
         unit=unit,
     )
+
+
+def bounded(case: str, ours: float, bound: float, *, unit: str) -> Case:
+    """Return the case of a figure that has a bound instead of a baseline; it must not be above the bound."""
+    return against(case, ours, bound, unit=unit)
 
 
 def none_of(case: str, count: int, *, unit: str) -> Case:
