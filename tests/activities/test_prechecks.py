@@ -110,6 +110,19 @@ async def test_manifest_that_the_server_refuses_fails_and_names_the_object(shop:
     assert "Deployment shop" in check.message
 
 
+async def test_object_that_a_quota_refuses_fails_in_the_servers_own_words(shop: TicketWorld) -> None:
+    few = {"metadata": {"name": "few"}, "spec": {"hard": {"count/services": "0"}}}
+    place = shop.path(service()).rpartition("/services/")[0]
+    shop.sandbox.ask("POST", f"{place}/resourcequotas", token="forward", json=few).raise_for_status()
+
+    report = await shop.precheck("chg-0")
+
+    assert not report.passed
+    (check,) = [check for check in report.checks if check.name == "dry_run"]
+    assert "Service shop: " in check.message
+    assert 'services "shop" is forbidden: exceeded quota: few' in check.message
+
+
 async def test_field_that_somebody_else_owns_fails_and_one_set_by_hand_is_taken_over(
     shop: TicketWorld,
 ) -> None:

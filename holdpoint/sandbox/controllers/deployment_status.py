@@ -25,8 +25,20 @@ def observed(body: Object, sets: list[Object], new: Object | None) -> tuple[Stat
     status: Status = {"observedGeneration": body["metadata"]["generation"], **_nonzero(counts)}
     former = {condition["type"]: condition for condition in before.get("conditions", [])}
     progressing, due = _progressing(body, counts, before, former.get("Progressing"), new)
-    status["conditions"] = [_available(body, available, former.get("Available")), progressing]
+    refused = [_replica_failure(new, former.get("ReplicaFailure"))] if _failures(new) else []
+    status["conditions"] = [_available(body, available, former.get("Available")), *refused, progressing]
     return status, due
+
+
+def _failures(new: Object | None) -> list[Status]:
+    found: list[Status] = ((new or {}).get("status") or {}).get("conditions") or []
+    return found
+
+
+def _replica_failure(new: Object | None, former: Status | None) -> Status:
+    """Return the current ReplicaSet's condition as the Deployment's."""
+    cause = _failures(new)[0]
+    return _condition(cause["type"], cause["status"], cause["reason"], cause["message"], former)
 
 
 def complete(body: Object, counts: dict[str, int]) -> bool:

@@ -10,6 +10,7 @@ from holdpoint.sandbox.controllers import garbage
 from holdpoint.sandbox.controllers.deployments import Deployments
 from holdpoint.sandbox.controllers.pods import Kubelet
 from holdpoint.sandbox.controllers.replica_sets import ReplicaSets
+from holdpoint.sandbox.kube import quotas
 from holdpoint.sandbox.store import Store
 
 log = logging.getLogger("holdpoint.sandbox.controllers")
@@ -44,6 +45,7 @@ class Controllers:
                     self._replica_sets.reconcile(),
                     self.kubelet.reconcile(),
                 ]
+                quotas.observe(self._store)
             if not self._store.changed:
                 return min((moment for moment in due if moment is not None), default=None)
         return time.time()

@@ -6,8 +6,10 @@ from typing import Any
 
 from holdpoint.sandbox.clock import seconds_text
 from holdpoint.sandbox.controllers.pods import Kubelet, is_ready
+from holdpoint.sandbox.kube import quotas
 from holdpoint.sandbox.kube.defaults import defaulted
 from holdpoint.sandbox.kube.kinds import PODS, REPLICA_SETS
+from holdpoint.sandbox.kube.status import Refusal
 from holdpoint.sandbox.store import Object, Store, new_uid
 
 _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
@@ -37,20 +39,31 @@ class ReplicaSets:
 
     def _one(self, body: Object, pods: list[Object]) -> float | None:
         active = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
+        refusal: str | None = None
         if "deletionTimestamp" not in body["metadata"]:
             missing = body["spec"]["replicas"] - len(active)
-            for _ in range(min(missing, self._room)):
-                self._store.put(PODS, _pod(body))
-                self._room -= 1
+            refusal = self._create(body, missing)
             for pod in sorted(active, key=_least_wanted)[: max(0, -missing)]:
                 self._end(pod)
-        return self._observe(body, active)
+        return self._observe(body, active, refusal)
+
+    def _create(self, body: Object, missing: int) -> str | None:
+        """Make the pods that are missing; return why the API server refuses one, if it does."""
+        for _ in range(min(missing, self._room)):
+            pod = _pod(body)
+            try:
+                quotas.check(self._store, PODS, pod["metadata"]["namespace"], pod["metadata"]["name"])
+            except Refusal as refusal:
+                return str(refusal)
+            self._store.put(PODS, pod)
+            self._room -= 1
+        return None
 
     def _end(self, pod: Object) -> None:
         metadata = {**pod["metadata"], "deletionTimestamp": seconds_text(time.time() + 30)}
         self._store.put(PODS, {**pod, "metadata": {**metadata, "deletionGracePeriodSeconds": 30}})
 
-    def _observe(self, body: Object, active: list[Object]) -> float | None:
+    def _observe(self, body: Object, active: list[Object], refusal: str | None) -> float | None:
         now, wait = time.time(), body["spec"].get("minReadySeconds", 0)
         since = [self._kubelet.ready_at(pod) for pod in active if is_ready(pod)]
         available = sum(moment + wait <= now for moment in since)
@@ -63,6 +76,7 @@ class ReplicaSets:
             "replicas": len(active),
             **{name: count for name, count in counts.items() if count},
             "observedGeneration": body["metadata"]["generation"],
+            **({"conditions": [_failure(body, refusal)]} if refusal else {}),
         }
         if body.get("status") != status:
             self._store.put(REPLICA_SETS, {**body, "status": status})
@@ -89,6 +103,20 @@ def owner_reference(kind: str, api_version: str, owner: Object) -> dict[str, Any
         "uid": metadata["uid"],
         "controller": True,
         "blockOwnerDeletion": True,
+    }
+
+
+def _failure(body: Object, refusal: str) -> dict[str, str]:
+    """Return the condition of a ReplicaSet whose pods are refused; it keeps the first refusal's words."""
+    former: list[dict[str, str]] = (body.get("status") or {}).get("conditions") or []
+    if former:
+        return former[0]
+    return {
+        "type": "ReplicaFailure",
+        "status": "True",
+        "lastTransitionTime": seconds_text(time.time()),
+        "reason": "FailedCreate",
+        "message": refusal,
     }
 
 

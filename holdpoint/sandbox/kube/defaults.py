@@ -169,6 +169,14 @@ def _http_route(body: Body) -> None:
             _fill(backend, group="", kind="Service", weight=1)
 
 
+def _webhooks(body: Body) -> None:
+    for webhook in _maps(body.get("webhooks")):
+        _fill(webhook, failurePolicy="Fail", matchPolicy="Equivalent", timeoutSeconds=10)
+        _fill(webhook, namespaceSelector={}, objectSelector={})
+        for rule in _maps(webhook.get("rules")):
+            _fill(rule, scope="*")
+
+
 def _maps(value: Any) -> list[Body]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
@@ -182,4 +190,5 @@ _BY_KIND = {
     "Secret": _secret,
     "Namespace": _namespace,
     "HTTPRoute": _http_route,
+    "ValidatingWebhookConfiguration": _webhooks,
 }

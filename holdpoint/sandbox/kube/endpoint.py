@@ -15,7 +15,7 @@ from holdpoint.sandbox import audit
 from holdpoint.sandbox.cluster import Cluster
 from holdpoint.sandbox.connections import Dropped
 from holdpoint.sandbox.identity import user_of
-from holdpoint.sandbox.kube import discovery, verbs
+from holdpoint.sandbox.kube import discovery, verbs, webhooks
 from holdpoint.sandbox.kube.call import Call, parse_body, route, verb_of
 from holdpoint.sandbox.kube.status import Refusal, bad_request, timed_out, too_many_requests, unauthorized
 
@@ -80,6 +80,7 @@ class KubernetesEndpoint:
                 return JSONResponse(found, headers={"Audit-Id": exchange.audit_id})
             call = await _call(request)
             await self._hold(call, user)
+            await webhooks.review(self._cluster.store, call, user)
             code, body, event = self._perform(call, exchange)
         except Refusal as refusal:
             code, body = refusal.code, refusal.document

@@ -38,6 +38,7 @@ KINDS: tuple[Kind, ...] = (
     Kind("", "v1", "ConfigMap", "configmaps", short=("cm",)),
     Kind("", "v1", "Secret", "secrets"),
     Kind("", "v1", "ServiceAccount", "serviceaccounts", short=("sa",)),
+    Kind("", "v1", "ResourceQuota", "resourcequotas", short=("quota",), subresources=("status",)),
     Kind("apps", "v1", "Deployment", "deployments", short=("deploy",), subresources=("status", "scale")),
     Kind("apps", "v1", "ReplicaSet", "replicasets", short=("rs",), subresources=("status", "scale")),
     Kind(
@@ -57,6 +58,13 @@ KINDS: tuple[Kind, ...] = (
         subresources=("status",),
     ),
     Kind("networking.k8s.io", "v1", "Ingress", "ingresses", short=("ing",), subresources=("status",)),
+    Kind(
+        "admissionregistration.k8s.io",
+        "v1",
+        "ValidatingWebhookConfiguration",
+        "validatingwebhookconfigurations",
+        namespaced=False,
+    ),
     Kind("gateway.networking.k8s.io", "v1", "HTTPRoute", "httproutes", subresources=("status",)),
 )
 
@@ -68,4 +76,6 @@ SERVICES = BY_RESOURCE["services"]
 PODS = BY_RESOURCE["pods"]
 DEPLOYMENTS = BY_RESOURCE["deployments.apps"]
 HTTP_ROUTES = BY_RESOURCE["httproutes.gateway.networking.k8s.io"]
+RESOURCE_QUOTAS = BY_RESOURCE["resourcequotas"]
+WEBHOOKS = BY_RESOURCE["validatingwebhookconfigurations.admissionregistration.k8s.io"]
 REPLICA_SETS = BY_RESOURCE["replicasets.apps"]

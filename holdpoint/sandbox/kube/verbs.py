@@ -4,7 +4,7 @@ import time
 from typing import Any
 
 from holdpoint.sandbox.clock import seconds_text
-from holdpoint.sandbox.kube import apply, deletion, lifecycle, patches, scale, selectors, typed
+from holdpoint.sandbox.kube import apply, deletion, lifecycle, patches, quotas, scale, selectors, typed
 from holdpoint.sandbox.kube.call import Call
 from holdpoint.sandbox.kube.kinds import NAMESPACES
 from holdpoint.sandbox.kube.ownership import Manager, managers_of
@@ -120,6 +120,7 @@ def _create(store: Store, call: Call) -> tuple[int, Object]:
 
 
 def _store_new(store: Store, call: Call, fresh: Object) -> tuple[int, Object]:
+    quotas.check(store, call.kind, call.namespace, fresh["metadata"]["name"])
     if store.get(call.kind, call.namespace, fresh["metadata"]["name"]) is not None:
         raise already_exists(call.kind, fresh["metadata"]["name"])
     return 201, fresh if call.dry_run else store.put(call.kind, fresh)

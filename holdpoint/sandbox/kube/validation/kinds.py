@@ -17,6 +17,7 @@ _OBJECTS: dict[str, Callable[[Body], list[Cause]]] = {
     "PodDisruptionBudget": others.disruption_budget,
     "Ingress": others.ingress,
     "HTTPRoute": others.http_route,
+    "ValidatingWebhookConfiguration": others.webhooks,
 }
 _CHANGES: dict[str, Callable[[Body, Body], list[Cause]]] = {
     "Deployment": workloads.selector_kept,

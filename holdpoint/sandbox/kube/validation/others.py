@@ -5,6 +5,7 @@ from holdpoint.sandbox.kube.validation import texts
 from holdpoint.sandbox.kube.validation.texts import Body, printed
 
 _SERVICE_TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
+_NO_EFFECTS = ("None", "NoneOnDryRun")
 _SET = "Forbidden: field is immutable when `immutable` is set"
 
 
@@ -24,6 +25,20 @@ def service(body: Body) -> list[Cause]:
         causes.append(required("spec.externalName"))
     if kind not in _SERVICE_TYPES:
         causes.append(unsupported("spec.type", str(kind), _SERVICE_TYPES))
+    return causes
+
+
+def webhooks(body: Body) -> list[Cause]:
+    """Return the causes for the webhooks of a configuration: a name, and dry runs without effects."""
+    causes = []
+    for index, hook in enumerate(body.get("webhooks") or []):
+        at, effects = f"webhooks[{index}]", hook.get("sideEffects")
+        if not hook.get("name"):
+            causes.append(required(f"{at}.name"))
+        if effects is None:
+            causes.append(required(f"{at}.sideEffects", f"must specify one of {', '.join(_NO_EFFECTS)}"))
+        elif effects not in _NO_EFFECTS:
+            causes.append(unsupported(f"{at}.sideEffects", str(effects), _NO_EFFECTS))
     return causes
 
 
