@@ -6,7 +6,10 @@ Ask each second, give a verdict as soon as one decides, keep what was asked.
 import asyncio
 import json
 import time
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from temporalio import activity
 
 from activities.questions import Questions
 from holdpoint.clients.metrics import Metrics
@@ -24,8 +27,32 @@ OUTAGE = 3.0
 """Seconds without any answer after which the provider is down; less would take one lost packet for it."""
 
 
+Clock = Callable[[], datetime]
+
+
+def temporals_clock() -> Clock:
+    """Return a clock that goes with the one of `since`: a worker's own may be minutes off.
+
+    It starts at what Temporal says of this attempt's start; who takes that up late is so much behind.
+    """
+    if not activity.in_activity():
+        return _own_clock
+    started, began = activity.info().started_time, time.monotonic()
+    return lambda: started + timedelta(seconds=time.monotonic() - began)
+
+
+def _own_clock() -> datetime:
+    return datetime.now(UTC)
+
+
 async def watch(
-    call: JudgeCall, metrics: Metrics, blobs: Blobs, *, namespace: str, deployments: list[str]
+    call: JudgeCall,
+    metrics: Metrics,
+    blobs: Blobs,
+    *,
+    namespace: str,
+    deployments: list[str],
+    clock: Clock = _own_clock,
 ) -> Judgement:
     """Return the verdict over everything since `call.since`, at the latest when the window ends.
 
@@ -38,7 +65,7 @@ async def watch(
     said = ""
     judged: list[Judged] = []
     while True:
-        now = datetime.now(UTC)
+        now = clock()
         baked = (now - call.since).total_seconds() >= _bake(call)
         try:
             shares = await questions.shares(call.analysis, now)

@@ -105,6 +105,7 @@ class RolloutActivities:
     @activity.defn(name=contracts.JUDGE.name)
     async def judge(self, call: JudgeCall) -> Judgement:
         """Watch the metrics and return a verdict. A provider that is down is a verdict too."""
+        clock = judging.temporals_clock()
         async with beating():
             stored = await self._stored(call)
             judgement = await judging.watch(
@@ -113,6 +114,7 @@ class RolloutActivities:
                 self._blobs,
                 namespace=stored.change.spec.target.namespace,
                 deployments=await self._judged(call, stored),
+                clock=clock,
             )
             if call.snapshot is None or judgement.verdict.verdict is not VerdictCode.PASS:
                 return judgement

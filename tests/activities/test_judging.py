@@ -59,6 +59,7 @@ async def look(
     bake: float = 0.0,
     age: float = 0,
     verifying: bool = False,
+    clock: judging.Clock = lambda: datetime.now(UTC),
 ) -> Judgement:
     step = PlannedStep(index=0, name="canary shop", kind="canary", config={"deployment": "shop"}, bake=bake)
     call = JudgeCall(
@@ -67,7 +68,7 @@ async def look(
         since=datetime.now(UTC) - timedelta(seconds=age),
         analysis=Analysis(errorRatio=ErrorRatio(max=0.01), latency=Latency(quantile=0.99, max=0.3)),
     )  # fmt: skip
-    return await watch(call, metrics, blobs, namespace="default", deployments=["shop-canary"])
+    return await watch(call, metrics, blobs, namespace="default", deployments=["shop-canary"], clock=clock)
 
 
 async def test_healthy_canary_passes_as_soon_as_its_bake_is_over(blobs: Blobs) -> None:
@@ -147,3 +148,11 @@ async def test_breach_in_the_sandbox_is_found(world: World) -> None:
 
     assert judgement.verdict.verdict == "fail", judgement.verdict.message
     assert judgement.watched < 10
+
+
+async def test_it_is_asked_by_the_clock_of_since_and_not_by_the_workers_own(blobs: Blobs) -> None:
+    metrics, told = Traffic(500), datetime.now(UTC) - timedelta(minutes=5)
+
+    await look(blobs, metrics, age=310, clock=lambda: told)
+
+    assert max(query.at for query in metrics.asked) == told

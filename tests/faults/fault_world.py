@@ -169,6 +169,8 @@ class FaultWorld:
         wanted = [shop.image(change.service, change.release)] if phase == "Succeeded" else change.before
         evidence = self.at.outside.get(f"/changes/{change.ticket}/evidence")
         found = verify_file(evidence, self.at.outside.public_key.read_bytes())
+        if (view := self.at.view(change.ticket))["phase"] != phase:
+            found.append(f"{view['phase']}: {view['reason']}")
         if (images := self.at.outside.images(change.service)) != wanted:
             found.append(f"the cluster runs {images}, not {wanted}")
         if self.at.view(change.ticket)["target"] in self.at.outside.dirty_targets():
