@@ -85,6 +85,18 @@ async def test_empty_answer_is_no_data(prometheus: WithAnswer) -> None:
             id="an error of its own",
         ),
         pytest.param(
+            httpx.Response(503, json={"status": "error", "errorType": "timeout", "error": "query timed out"}),
+            UpstreamUnavailable,
+            id="a query longer than its own limit",
+        ),
+        pytest.param(
+            httpx.Response(
+                422, json={"status": "error", "errorType": "execution", "error": "context deadline exceeded"}
+            ),
+            UpstreamUnavailable,
+            id="storage that is too slow",
+        ),
+        pytest.param(
             httpx.Response(400, json={"status": "error", "errorType": "bad_data", "error": "parse"}),
             StepConfig,
             id="a query that it refuses",

@@ -80,7 +80,7 @@ def client(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     if request.param == "sandbox":
         yield _sandbox()
         return
-    process, address = _real(binary("prometheus"), tmp_path_factory.mktemp("prometheus"))
+    process, address = real_prometheus(binary("prometheus"), tmp_path_factory.mktemp("prometheus"))
     yield address
     process.terminate()
     process.wait()
@@ -108,7 +108,8 @@ def _sandbox() -> Starlette:
     return Starlette(routes=[Route("/prometheus/{path:path}", endpoint.answer, methods=["GET", "POST"])])
 
 
-def _real(program: Path, folder: Path) -> tuple["subprocess.Popen[bytes]", str]:
+def real_prometheus(program: Path, folder: Path) -> tuple["subprocess.Popen[bytes]", str]:
+    """Start a Prometheus with the samples in it; return the process and its address."""
     lines = [
         f"{name}{{{_text(labels, quote=True)}}} {value(second)} {T + second}"
         for name, labels, value in sorted(SERIES, key=lambda item: item[0])
