@@ -113,7 +113,8 @@ def _data(answer: httpx.Response) -> Mapping[str, Any]:
         )
     said = str(body.get("error", ""))[:500]
     refused = answer.status_code in (400, 422) and body.get("errorType") in ("bad_data", "execution")
-    if refused and not any(text in said for text in _NOT_THE_QUERY):
+    storage = body.get("errorType") == "execution" and any(text in said for text in _NOT_THE_QUERY)
+    if refused and not storage:
         raise StepConfig(f"Prometheus refused the query: {said}")
     data = body.get("data")
     if answer.status_code != 200 or body.get("status") != "success" or not isinstance(data, dict):
