@@ -13,9 +13,10 @@ from holdpoint.clients.kubernetes_api import ApiServer as Client
 from holdpoint.models.errors import AccessDenied, UpstreamUnavailable
 from tests.contract.admission_webhook import Webhook, refusing_webhook
 from tests.contract.conftest import ApiServer
-from tests.sandbox.process import a_deployment, wait_for
+from tests.sandbox.process import a_deployment, a_service, wait_for
 
 Body = dict[str, Any]
+PROBE = "count/services"
 CONFIGURATIONS = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
 
 
@@ -64,11 +65,17 @@ def dry_apply(server: ApiServer, body: Body) -> Any:
 
 
 def quota(server: ApiServer, **hard: str) -> None:
-    """Bound the objects in the namespace, and wait until they are counted."""
+    """Bound the objects in the namespace, and wait until the server does.
+
+    Its admission learns of a quota later than a reader does; that no Service is let in tells that it has.
+    """
+    hard = {**hard, PROBE: "0"}
     metadata = {"name": "few", "namespace": server.namespace}
     body = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": metadata, "spec": {"hard": hard}}
     assert server.send("POST", server.path("resourcequotas"), body).status_code == 201
-    wait_for(lambda: (server.get("resourcequotas", "few").get("status") or {}).get("used"))
+    probe = a_service("probe")
+    probe["metadata"]["namespace"] = server.namespace
+    wait_for(lambda: "exceeded quota: few" in server.apply("services", probe, dryRun="All").text)
 
 
 @pytest.mark.parametrize("resource", ["secrets", "count/secrets"])
@@ -100,7 +107,7 @@ def test_an_object_that_is_there_changes_under_a_full_quota(server: ApiServer) -
     assert server.apply("secrets", body).status_code == 201
 
     assert server.apply("secrets", {**body, "stringData": {"a": "1"}}).status_code == 200
-    assert server.get("resourcequotas", "few")["status"]["hard"] == {"count/secrets": "1"}
+    assert server.get("resourcequotas", "few")["status"]["hard"] == {"count/secrets": "1", PROBE: "0"}
 
 
 def test_a_dry_run_uses_nothing_of_a_quota(server: ApiServer) -> None:
