@@ -8,6 +8,7 @@ from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from temporalio.common import VersioningBehavior
 from temporalio.worker import WorkerDeploymentConfig, WorkerDeploymentVersion
 
 import holdpoint.models.base as models
@@ -37,8 +38,14 @@ def build_of(settings: Settings) -> str:
 
 
 def deployment(build: str) -> WorkerDeploymentConfig:
-    """Return how this worker presents itself to Temporal; each workflow class says that it is pinned."""
+    """Return how this worker presents itself to Temporal.
+
+    Each workflow class says that it is pinned; the default says so for tasks that the SDK completes by itself
+    (nothing was left to do in them). Without it such a task unpins the workflow, and its next one goes to
+    whatever version is current.
+    """
     return WorkerDeploymentConfig(
         version=WorkerDeploymentVersion(deployment_name=DEPLOYMENT, build_id=build),
         use_worker_versioning=True,
+        default_versioning_behavior=VersioningBehavior.PINNED,
     )

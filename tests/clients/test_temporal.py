@@ -31,6 +31,7 @@ from holdpoint.models.errors import Conflict, NotFound, UpstreamUnavailable
 from holdpoint.models.phases import Phase
 from holdpoint.models.ticket import Reason
 from holdpoint.models.workflow_messages import Answer, ApprovalGiven, CloseStart, Control, TicketStart, Wake
+from tests.started import started
 
 NAMESPACE = "holdpoint"
 KEYS = [SearchAttributeKey.for_keyword(name) for name in (SEARCH_SERVICE, SEARCH_ENVIRONMENT)]
@@ -73,10 +74,12 @@ class Ticket:
 def address() -> Iterator[str]:
     with asyncio.Runner() as runner:
         server = runner.run(
-            WorkflowEnvironment.start_local(
-                namespace=NAMESPACE,
-                search_attributes=KEYS,
-                dev_server_existing_path=str(Path(sys.executable).with_name("temporal")),
+            started(
+                lambda: WorkflowEnvironment.start_local(
+                    namespace=NAMESPACE,
+                    search_attributes=KEYS,
+                    dev_server_existing_path=str(Path(sys.executable).with_name("temporal")),
+                )
             )
         )
         yield server.client.service_client.config.target_host

@@ -17,6 +17,7 @@ from holdpoint.models.phases import Phase
 from holdpoint.models.record import EntryDraft, Record
 from holdpoint.models.ticket import TicketView
 from holdpoint.models.workflow_messages import RolloutStart
+from tests.started import started
 
 TARGET = "sandbox/default/shop"
 DIGEST = "sha256:" + "a" * 64
@@ -36,7 +37,9 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 @pytest.fixture
 async def client() -> AsyncIterator[Client]:
     """A client of a real Temporal, in memory."""
-    async with await WorkflowEnvironment.start_local(dev_server_existing_path=find()) as environment:
+    async with await started(
+        lambda: WorkflowEnvironment.start_local(dev_server_existing_path=find())
+    ) as environment:
         yield environment.client
 
 

@@ -30,6 +30,7 @@ from holdpoint.models.workflow_messages import TicketStart
 from holdpoint.service.tokens import create_issuer_keys, issue
 from tests.sandbox.process import free_port
 from tests.service.world import a_change
+from tests.started import started
 from tests.worker.conftest import TARGET, OpenTicket
 
 POLL = 0.05
@@ -112,8 +113,8 @@ async def stack(tmp_path: Path, ledger: Ledger) -> AsyncIterator[Stack]:
     held: list[asyncio.StreamWriter] = []
     server = await asyncio.start_server(lambda _, writer: held.append(writer), "127.0.0.1", 0)
     port = free_port()
-    async with await WorkflowEnvironment.start_local(
-        dev_server_existing_path=find(), port=port
+    async with await started(
+        lambda: WorkflowEnvironment.start_local(dev_server_existing_path=find(), port=port)
     ) as environment:
         await prepare_namespace(environment.client)
         address = f"127.0.0.1:{port}"

@@ -20,6 +20,7 @@ from holdpoint.models import contracts
 from holdpoint.models.contracts import TASK_QUEUE, ticket_workflow
 from holdpoint.models.errors import UpstreamUnavailable
 from holdpoint.models.phases import Phase
+from tests.started import started
 from tests.worker.conftest import OpenTicket
 from tests.workflows.builders import a_control, a_start
 from worker.deploy import SEEN_WITHIN, switch
@@ -30,10 +31,12 @@ Release = Callable[[str], "subprocess.Popen[bytes]"]
 
 @pytest.fixture
 async def server() -> AsyncIterator[Client]:
-    async with await WorkflowEnvironment.start_local(
-        dev_server_existing_path=find(),
-        data_converter=pydantic_data_converter,
-        search_attributes=[SearchAttributeKey.for_keyword(name) for name in SEARCHED],
+    async with await started(
+        lambda: WorkflowEnvironment.start_local(
+            dev_server_existing_path=find(),
+            data_converter=pydantic_data_converter,
+            search_attributes=[SearchAttributeKey.for_keyword(name) for name in SEARCHED],
+        )
     ) as environment:
         yield environment.client
 

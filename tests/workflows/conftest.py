@@ -17,6 +17,7 @@ from temporalio.worker import Worker, WorkerDeploymentConfig, WorkerDeploymentVe
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from holdpoint.models import contracts
+from tests.started import started
 from tests.workflows.world import PATIENCE, QUEUE, World, fakes
 from workflows.closing import CloseAbandoned
 from workflows.rollout import Rollout
@@ -74,9 +75,11 @@ def a_worker(
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def env() -> AsyncIterator[WorkflowEnvironment]:
     """A server whose clock skips what nobody is busy in."""
-    async with await WorkflowEnvironment.start_time_skipping(
-        data_converter=pydantic_data_converter,
-        test_server_existing_path=str(BIN / "temporal-test-server"),
+    async with await started(
+        lambda: WorkflowEnvironment.start_time_skipping(
+            data_converter=pydantic_data_converter,
+            test_server_existing_path=str(BIN / "temporal-test-server"),
+        )
     ) as env:
         yield env
 
@@ -98,11 +101,13 @@ async def world(env: WorkflowEnvironment, worker: Worker) -> AsyncIterator[World
 
 async def started_live() -> WorkflowEnvironment:
     """Start a real server."""
-    return await WorkflowEnvironment.start_local(
-        data_converter=pydantic_data_converter,
-        dev_server_existing_path=str(BIN / "temporal"),
-        dev_server_extra_args=[arg for setting in FAST for arg in ("--dynamic-config-value", setting)],
-        search_attributes=[SearchAttributeKey.for_keyword(name) for name in SEARCHED],
+    return await started(
+        lambda: WorkflowEnvironment.start_local(
+            data_converter=pydantic_data_converter,
+            dev_server_existing_path=str(BIN / "temporal"),
+            dev_server_extra_args=[arg for setting in FAST for arg in ("--dynamic-config-value", setting)],
+            search_attributes=[SearchAttributeKey.for_keyword(name) for name in SEARCHED],
+        )
     )
 
 
