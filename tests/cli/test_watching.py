@@ -78,6 +78,8 @@ def test_ctrl_c_ends_the_watching_and_not_the_ticket(api: FakeApi, tmp_path: Pat
         cwd=tmp_path,
         text=True,
         start_new_session=True,
+        # Whoever runs the tests in the background of a script has them ignore it, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         assert asked.wait(20)
         process.send_signal(signal.SIGINT)
