@@ -89,13 +89,27 @@ def given_back(live: dict[str, Any], before: dict[str, Any]) -> list[dict[str, A
 
 
 @dataclass(frozen=True)
-class ShiftRoute:
-    """The split of a Service's requests, where every other rule and field stays as it is."""
+class _RoutePatch:
+    """A patch of an HTTPRoute, at the version that was seen."""
 
     key: str
     ref: ObjectRef
+
+    @property
+    def verb(self) -> Verb:
+        """Return what kind of request it is."""
+        return "patch"
+
+    async def send(self, cluster: Cluster, body: Body, intent: Intent, budget: float) -> Receipt:
+        """Patch no more than the body states."""
+        return await cluster.patch(self.ref, body.manifest, intent=intent, budget=budget, manager=MANAGER)
+
+
+@dataclass(frozen=True)
+class ShiftRoute(_RoutePatch):
+    """The split of a Service's requests, where every other rule and field stays as it is."""
+
     split: Split
-    verb: Verb = "patch"
 
     async def missing(self, cluster: Cluster, live: dict[str, Any] | None) -> Body | None:
         """Return the rules while they split otherwise. Raises StepConfig when there is nothing to split."""
@@ -104,19 +118,12 @@ class ShiftRoute:
         rules = shifted(self.ref.name, rules_of(live), self.split)
         return None if rules == rules_of(live) else Body({"spec": {"rules": rules}})
 
-    async def send(self, cluster: Cluster, body: Body, intent: Intent, budget: float) -> Receipt:
-        """Patch the rules at the version that was seen."""
-        return await cluster.patch(self.ref, body.manifest, intent=intent, budget=budget, manager=MANAGER)
-
 
 @dataclass(frozen=True)
-class ReturnRoute:
+class ReturnRoute(_RoutePatch):
     """All requests to the stable Services again, also in rules that somebody else has edited since."""
 
-    key: str
-    ref: ObjectRef
     before: dict[str, Any]
-    verb: Verb = "patch"
 
     async def missing(self, cluster: Cluster, live: dict[str, Any] | None) -> Body | None:
         """Return the rules while a canary of ours is in them."""
@@ -125,28 +132,17 @@ class ReturnRoute:
         rules = returned(rules_of(live), rules_of(self.before))
         return None if rules == rules_of(live) else Body({"spec": {"rules": rules}})
 
-    async def send(self, cluster: Cluster, body: Body, intent: Intent, budget: float) -> Receipt:
-        """Patch the rules at the version that was seen."""
-        return await cluster.patch(self.ref, body.manifest, intent=intent, budget=budget, manager=MANAGER)
-
 
 @dataclass(frozen=True)
-class GiveBack:
+class GiveBack(_RoutePatch):
     """The rules owned by whom they belonged to, so that his next apply meets no conflict."""
 
-    key: str
-    ref: ObjectRef
     before: dict[str, Any]
-    verb: Verb = "patch"
 
     async def missing(self, cluster: Cluster, live: dict[str, Any] | None) -> Body | None:
         """Return the managed fields while we own the rules."""
         fields = None if live is None else given_back(live, self.before)
         return None if fields is None else Body({"metadata": {"managedFields": fields}})
-
-    async def send(self, cluster: Cluster, body: Body, intent: Intent, budget: float) -> Receipt:
-        """Patch nothing but the managed fields."""
-        return await cluster.patch(self.ref, body.manifest, intent=intent, budget=budget, manager=MANAGER)
 
 
 def _refs(rule: dict[str, Any]) -> list[dict[str, Any]]:

@@ -63,7 +63,7 @@ def temporal_server(folder: DataFolder, ports: dict[str, int]) -> Server:
         options += ["--sqlite-pragma", pragma]
     for key, value in FAST.items():
         options += ["--dynamic-config-value", f"{key}={value}"]
-    return Server(name="temporal", command=[find(), "server", "start-dev", *options], ready=_answers(address))
+    return Server(name="temporal", command=[find(), "server", "start-dev", *options], ready=answers(address))
 
 
 def find() -> str:
@@ -129,7 +129,9 @@ async def _polls(client: Client, worker: str) -> bool:
     return True
 
 
-def _answers(address: str) -> Ready:
+def answers(address: str) -> Ready:
+    """Return what tells whether a Temporal server answers there."""
+
     async def ready(_: int) -> bool:
         try:
             client = await Client.connect(address, namespace=NAMESPACE)

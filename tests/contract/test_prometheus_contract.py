@@ -5,7 +5,6 @@ The samples lie from T to T + 60, one each second.
 
 import json
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -136,8 +135,6 @@ def _ready(address: str) -> bool:
     try:
         return httpx.get(address).status_code == 200
     except httpx.TransportError:
-        # A starting server is asked less often than `wait_for` looks.
-        time.sleep(0.1)
         return False
 
 

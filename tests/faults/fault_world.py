@@ -106,7 +106,7 @@ class FaultWorld:
         end = time.monotonic() + CAUGHT
         while not (taken := sorted(self.orders.glob(f"{moment}.taken-by-*"))):
             assert time.monotonic() < end, f"no worker came to {moment}"
-            time.sleep(TELLS)
+            time.sleep(TELLS)  # the worker is another process, and a renamed file tells nobody
         process = int(taken[-1].name.rpartition("-")[2])
         for one in taken:
             one.unlink()

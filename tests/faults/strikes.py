@@ -88,6 +88,11 @@ def terminate(world: FaultWorld, change: Change, *which: str) -> None:
         world.terminate(workflows[one])
 
 
+def lasts(seconds: float) -> None:
+    """Let a fault last: its length is the fault itself, so there is no event to wait for."""
+    time.sleep(seconds)  # the reason is the docstring above: an outage of so many seconds is what is tested
+
+
 def stop_worker(moment: str) -> Strike:
     """SIGSTOP the worker at a moment until every deadline has passed, then let it go on."""
 
@@ -95,8 +100,7 @@ def stop_worker(moment: str) -> Strike:
         world.order(moment, signal.SIGSTOP)
         change = world.change()
         stopped = world.struck(moment)
-        # The deadlines run out.
-        time.sleep(PAST_DEADLINES)
+        lasts(PAST_DEADLINES)
         stopped.signal(signal.SIGCONT)
         return change
 
@@ -166,8 +170,7 @@ def server_down_from_the_start(name: str, seconds: float) -> Strike:
         with world.at.server(name).unattended():
             world.at.server(name).kill()
             change = world.change()
-            # The outage itself.
-            time.sleep(seconds)
+            lasts(seconds)
         return change
 
     return strike
@@ -180,8 +183,7 @@ def api_down(seconds: float) -> Strike:
         change = world.change()
         world.in_canary(change)
         world.at.processes["api"].kill()
-        # The outage itself.
-        time.sleep(seconds)
+        lasts(seconds)
         world.mend()
         return change
 
@@ -195,8 +197,7 @@ def stalled(server: str, seconds: float = 20.0, *, who: tuple[str, ...] = WORKER
         change = world.change(bake="4s")
         world.in_canary(change)
         with stall(world, server, who):
-            # The outage itself.
-            time.sleep(seconds)
+            lasts(seconds)
         return change
 
     return strike
@@ -208,8 +209,7 @@ def stalled_from_the_start(server: str, seconds: float = 12.0) -> Strike:
     def strike(world: FaultWorld) -> Change:
         with stall(world, server, WORKERS):
             change = world.change()
-            # The outage itself.
-            time.sleep(seconds)
+            lasts(seconds)
         return change
 
     return strike
@@ -237,8 +237,7 @@ def disk_full(seconds: float) -> Strike:
         change = world.change(bake="4s")
         world.in_canary(change)
         with world.full_disk():
-            # The outage itself.
-            time.sleep(seconds)
+            lasts(seconds)
         return change
 
     return strike

@@ -248,8 +248,8 @@ def storm(scene: Scene) -> None:
         scene.stop(victim)
         freeze = scene.freeze(scope)
         scene.workers[victim].send_signal(signal.SIGCONT)
-        # What must not come cannot be awaited: the longest held-up write takes 0.4 s.
-        time.sleep(0.5)  # what could leak leaks now: the longest held-up write takes 0.4 s
+        # What must not come cannot be awaited. What could leak does so now: the longest write takes 0.4 s.
+        time.sleep(0.5)
         scene.lift(freeze)
         if scope == Scope(service="shop"):
             scene.workers["shop-2"].kill()

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from temporalio.api.workflowservice.v1 import GetSystemInfoRequest, ListWorkflowExecutionsRequest
+from temporalio.api.workflowservice.v1 import ListWorkflowExecutionsRequest
 from temporalio.client import Client
 from temporalio.service import RPCError
 
 from holdpoint.embedded.server import Server
-from holdpoint.embedded.temporal_server import FAST, NAMESPACE, RPC_TIMEOUT, prepare_namespace
+from holdpoint.embedded.temporal_server import FAST, NAMESPACE, RPC_TIMEOUT, answers, prepare_namespace
 from holdpoint.models.contracts import SEARCH_SERVICE
 from holdpoint.models.errors import UpstreamUnavailable
 from tools.stack import postgres
@@ -43,21 +43,13 @@ def temporal(place: Place) -> Piece:
     async def schema() -> None:
         await asyncio.to_thread(_schema, place)
 
-    async def ready(_: int) -> bool:
-        try:
-            client = await Client.connect(address, namespace=NAMESPACE)
-            await client.workflow_service.get_system_info(GetSystemInfoRequest(), timeout=RPC_TIMEOUT)
-        except (RPCError, RuntimeError):
-            return False
-        return True
-
     async def namespace() -> None:
         client = await Client.connect(address, namespace=NAMESPACE)
         await prepare_namespace(client)
         await _registered(client)
 
     return Piece(
-        [Server("temporal", command, ready, after=("postgres",))],
+        [Server("temporal", command, answers(address), after=("postgres",))],
         {"temporal": {"address": address, "namespace": NAMESPACE}},
         {"postgres": schema, "temporal": namespace},
     )
