@@ -104,8 +104,9 @@ class Api:
             if not told:
                 self._say(f"Nobody answers at {self.address} right now; the stack starts it again. Waiting.")
                 told = True
-            # Whether somebody listens again can only be tried: a refused connection announces nothing.
-            time.sleep(FIRST_PAUSE)
+            time.sleep(
+                FIRST_PAUSE
+            )  # a refused connection announces nothing: listening again can only be tried
 
     def _send_once(self, method: str, path: str, **request: Any) -> httpx.Response:
         try:
@@ -158,8 +159,7 @@ def patiently(
             if not told:
                 say(f"{error.message} Trying again for {longest:.0f}s.")
                 told = True
-        # A pause between tries, growing: a server that is ill is not told when to be well.
-        time.sleep(pause)
+        time.sleep(pause)  # grows between tries: a server that is ill tells nobody when it is well again
         pause = min(pause * 2, LONGEST_PAUSE)
 
 

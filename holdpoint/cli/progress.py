@@ -63,8 +63,9 @@ class Follower:
                     self._after = max([self._after, *(entry["seq"] for entry in page["entries"])])
                     self._see(page["view"], told)
                     if not page["entries"]:
-                        # A server that is about to stop lets long polls go at once: it is not flooded.
-                        time.sleep(max(0.0, min(QUIETEST - (time.monotonic() - asked), deadline - asked)))
+                        # A server that is about to stop lets long polls go at once.
+                        quiet = min(QUIETEST - (time.monotonic() - asked), deadline - asked)
+                        time.sleep(max(0.0, quiet))  # so that it is not flooded with the next ones
             except (NoAnswer, ApiProblem):
                 # Out of time and out of reach at once: what was asked for is the timeout.
                 if self.view is None or time.monotonic() < deadline - 1.0:

@@ -150,8 +150,7 @@ class Mirror:
                         raise UpstreamUnavailable(
                             "Another fetch of this repository does not end.", upstream="git"
                         ) from None
-                    # A blocking flock has no time limit, and a thread cannot be woken out of it.
-                    time.sleep(0.02)
+                    time.sleep(0.02)  # a blocking flock has no time limit, nor can a thread be woken from it
             yield
 
     def _run(

@@ -36,8 +36,7 @@ class StackLock:
                     f"A stack is up already on {data} (process {self.holder()}). "
                     f"Stop it: holdpoint down --data {shlex.quote(str(data))}"
                 )
-            # A blocking flock has no time limit; the holder is asked after only when this one has passed.
-            time.sleep(0.02)
+            time.sleep(0.02)  # a blocking flock has no time limit
         os.ftruncate(descriptor, 0)
         os.write(descriptor, str(os.getpid()).encode())
         self._file = descriptor
@@ -115,7 +114,6 @@ def _kill(process: int) -> None:
         os.kill(process, signal.SIGKILL)
         deadline = time.monotonic() + LEFTOVER_SECONDS
         while command_line(process) and time.monotonic() < deadline:
-            # The process is no child of ours: nothing tells us of its end.
-            time.sleep(0.02)
+            time.sleep(0.02)  # the process is no child of ours: nothing tells us of its end
     except ProcessLookupError:
         return

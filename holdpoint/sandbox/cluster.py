@@ -105,7 +105,6 @@ def _locked(path: Path) -> int:
                 raise Occupied(
                     f"Another sandbox runs on {path.parent}. Stop it, or use another data folder."
                 ) from None
-            # A blocking flock has no time limit.
-            time.sleep(0.05)
+            time.sleep(0.05)  # a blocking flock has no time limit
         else:
             return handle

@@ -36,7 +36,7 @@ def times(body: Body) -> dict[str, str]:
 
 def next_second() -> None:
     """Return in the next second: managed fields know seconds only, and nothing tells when one begins."""
-    time.sleep(1.05 - time.time() % 1)
+    time.sleep(1.05 - time.time() % 1)  # the clock itself is what is waited for
 
 
 def causes(answer: Any) -> dict[str, str]:

@@ -72,8 +72,9 @@ class Worker:
             elif isinstance(outcome, Refused):
                 if outcome.code == "not_holder":
                     return
-                # A refusal (a freeze) is asked about again until it is lifted, as a waiting workflow would.
-                time.sleep(0.02)
+                time.sleep(
+                    0.02
+                )  # a freeze is asked about again until it is lifted, as a waiting workflow would
 
     def _look_again(self, left: Intent) -> OpenOutcome:
         """Close what an earlier attempt turns out to have done, or open a new attempt of it."""
@@ -87,8 +88,8 @@ class Worker:
         return self._ledger.write_now(intents.retry_intent, left.id, version, budget)
 
     def _send(self, intent: Intent) -> None:
-        # Between opening and sending lies the moment in which a worker is stopped, or collects its garbage.
-        time.sleep(self._random.uniform(*self._orders.pause))
+        # The fault itself: between opening and sending a worker is stopped, or collects its garbage.
+        time.sleep(self._random.uniform(*self._orders.pause))  # how long it hangs there is random
         asked = {
             "version": intent.request.resource_version,
             "audit": intent.audit_id,
@@ -99,8 +100,8 @@ class Worker:
         try:
             code = self._call("PUT", "?" + urlencode(asked))["code"]
         except TimeoutError:
-            # Unknown: the intent stays open. Looked at again before or after the write lands.
-            time.sleep(self._random.choice([0, 0, 0.1]))
+            # Unknown: the intent stays open.
+            time.sleep(self._random.choice([0, 0, 0.1]))  # so that the next look is before or after it lands
             return
         self._ledger.write_now(
             intents.close_intent,

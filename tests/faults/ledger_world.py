@@ -28,8 +28,7 @@ class State:
 
     def write(self, name: str, asked: dict[str, str]) -> int:
         """Commit a write, or refuse it when the version moved since its sender looked."""
-        # The fault itself: a server that is slow to commit.
-        time.sleep(float(asked["delay"]))
+        time.sleep(float(asked["delay"]))  # the fault itself: a server that is slow to commit
         with self.lock:
             found = self.objects[name]
             code = 200 if int(asked["version"]) == found["version"] else 409

@@ -27,6 +27,8 @@ from holdpoint.ledger.verify import verify_file
 from holdpoint.models.record import Freeze, Intent, IntentRequest, Opened, Scope
 
 HERE = Path(__file__).parent
+MUST_NOT_COME = 0.5
+"""Seconds after which what could leak has leaked: the longest write takes 0.4."""
 ENVIRONMENTS = {"shop": "production", "pay": "production", "cart": "staging"}
 Json = dict[str, Any]
 
@@ -181,8 +183,7 @@ def until(happens: Callable[[], Any]) -> None:
     late = time.monotonic() + 20
     while not happens():
         assert time.monotonic() < late, "it did not happen"
-        # What is waited for happens in other processes, in the log of the world or at their end.
-        time.sleep(0.01)
+        time.sleep(0.01)  # it happens in other processes, in the log of the world or at their end
 
 
 def leaks(scene: Scene) -> list[Json]:
@@ -248,8 +249,7 @@ def storm(scene: Scene) -> None:
         scene.stop(victim)
         freeze = scene.freeze(scope)
         scene.workers[victim].send_signal(signal.SIGCONT)
-        # What must not come cannot be awaited. What could leak does so now: the longest write takes 0.4 s.
-        time.sleep(0.5)
+        time.sleep(MUST_NOT_COME)  # what must not come cannot be awaited
         scene.lift(freeze)
         if scope == Scope(service="shop"):
             scene.workers["shop-2"].kill()
@@ -261,7 +261,7 @@ def roll_back_under_a_freeze(scene: Scene) -> None:
     freeze = scene.freeze(Scope(everything=True))
     since = scene.roll_back("cart")
     assert scene.workers["cart-1"].wait(timeout=20) == 0
-    time.sleep(0.5)
+    time.sleep(MUST_NOT_COME)  # what must not come cannot be awaited
     scene.lift(freeze)
     landed = [
         (line["verb"], line["user"])

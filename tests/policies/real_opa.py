@@ -43,8 +43,7 @@ class Served:
             answer = self.ask("POST", "/v1/data/holdpoint/decision?provenance=true", json={"input": {}})
             if revision in answer.text:
                 return
-            # OPA takes a new bundle over by itself, and tells nobody.
-            time.sleep(0.02)
+            time.sleep(0.02)  # OPA takes a new bundle over by itself, and tells nobody
         raise AssertionError("the new bundle was not taken over")
 
 
@@ -79,6 +78,5 @@ def _until_ready(made: Served) -> None:
                 return
         except httpx.HTTPError:
             pass
-        # OPA tells of its readiness only when it is asked.
-        time.sleep(0.02)
+        time.sleep(0.02)  # OPA tells of its readiness only when it is asked
     raise AssertionError("OPA did not become ready")

@@ -179,8 +179,7 @@ class Installation:
                 news = self.call("GET", f"/changes/{ticket}/entries", params=asked)
             except (httpx.HTTPError, AssertionError):
                 assert time.monotonic() < end, f"the API does not answer about {ticket}"
-                # The API is down: nobody is there who could tell when it is back.
-                time.sleep(0.2)
+                time.sleep(0.2)  # the API is down: nobody is there who could tell when it is back
                 continue
             view: Json = news["view"]
             if reached(view):

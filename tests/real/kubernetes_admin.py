@@ -112,7 +112,7 @@ class Admin:
             answer = self.http.post("/apis/authorization.k8s.io/v1/subjectaccessreviews", json=body)
             if answer.json()["status"]["allowed"] is allowed:
                 return
-            time.sleep(0.02)
+            time.sleep(0.02)  # RBAC is cached in the API server, which tells nobody when it has reloaded
         raise AssertionError(f"{identity} is still {'not ' if allowed else ''}allowed to {verb}")
 
     def until_served(self, path: str) -> None:
@@ -120,7 +120,7 @@ class Admin:
         for _ in range(200):
             if self.http.get(path).status_code == 200:
                 return
-            time.sleep(0.05)
+            time.sleep(0.05)  # a new kind is served a moment after it is established; only asking shows it
         raise AssertionError(f"{path} is not served")
 
     def settings(self, folder: Path, **fields: Any) -> ClusterSettings:

@@ -62,7 +62,7 @@ class Process:
         while not self.is_ready():
             assert self.alive, f"{self.name} ended: {self.log.read_text()[-2000:]}"
             assert time.monotonic() < end, f"{self.name} is not ready: {self.log.read_text()[-2000:]}"
-            time.sleep(POLL_SECONDS)
+            time.sleep(POLL_SECONDS)  # a server tells of its readiness only when it is asked
 
     def is_ready(self) -> bool:
         """Tell whether it answers that it is ready."""
@@ -124,8 +124,7 @@ class StackServer:
         """End it by SIGKILL, and let nobody start it again for so long."""
         with self.unattended():
             self.kill()
-            # The outage itself.
-            time.sleep(seconds)
+            time.sleep(seconds)  # the outage itself: its length is what is tested
 
     @contextmanager
     def unattended(self) -> Iterator[None]:

@@ -36,7 +36,7 @@ def until(holds: Callable[[], Any], what: str) -> Any:
     deadline = time.monotonic() + SECONDS
     while not (found := holds()):
         assert time.monotonic() < deadline, f"not within {SECONDS:g} s: {what}"
-        time.sleep(0.1)
+        time.sleep(0.1)  # servers that answer questions do not call back
     return found
 
 

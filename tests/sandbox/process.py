@@ -136,8 +136,7 @@ def wait_for(look: Callable[[], Any], seconds: float = 10) -> Any:
     end = time.monotonic() + seconds
     while not (seen := look()):
         assert time.monotonic() < end, "it did not come about in time"
-        # What is looked for is in another process, which tells nobody.
-        time.sleep(0.02)
+        time.sleep(0.02)  # what is looked for is in another process, which tells nobody
     return seen
 
 
