@@ -104,9 +104,7 @@ class Api:
             if not told:
                 self._say(f"Nobody answers at {self.address} right now; the stack starts it again. Waiting.")
                 told = True
-            time.sleep(
-                FIRST_PAUSE
-            )  # a refused connection announces nothing: listening again can only be tried
+            time.sleep(FIRST_PAUSE)  # a refused connection announces nothing: it can only be tried again
 
     def _send_once(self, method: str, path: str, **request: Any) -> httpx.Response:
         try:

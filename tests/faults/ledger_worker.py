@@ -72,9 +72,7 @@ class Worker:
             elif isinstance(outcome, Refused):
                 if outcome.code == "not_holder":
                     return
-                time.sleep(
-                    0.02
-                )  # a freeze is asked about again until it is lifted, as a waiting workflow would
+                time.sleep(0.02)  # a freeze is asked about until it is lifted, as a waiting workflow would
 
     def _look_again(self, left: Intent) -> OpenOutcome:
         """Close what an earlier attempt turns out to have done, or open a new attempt of it."""
