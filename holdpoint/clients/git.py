@@ -31,6 +31,9 @@ THREADS = 8
 LARGEST_FILE = 2 * 1024 * 1024
 """Bytes of one manifest file; what is larger is not a manifest."""
 
+LONGEST_WORDS = 500
+"""Characters of a name or a summary: they go into every question to the policy, and into the record."""
+
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 """The tree without files, which Git knows without storing it."""
 
@@ -183,7 +186,10 @@ class Repositories:
         said = mirror.ask("show", "-s", "--no-show-signature", f"--format={form}", commit)
         author, committer, at, summary = said.decode("utf-8", "replace").rstrip("\n").split("\0")
         return Author(
-            author=author, committer=committer, authored_at=datetime.fromisoformat(at), summary=summary[:500]
+            author=author[:LONGEST_WORDS],
+            committer=committer[:LONGEST_WORDS],
+            authored_at=_moment(at),
+            summary=summary[:LONGEST_WORDS],
         )
 
 
@@ -220,6 +226,14 @@ def _blob(listed: dict[str, bytes], commit: str, path: str, field: str) -> str:
     if int(size) > LARGEST_FILE:
         raise invalid(field, path, f"a file of at most {LARGEST_FILE} bytes")
     return blob.decode()
+
+
+def _moment(text: str) -> datetime | None:
+    """Return a commit's time; whoever makes a commit writes there what they like, so perhaps None."""
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None
 
 
 def _lines(count: str) -> int:

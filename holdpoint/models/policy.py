@@ -45,11 +45,11 @@ class DiffFacts(Model):
 
 
 class Author(Model):
-    """Who wrote the commit."""
+    """Who wrote the commit; `authored_at` is None where the commit states what is no time."""
 
     author: str
     committer: str
-    authored_at: Instant
+    authored_at: Instant | None
     summary: str
 
 

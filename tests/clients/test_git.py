@@ -64,6 +64,16 @@ class Upstream:
         self.git("commit", "-q", "-m", message)
         return self.git("rev-parse", "HEAD")
 
+    def raw_commit(self, *, author: str) -> str:
+        """Put a commit on main whose author line no `git commit` would write."""
+        tree = self.git("write-tree")
+        text = f"tree {tree}\nauthor {author}\ncommitter Bo <bo@shop.example> 1577836800 +0000\n\nwords\n"
+        file = self.path.with_name("commit.txt")
+        file.write_text(text)
+        commit = self.git("hash-object", "-t", "commit", "-w", "--literally", str(file))
+        self.git("update-ref", "refs/heads/main", commit)
+        return commit
+
 
 @pytest.fixture
 def upstream(tmp_path: Path) -> Upstream:
@@ -250,6 +260,34 @@ async def test_author_and_committer_are_told_apart(upstream: Upstream, repositor
 
     assert (author.author, author.committer) == ("Ada <ada@shop.example>", "Bo <bo@shop.example>")
     assert author.summary == "Sell more"
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        pytest.param("99999999999999 +0000", id="beyond every calendar"),
+        pytest.param("1577836800 +9999", id="in no time zone"),
+        pytest.param("someday", id="no time"),
+    ],
+)
+async def test_author_of_a_commit_whose_time_is_none_is_told_all_the_same(
+    upstream: Upstream, repositories: Repositories, written: str
+) -> None:
+    upstream.commit("one", app_yaml="a: 1\n")
+    commit = upstream.raw_commit(author=f"Mallory <m@shop.example> {written}")
+
+    author = await repositories.author(str(upstream.path), commit)
+
+    assert (author.author, author.authored_at) == ("Mallory <m@shop.example>", None)
+
+
+async def test_a_name_as_long_as_a_book_does_not_go_into_every_question(
+    upstream: Upstream, repositories: Repositories
+) -> None:
+    upstream.commit("one", app_yaml="a: 1\n")
+    commit = upstream.raw_commit(author=f"{'A' * 300_000} <m@shop.example> 1577836800 +0000")
+
+    assert len((await repositories.author(str(upstream.path), commit)).author) <= 500
 
 
 async def test_many_at_once_share_a_mirror(upstream: Upstream, tmp_path: Path) -> None:
