@@ -1,6 +1,7 @@
 """The way into the ledger: one connection and one transaction for each verb, in a thread."""
 
 import asyncio
+import contextvars
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -48,13 +49,11 @@ class Ledger:
 
         A cancelled caller does not undo it: like every verb it is safe to repeat.
         """
-        work = partial(self.write_now, verb, *args, **kwargs)
-        return await asyncio.get_running_loop().run_in_executor(self._writers, work)
+        return await _in_a_thread(self._writers, partial(self.write_now, verb, *args, **kwargs))
 
     async def read(self, verb: Verb[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run the verb on one consistent snapshot, without the write lock. Raises UpstreamUnavailable."""
-        work = partial(self.read_now, verb, *args, **kwargs)
-        return await asyncio.get_running_loop().run_in_executor(self._readers, work)
+        return await _in_a_thread(self._readers, partial(self.read_now, verb, *args, **kwargs))
 
     def write_now(self, verb: Verb[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Do what `write` does, in this thread."""
@@ -90,3 +89,9 @@ class Ledger:
         self._readers.shutdown()
         self._writing.dispose()
         self._reading.dispose()
+
+
+async def _in_a_thread(threads: ThreadPoolExecutor, work: Callable[[], R]) -> R:
+    # With the caller's context: an order in the outbox belongs to the caller's trace.
+    context = contextvars.copy_context()
+    return await asyncio.get_running_loop().run_in_executor(threads, partial(context.run, work))

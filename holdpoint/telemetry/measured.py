@@ -1,7 +1,6 @@
 """The ledger and the policy engine, measured: the same behaviour, with the time that each call took."""
 
 import asyncio
-import contextvars
 import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -22,7 +21,7 @@ Verb = Callable[Concatenate[Connection, P], R]
 
 
 class MeasuredLedger(Ledger):
-    """A ledger that tells how long its verbs took, and takes the caller's trace along into its threads.
+    """A ledger that tells how long its verbs took.
 
     With `patience`, in seconds, a caller gets UpstreamUnavailable instead of waiting longer: what it asked
     for may still be done, and like every verb is safe to repeat.
@@ -36,17 +35,13 @@ class MeasuredLedger(Ledger):
 
     async def write(self, verb: Verb[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Do what the ledger does, measured. Raises UpstreamUnavailable."""
-        run = _carried(verb)
-        return await _timed(
-            self._seconds, self._bounded(super().write(run, *args, **kwargs)), operation="write"
-        )
+        work = super().write(verb, *args, **kwargs)
+        return await _timed(self._seconds, self._bounded(work), operation="write")
 
     async def read(self, verb: Verb[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Do what the ledger does, measured. Raises UpstreamUnavailable."""
-        run = _carried(verb)
-        return await _timed(
-            self._seconds, self._bounded(super().read(run, *args, **kwargs)), operation="read"
-        )
+        work = super().read(verb, *args, **kwargs)
+        return await _timed(self._seconds, self._bounded(work), operation="read")
 
     async def _bounded(self, work: Coroutine[Any, Any, R]) -> R:
         try:
@@ -67,16 +62,6 @@ class MeasuredPolicy:
     async def decide(self, question: PolicyInput) -> Decision:
         """Return the engine's decision. Raises what it raises."""
         return await _timed(self._seconds, self._engine.decide(question))
-
-
-def _carried(verb: Verb[P, R]) -> Verb[P, R]:
-    """Return the verb as it would run here: the thread that runs it then knows the caller's trace."""
-    context = contextvars.copy_context()
-
-    def run(db: Connection, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        return context.run(verb, db, *args, **kwargs)
-
-    return run
 
 
 async def _timed(seconds: Histogram, work: Coroutine[Any, Any, R], **labels: str) -> R:

@@ -17,6 +17,8 @@ from holdpoint.ledger.signing import Signer
 from holdpoint.ledger.store import Ledger
 from holdpoint.ledger.verify import verify_file
 from holdpoint.models.record import IntentRequest, LeftOpen, Opened, Refused, Scope
+from holdpoint.telemetry.measured import MeasuredLedger
+from holdpoint.telemetry.metrics import Metrics
 from tests.ledger.databases import PostgresDatabases
 
 MakeRequest = Callable[..., IntentRequest]
@@ -67,6 +69,23 @@ def test_an_intent_opens_and_closes_in_one_statement_each(held: Ledger, a_reques
     sent = statements(held)
 
     close(held, opened(held, a_request("second")), attempt=1)
+
+    assert [line.split("(")[0] for line in sent] == [
+        "SELECT * FROM ledger_open_intent",
+        "SELECT * FROM ledger_close_intent",
+    ]
+
+
+async def test_a_measured_ledger_opens_and_closes_in_one_statement_each_too(
+    held: Ledger, url: str, a_request: MakeRequest
+) -> None:
+    measured = MeasuredLedger(url, None, Metrics())
+    await measured.write(intents.open_intent, a_request("first"))
+    sent = statements(measured)
+
+    await measured.write(intents.open_intent, a_request("second"))
+    await measured.write(intents.close_intent, a_request("second").id, status="done", result={}, attempt=1)
+    measured.close()
 
     assert [line.split("(")[0] for line in sent] == [
         "SELECT * FROM ledger_open_intent",

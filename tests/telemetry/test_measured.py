@@ -1,6 +1,7 @@
 """The measured ledger: the caller is answered in time, and every verb is counted by how it ended."""
 
 import threading
+from contextvars import ContextVar
 
 import pytest
 from sqlalchemy import Connection
@@ -39,6 +40,14 @@ async def test_a_refusal_is_an_answer_of_the_ledger(ledger: Ledger) -> None:
     measured.close()
 
     assert (counted(metrics, "write", "refused"), counted(metrics, "write", "ok")) == (1, 1)
+
+
+async def test_a_verb_runs_in_the_context_of_its_caller(ledger: Ledger) -> None:
+    who = ContextVar("who", default="nobody")
+    who.set("the caller")
+
+    assert await ledger.write(lambda db: who.get()) == "the caller"
+    assert await ledger.read(lambda db: who.get()) == "the caller"
 
 
 def counted(metrics: Metrics, operation: str, result: str) -> float | None:
