@@ -1,7 +1,7 @@
 """Tell Temporal that an activity is alive, also while one request takes long."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -15,10 +15,10 @@ Three lost beats must fit into the workflow's heartbeat timeout. A cancellation 
 
 
 class Pulse:
-    """What goes with each beat, so that the next attempt finds it."""
+    """What goes with each beat, so that the next attempt finds it: at first what the one before left."""
 
-    def __init__(self) -> None:
-        self.details: tuple[Any, ...] = ()
+    def __init__(self, details: Iterable[Any] = ()) -> None:
+        self.details = tuple(details)
 
     def beat(self) -> None:
         """Send one beat now; outside an activity there is nobody to tell."""
@@ -32,7 +32,7 @@ async def beating() -> AsyncIterator[Pulse]:
 
     Every wait inside must have its own bound: a stuck one would beat on.
     """
-    pulse = Pulse()
+    pulse = Pulse(left_behind())
 
     async def go_on() -> None:
         while True:

@@ -14,6 +14,7 @@ from typing import Any
 
 import rfc8785
 
+from activities.ownership import moved_by_status
 from activities.writes import Body, Write
 from holdpoint.clients.cluster import INTENT_ANNOTATION, Cluster, Receipt
 from holdpoint.ledger.canonical import digest_of
@@ -59,6 +60,10 @@ REPEATS = 50
 """How often one request may be wanted again in one rollout after it was done, because somebody undid it."""
 
 
+Live = dict[str, Any] | None
+"""An object as it is now; None where there is none."""
+
+
 class Stopped(Exception):
     """The step cannot go on now, and that is an answer: a freeze holds it, or another run has the target."""
 
@@ -80,11 +85,12 @@ class Writer:
         UpstreamUnavailable or UpstreamRateLimited when it did not come to an end: the caller asks again.
         """
         number, since = 0, math.inf
+        refused: tuple[Body, Live] | None = None
         while number <= REPEATS:
             started = time.monotonic()
             try:
                 live = await self._cluster.read(write.ref)
-                body = await write.missing(self._cluster, live)
+                body = await self._missing(write, live, refused)
             except UpstreamRateLimited as busy:
                 since = min(since, started)
                 await _pause(write, busy, since)
@@ -102,9 +108,19 @@ class Writer:
                 no = await self._send(write, body, outcome.intent, started)
                 if no is None:
                     return True
-                since = min(since, started)
+                since, refused = min(since, started), (body, live)
                 await _pause(write, no, since)
         raise UpstreamUnavailable(f"Cluster object {write.ref} is undone again and again by somebody else.")
+
+    async def _missing(self, write: Write, live: Live, refused: tuple[Body, Live] | None) -> Body | None:
+        """Return what must be sent.
+
+        Where a refused attempt met no more than a new status, what it was to send is missing still: its dry
+        run is not made again.
+        """
+        if refused is not None and live is not None and moved_by_status(refused[1], live):
+            return refused[0]
+        return await write.missing(self._cluster, live)
 
     async def _opened(self, request: IntentRequest, live: Any) -> Opened | AlreadyClosed | Refused | None:
         """Open the intent, or a new attempt of one that a dead attempt left; None means: look again."""

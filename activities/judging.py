@@ -23,6 +23,9 @@ from holdpoint.models.ticket import Verdict, VerdictCode
 POLL = 1.0
 """Seconds between two looks: a scrape is rarely more frequent."""
 
+SHORTEST = 0.05
+"""Seconds between two looks at the least: clocks do not agree to the millisecond."""
+
 OUTAGE = 3.0
 """Seconds without any answer after which the provider is down; less would take one lost packet for it."""
 
@@ -64,6 +67,8 @@ async def watch(
     silent: float | None = None
     said = ""
     judged: list[Judged] = []
+    # Before a scrape there is nothing to see: the first look is no earlier than the others are apart.
+    await asyncio.sleep(_pause(call, call.since, 0.0) - (clock() - call.since).total_seconds())
     while True:
         now = clock()
         baked = (now - call.since).total_seconds() >= _bake(call)
@@ -78,11 +83,18 @@ async def watch(
             return await asyncio.to_thread(_down, call, questions, blobs, said, spent)
         if silent is None and _decided(call, judged, baked=baked, spent=spent):
             return await asyncio.to_thread(_verdict, call, questions, blobs, judged, spent)
-        await asyncio.sleep(min(POLL, max(0.05, call.window - spent)))
+        await asyncio.sleep(_pause(call, clock(), spent))
 
 
 def _bake(call: JudgeCall) -> float:
     return call.step.bake if call.step is not None else 0.0
+
+
+def _pause(call: JudgeCall, now: datetime, spent: float) -> float:
+    """Return the seconds until the next look: the moment at which the bake is over is not slept through."""
+    baking = _bake(call) - (now - call.since).total_seconds()
+    until = min(call.window - spent, baking if baking > 0 else POLL)
+    return min(POLL, max(SHORTEST, until))
 
 
 def _decided(call: JudgeCall, judged: list[Judged], *, baked: bool, spent: float) -> bool:

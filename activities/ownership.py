@@ -56,6 +56,19 @@ def claims_of(body: dict[str, Any] | None) -> set[Claim]:
     }
 
 
+def moved_by_status(before: dict[str, Any] | None, now: dict[str, Any]) -> bool:
+    """Tell whether nothing but its status sets an object apart from what it was."""
+    return before is not None and _stated(before) == _stated(now)
+
+
+def _stated(body: dict[str, Any]) -> dict[str, Any]:
+    """Return an object without its status, who wrote that, and the version that it gave."""
+    meta = {**body["metadata"], "resourceVersion": None}
+    entries = meta.get("managedFields") or []
+    meta["managedFields"] = [entry for entry in entries if entry.get("subresource") != "status"]
+    return {**body, "metadata": meta, "status": None}
+
+
 def claims_by_hand(body: dict[str, Any] | None) -> set[Claim]:
     """Return the claims of people with a terminal: what they deployed before a rollout may be taken over."""
     return {claim for claim in claims_of(body) if is_by_hand(claim[0])}

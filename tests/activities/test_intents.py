@@ -10,7 +10,7 @@ from activities import intents as room
 from holdpoint.clients.fencing import Fencing
 from holdpoint.ledger import intents
 from holdpoint.ledger.doors import LedgerDoor
-from holdpoint.models.record import Intent
+from holdpoint.models.record import Intent, Opened
 from tests.activities.world import BETTER, GOOD, World, deployment, service, until
 
 
@@ -110,6 +110,38 @@ async def test_version_that_moved_is_observed_again_and_sent_as_a_new_attempt(
     assert outcome.status == "done"
     assert [(i.status, i.attempt) for i in world.intents()] == [("done", 2)]
     assert (await world.live(kind="Service"))["spec"]["ports"][0]["port"] == 81
+
+
+@pytest.mark.parametrize(
+    ("below", "moved", "dry_runs"),
+    [
+        pytest.param(
+            "/status", {"status": {"loadBalancer": {"ingress": [{"ip": "10.0.0.9"}]}}}, 1, id="status"
+        ),
+        pytest.param("", {"metadata": {"labels": {"moved": "yes"}}}, 2, id="more than the status"),
+    ],
+)
+async def test_what_a_write_comes_to_is_asked_again_unless_only_the_status_moved(
+    world: World, monkeypatch: pytest.MonkeyPatch, below: str, moved: dict[str, Any], dry_runs: int
+) -> None:
+    await world.deploy("chg-1", service())
+    await world.submit("chg-2", service(port=81), steps=[{"apply": {}}])
+    await world.begin()
+    opened, before = LedgerDoor.open, len(world.sandbox.audit())
+
+    async def open_late(self: LedgerDoor, request: Any) -> Any:
+        outcome = await opened(self, request)
+        if isinstance(outcome, Opened):
+            world.sandbox.edit(world.path(kind="Service") + below, moved)
+        return outcome
+
+    monkeypatch.setattr(LedgerDoor, "open", open_late)
+    outcome = await world.finish_step()
+
+    assert outcome.status == "done"
+    assert [(i.status, i.attempt) for i in world.intents()] == [("done", 2)]
+    asked = [line["requestURI"] for line in world.sandbox.audit()[before:]]
+    assert len([uri for uri in asked if "dryRun=All" in uri]) == dry_runs
 
 
 async def test_create_in_doubt_is_not_sent_again_before_its_deadline(

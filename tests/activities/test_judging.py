@@ -78,6 +78,36 @@ async def test_healthy_canary_passes_as_soon_as_its_bake_is_over(blobs: Blobs) -
     assert 0.2 <= judgement.watched < 10
 
 
+async def test_end_of_the_bake_is_not_slept_through(blobs: Blobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(judging, "POLL", 30.0)
+
+    judgement = await look(blobs, Traffic(1000), window=30, bake=0.3)
+
+    assert judgement.verdict.verdict == "pass"
+    assert judgement.watched < 10
+
+
+async def test_nothing_is_asked_before_there_can_be_anything_new(
+    blobs: Blobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(judging, "POLL", 0.3)
+    metrics = Traffic(1000)
+
+    await look(blobs, metrics, window=0.3, verifying=True)
+
+    since, now = sorted({query.at for query in metrics.asked})
+    assert (now - since).total_seconds() >= 0.3
+
+
+async def test_what_is_judged_late_is_asked_at_once(blobs: Blobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(judging, "POLL", 30.0)
+
+    judgement = await look(blobs, Traffic(1000), window=60, bake=30, age=31)
+
+    assert judgement.verdict.verdict == "pass"
+    assert judgement.watched < 10
+
+
 async def test_bad_canary_fails_without_waiting_for_the_bake(blobs: Blobs) -> None:
     judgement = await look(blobs, Traffic(1000, failed=100), window=30, bake=30)
 

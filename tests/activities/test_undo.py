@@ -6,7 +6,9 @@ import dataclasses
 import pytest
 from temporalio.testing import ActivityEnvironment
 
+from activities import beat
 from activities import intents as room
+from activities.beat import beating
 from holdpoint.ledger import entries
 from holdpoint.models.record import Record
 from tests.activities.world import BETTER, GOOD, World, deployment, secret, service, until
@@ -204,6 +206,22 @@ async def test_deferred_intents_of_an_attempt_that_died_are_not_lost(world: Worl
     assert set(recorded.values()) == {"done"}
     sent = {line["auditID"].partition(".")[0] for line in world.writes()[-len(recorded) :]}
     assert sent <= set(recorded)
+
+
+async def test_what_an_attempt_left_goes_on_with_the_beats_of_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(beat, "EVERY", 0.0)
+    heard: asyncio.Queue[tuple[object, ...]] = asyncio.Queue()
+    environment = ActivityEnvironment()
+    environment.info = dataclasses.replace(environment.info, heartbeat_details=[["unrecorded"]], attempt=2)
+    environment.on_heartbeat = lambda *details: heard.put_nowait(details)
+
+    async def until_heard() -> tuple[object, ...]:
+        async with beating():
+            return await heard.get()
+
+    assert await environment.run(until_heard) == (["unrecorded"],)
 
 
 async def test_create_that_lands_after_an_undo_without_ledger_is_found_by_the_comparison(
