@@ -8,6 +8,8 @@ import asyncio
 import hashlib
 import json
 import re
+import time
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -15,7 +17,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import ParamSpec, TypeVar
 
-from holdpoint.clients.git_hosts import GitHosts
+from holdpoint.clients.git_hosts import GitHosts, host_of
 from holdpoint.clients.git_memory import FileMemory
 from holdpoint.clients.git_mirror import Mirror, check, invalid
 from holdpoint.models.errors import InvalidChange, NotFound
@@ -27,6 +29,9 @@ R = TypeVar("R")
 
 THREADS = 8
 """Questions to Git at once; each is a process of its own, mostly waiting."""
+
+PER_SERVER = 3
+"""Of these for fetches from one server: one that hangs must not take what changes of other servers need."""
 
 LARGEST_FILE = 2 * 1024 * 1024
 """Bytes of one manifest file; what is larger is not a manifest."""
@@ -59,32 +64,56 @@ class Repositories:
         self._files = FileMemory()
         # Threads of its own: a server that hangs must not take those that others wait for.
         self._threads = ThreadPoolExecutor(THREADS, "git")
+        self._turns: defaultdict[str, asyncio.Semaphore] = defaultdict(partial(asyncio.Semaphore, PER_SERVER))
 
     async def resolve(self, repository: str, revision: str) -> str:
         """Return the commit that a tag, a branch or a commit names now; an annotated tag is followed.
 
         Raises InvalidChange for a name that Git may not be given, NotFound and UpstreamUnavailable.
         """
-        return await self._in_thread(self._resolve, repository, revision)
+        try:
+            check_revision(revision)
+        except ValueError as error:
+            raise invalid(REVISION, revision, "a tag, a branch or a commit") from error
+        mirror = self._mirror(repository)
+        if not mirror.local:
+            self._hosts.check(repository)  # also where the mirror has everything already
+        commit = revision if _SHA.match(revision) else None
+        if commit is None or not await self._in_thread(mirror.has, commit):
+            await self._fetch(mirror, repository, commit)
+        return await self._in_thread(_named, mirror, repository, revision)
 
     async def read(self, repository: str, commit: str, path: str, *, field: str = PATHS) -> bytes:
         """Return one file at one commit. Raises InvalidChange naming `field` when there is no such file."""
-        return await self._in_thread(self._read, repository, commit, path, field)
+        clean = _path(path, field)
+        self._mirror(repository)  # checks whether the repository may be read at all
+        known = self._files.get((repository, commit, clean))
+        if known is not None:
+            return known
+        mirror = await self._holding(repository, commit)
+        data = await self._in_thread(_read, mirror, commit, clean, field)
+        self._files.put((repository, commit, clean), data)
+        return data
 
     async def check_paths(self, repository: str, commit: str, paths: list[str]) -> None:
         """Return if every path is a file at that commit. Raises InvalidChange with each that is not."""
-        await self._in_thread(self._check_paths, repository, commit, paths)
+        mirror = await self._holding(repository, commit)
+        await self._in_thread(_check_paths, mirror, commit, paths)
 
     async def diff(self, repository: str, base: str | None, commit: str, paths: list[str]) -> DiffFacts:
         """Return how the files differ between two commits; everything is new where there is no base.
 
         Raises NotFound when the base is not in the repository any more.
         """
-        return await self._in_thread(self._diff, repository, base, commit, paths)
+        mirror = await self._holding(repository, commit)
+        if base is not None:
+            await self._holding(repository, base, "the commit that succeeded last")
+        return await self._in_thread(_diff, mirror, base, commit, paths)
 
     async def author(self, repository: str, commit: str) -> Author:
         """Return who wrote a commit, and who put it into the repository."""
-        return await self._in_thread(self._author, repository, commit)
+        mirror = await self._holding(repository, commit)
+        return await self._in_thread(_author, mirror, commit)
 
     async def _in_thread(self, ask: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         work = partial(ask, *args, **kwargs)
@@ -99,98 +128,88 @@ class Repositories:
             )
         return self._mirrors[name]
 
-    def _holding(self, repository: str, commit: str, field: str = REVISION) -> Mirror:
+    async def _holding(self, repository: str, commit: str, field: str = REVISION) -> Mirror:
         """Return the mirror, after making sure that it holds the commit."""
         if not _SHA.match(commit):
             raise invalid(field, commit, "a full commit")
         mirror = self._mirror(repository)
-        if not mirror.has(commit):
-            mirror.fetch(commit)
-            if not mirror.has(commit):
+        if not await self._in_thread(mirror.has, commit):
+            await self._fetch(mirror, repository, commit)
+            if not await self._in_thread(mirror.has, commit):
                 raise NotFound(
                     f"Unknown commit: {field} is {commit!r}, which is not in {repository!r}.", field=field
                 )
         return mirror
 
-    def _resolve(self, repository: str, revision: str) -> str:
+    async def _fetch(self, mirror: Mirror, repository: str, commit: str | None) -> None:
+        """Fetch, at most so many at once from one server; what mirrors hold is read meanwhile."""
+        asked = time.monotonic()
+        async with self._turns[host_of(repository)]:
+            await self._in_thread(mirror.fetch, commit, asked=asked)
+
+
+def _named(mirror: Mirror, repository: str, revision: str) -> str:
+    """Return the commit that a name means in the mirror, and keep it readable. Raises NotFound."""
+    names = [f"refs/tags/{revision}", f"refs/heads/{revision}"]
+    if _SHORT_SHA.match(revision):
+        names.append(revision)
+    for name in names:
+        found = mirror.ask(
+            "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}", missing=b""
+        )
+        commit = found.decode().strip()
+        if _SHA.match(commit):
+            mirror.keep(commit)
+            return commit
+    raise NotFound(
+        f"Unknown revision: {REVISION} is {revision!r}, no tag, branch or commit of {repository!r}.",
+        field=REVISION,
+    )
+
+
+def _read(mirror: Mirror, commit: str, path: str, field: str) -> bytes:
+    blob = _blob(_listed(mirror, commit, [path]), commit, path, field)
+    return mirror.ask("cat-file", "blob", blob)
+
+
+def _check_paths(mirror: Mirror, commit: str, paths: list[str]) -> None:
+    asked = [path for path in paths if _allowed(path)]
+    listed = _listed(mirror, commit, [_path(path, PATHS) for path in asked]) if asked else {}
+    mistakes = []
+    for index, path in enumerate(paths):
+        field = f"{PATHS}[{index}]"
         try:
-            check_revision(revision)
-        except ValueError as error:
-            raise invalid(REVISION, revision, "a tag, a branch or a commit") from error
-        mirror = self._mirror(repository)
-        if not mirror.local:
-            self._hosts.check(repository)  # also where the mirror has everything already
-        if not (_SHA.match(revision) and mirror.has(revision)):
-            mirror.fetch(revision if _SHA.match(revision) else None)
-        names = [f"refs/tags/{revision}", f"refs/heads/{revision}"]
-        if _SHORT_SHA.match(revision):
-            names.append(revision)
-        for name in names:
-            found = mirror.ask(
-                "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}", missing=b""
-            )
-            commit = found.decode().strip()
-            if _SHA.match(commit):
-                mirror.keep(commit)
-                return commit
-        raise NotFound(
-            f"Unknown revision: {REVISION} is {revision!r}, no tag, branch or commit of {repository!r}.",
-            field=REVISION,
-        )
+            _blob(listed, commit, _path(path, field), field)
+        except InvalidChange as error:
+            mistakes += error.detail["mistakes"]
+    if mistakes:
+        raise InvalidChange(" ".join(mistake["message"] for mistake in mistakes[:3]), mistakes=mistakes)
 
-    def _read(self, repository: str, commit: str, path: str, field: str) -> bytes:
-        clean = _path(path, field)
-        self._mirror(repository)  # checks whether the repository may be read at all
-        known = self._files.get((repository, commit, clean))
-        if known is not None:
-            return known
-        mirror = self._holding(repository, commit)
-        blob = _blob(_listed(mirror, commit, [clean]), commit, clean, field)
-        data = mirror.ask("cat-file", "blob", blob)
-        self._files.put((repository, commit, clean), data)
-        return data
 
-    def _check_paths(self, repository: str, commit: str, paths: list[str]) -> None:
-        mirror = self._holding(repository, commit)
-        asked = [path for path in paths if _allowed(path)]
-        listed = _listed(mirror, commit, [_path(path, PATHS) for path in asked]) if asked else {}
-        mistakes = []
-        for index, path in enumerate(paths):
-            field = f"{PATHS}[{index}]"
-            try:
-                _blob(listed, commit, _path(path, field), field)
-            except InvalidChange as error:
-                mistakes += error.detail["mistakes"]
-        if mistakes:
-            raise InvalidChange(" ".join(mistake["message"] for mistake in mistakes[:3]), mistakes=mistakes)
+def _diff(mirror: Mirror, base: str | None, commit: str, paths: list[str]) -> DiffFacts:
+    options = ["--numstat", "-z", "--no-renames", "--no-ext-diff", "--no-textconv"]
+    counted = mirror.ask("diff-tree", "-r", *options, base or EMPTY_TREE, commit, "--", *paths)
+    added, removed, names = 0, 0, []
+    for line in filter(None, counted.decode("utf-8", "replace").split("\0")):
+        more, less, name = line.split("\t", 2)
+        added, removed = added + _lines(more), removed + _lines(less)
+        names.append(name)
+    kinds = {kind for name in names for kind in _changed_kinds(mirror, base, commit, name)}
+    return DiffFacts(
+        base=base, files=len(names), added=added, removed=removed, paths=names, kinds=sorted(kinds)
+    )
 
-    def _diff(self, repository: str, base: str | None, commit: str, paths: list[str]) -> DiffFacts:
-        mirror = self._holding(repository, commit)
-        if base is not None:
-            self._holding(repository, base, "the commit that succeeded last")
-        options = ["--numstat", "-z", "--no-renames", "--no-ext-diff", "--no-textconv"]
-        counted = mirror.ask("diff-tree", "-r", *options, base or EMPTY_TREE, commit, "--", *paths)
-        added, removed, names = 0, 0, []
-        for line in filter(None, counted.decode("utf-8", "replace").split("\0")):
-            more, less, name = line.split("\t", 2)
-            added, removed = added + _lines(more), removed + _lines(less)
-            names.append(name)
-        kinds = {kind for name in names for kind in _changed_kinds(mirror, base, commit, name)}
-        return DiffFacts(
-            base=base, files=len(names), added=added, removed=removed, paths=names, kinds=sorted(kinds)
-        )
 
-    def _author(self, repository: str, commit: str) -> Author:
-        mirror = self._holding(repository, commit)
-        form = "%an <%ae>%x00%cn <%ce>%x00%aI%x00%s"
-        said = mirror.ask("show", "-s", "--no-show-signature", f"--format={form}", commit)
-        author, committer, at, summary = said.decode("utf-8", "replace").rstrip("\n").split("\0")
-        return Author(
-            author=author[:LONGEST_WORDS],
-            committer=committer[:LONGEST_WORDS],
-            authored_at=_moment(at),
-            summary=summary[:LONGEST_WORDS],
-        )
+def _author(mirror: Mirror, commit: str) -> Author:
+    form = "%an <%ae>%x00%cn <%ce>%x00%aI%x00%s"
+    said = mirror.ask("show", "-s", "--no-show-signature", f"--format={form}", commit)
+    author, committer, at, summary = said.decode("utf-8", "replace").rstrip("\n").split("\0")
+    return Author(
+        author=author[:LONGEST_WORDS],
+        committer=committer[:LONGEST_WORDS],
+        authored_at=_moment(at),
+        summary=summary[:LONGEST_WORDS],
+    )
 
 
 def _path(path: str, field: str) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
 from holdpoint.clients.git_mirror import REPOSITORY, invalid
-from holdpoint.models.errors import UpstreamUnavailable
+from holdpoint.models.errors import InvalidChange, UpstreamUnavailable
 from holdpoint.models.git_names import split_git_host
 
 PORTS = {"https": 443, "http": 80, "ssh": 22}
@@ -80,6 +80,14 @@ def server_of(repository: str) -> Server:
     else:
         raise invalid(REPOSITORY, repository, FORMS)
     return Server(scheme, host.lower(), port)
+
+
+def host_of(repository: str) -> str:
+    """Return the host that a repository's URL names; of what names none, such as a path, nothing."""
+    try:
+        return server_of(repository).host
+    except InvalidChange:
+        return ""
 
 
 def addresses(server: Server) -> list[str]:

@@ -69,20 +69,27 @@ class Mirror:
         self.local = local
         self._reach = reach
         self._fetch_began = 0.0
+        self._outage: tuple[float, UpstreamUnavailable] | None = None
         self._fetching = threading.Lock()
 
-    def fetch(self, commit: str | None = None) -> None:
+    def fetch(self, commit: str | None, *, asked: float) -> None:
         """Bring every branch and tag up to date, and `commit` too if no branch or tag leads to it.
 
-        Callers that come while a fetch is waiting to begin share it. Raises NotFound, InvalidChange and
-        UpstreamUnavailable.
+        `asked` is since when the caller waits, by the monotonic clock. Whatever fetch began later serves it,
+        too, and one that failed meanwhile failed for it: a server that hangs would else be waited for by one
+        after the other. Raises NotFound, InvalidChange and UpstreamUnavailable.
         """
-        asked = time.monotonic()
         with self._fetching, self._locked():
+            if self._outage is not None and self._outage[0] > asked:
+                raise UpstreamUnavailable(self._outage[1].message, upstream="git")
             if self._fetch_began <= asked:
                 began = time.monotonic()
                 self._create()
-                self._fetch("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
+                try:
+                    self._fetch("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
+                except UpstreamUnavailable as error:
+                    self._outage = time.monotonic(), error
+                    raise
                 self._fetch_began = began
             if commit is not None and not self.has(commit):
                 with contextlib.suppress(NotFound, UpstreamUnavailable):

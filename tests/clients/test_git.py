@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from holdpoint.clients import git_mirror
-from holdpoint.clients.git import Repositories
+from holdpoint.clients.git import PER_SERVER, THREADS, Repositories
 from holdpoint.models.errors import InvalidChange, NotFound, UpstreamUnavailable
 
 DEPLOYMENT = """\
@@ -396,3 +396,54 @@ async def test_server_that_never_answers_is_given_up(
             await repositories.resolve(f"http://127.0.0.1:{port}/x.git", "main")
 
         await gone.wait()
+
+
+async def test_a_server_that_never_answers_does_not_keep_other_servers_waiting(
+    upstream: Upstream, repositories: Repositories, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = upstream.commit("one", app_yaml="a: 1\n")
+    ended: list[str] = []
+    asked = asyncio.Event()
+
+    async def never(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.set()
+        await reader.read()
+        writer.close()
+
+    async def hanging(address: str, name: str) -> None:
+        with pytest.raises(UpstreamUnavailable):
+            await repositories.resolve(f"{address}/{name}.git", "main")
+        ended.append(name)
+
+    monkeypatch.setattr(git_mirror, "FETCH_LIMIT", 2.0)
+    async with await asyncio.start_server(never, "127.0.0.1", 0) as server, asyncio.TaskGroup() as group:
+        address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        for number in range(2 * THREADS):
+            group.create_task(hanging(address, str(number % 2)))
+        await asked.wait()
+
+        assert await repositories.resolve(str(upstream.path), "main") == commit
+        assert ended == []
+
+
+async def test_who_waited_for_a_fetch_that_failed_does_not_wait_for_one_more(
+    repositories: Repositories, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = 0
+
+    async def never(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        asked += 1
+        await reader.read()
+        writer.close()
+
+    monkeypatch.setattr(git_mirror, "FETCH_LIMIT", 0.5)
+    async with await asyncio.start_server(never, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/x.git"
+
+        found = await asyncio.gather(
+            *(repositories.resolve(url, "main") for _ in range(PER_SERVER)), return_exceptions=True
+        )
+
+    assert [type(one) for one in found] == [UpstreamUnavailable] * PER_SERVER
+    assert asked == 1
