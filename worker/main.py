@@ -29,7 +29,6 @@ from worker.reconciler import Reconciler
 from worker.takeover import adopt_open_workflows, make_current
 from worker.temporal import build_worker, connect, measured_runtime
 from worker.versioning import build_of
-from workflows import ticket
 from workflows.closing import CloseAbandoned
 from workflows.rollout import Rollout
 from workflows.ticket import ChangeTicket
@@ -65,7 +64,7 @@ async def _until_signal(settings: Settings, tracing: Traces) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, begin_to_stop)
     try:
-        with bytecode.kept(ticket.__file__):
+        with bytecode.kept("workflows"):
             await serve(settings, stop, tracing)
     finally:
         tracing.close()

@@ -1,10 +1,10 @@
-"""The workflows' modules are compiled once, whatever the environment says about files beside the sources."""
+"""The workflows' modules are compiled once, and each import has module globals of its own."""
 
 import importlib
 import sys
-import tempfile
-from importlib.util import cache_from_source
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,39 +12,58 @@ from worker import bytecode
 
 
 @pytest.fixture
-def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A module that was never compiled, where Python must write nothing beside it."""
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A package with a module that keeps a list."""
     monkeypatch.syspath_prepend(str(tmp_path))
-    source = tmp_path / "compiled_once.py"
-    source.write_text("VALUE = 1\n")
-    return source
+    folder = tmp_path / "compiled_once"
+    folder.mkdir()
+    (folder / "__init__.py").write_text("")
+    (folder / "module.py").write_text("SEEN = []\n\n\ndef words():\n    return 'first'\n")
+    yield folder
+    _forget()
 
 
-def test_module_is_compiled_into_a_folder_of_the_process_which_goes_with_it(module: Path) -> None:
-    with bytecode.kept(str(module)):
-        importlib.import_module(module.stem)
-        compiled = Path(cache_from_source(str(module)))
-        assert compiled.exists()
-
-    assert not compiled.exists()
-    assert list(module.parent.iterdir()) == [module]
-    assert sys.dont_write_bytecode
+def _forget() -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "compiled_once"]:
+        del sys.modules[name]
 
 
-def test_what_is_compiled_beside_its_source_stays_in_use(module: Path) -> None:
-    beside = Path(cache_from_source(str(module)))
-    beside.parent.mkdir()
-    beside.touch()
-
-    with bytecode.kept(str(module)):
-        assert Path(cache_from_source(str(module))) == beside
+def _imported_anew() -> Any:
+    _forget()
+    return importlib.import_module("compiled_once.module")
 
 
-def test_without_a_folder_for_temporary_files_nothing_is_kept(
-    module: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
+def test_module_imported_again_has_the_same_code_and_globals_of_its_own(package: Path) -> None:
+    with bytecode.kept("compiled_once"):
+        one = _imported_anew()
+        other = _imported_anew()
 
-    with bytecode.kept(str(module)):
-        assert sys.dont_write_bytecode
+    assert one.words.__code__ is other.words.__code__
+    assert one.SEEN is not other.SEEN
+    assert one.words() == "first"
+
+
+def test_file_that_is_replaced_meanwhile_does_not_change_what_runs(package: Path) -> None:
+    with bytecode.kept("compiled_once"):
+        _imported_anew()
+        (package / "module.py").write_text("def words():\n    return 'replaced'\n")
+        kept = _imported_anew()
+    fresh = _imported_anew()
+
+    assert kept.words() == "first"
+    assert fresh.words() == "replaced"
+
+
+def test_module_that_is_not_there_is_an_import_error_as_ever(package: Path) -> None:
+    with bytecode.kept("compiled_once"), pytest.raises(ModuleNotFoundError, match="absent"):
+        importlib.import_module("compiled_once.absent")
+
+
+def test_modules_of_others_are_left_to_python(package: Path) -> None:
+    before = list(sys.meta_path)
+
+    with bytecode.kept("compiled"):
+        module = _imported_anew()
+
+    assert type(module.__spec__.loader).__module__ != bytecode.__name__
+    assert sys.meta_path == before
