@@ -38,8 +38,11 @@ async def measure() -> list[Case]:
             async def ask_ours() -> Any:
                 return await engine.decide(question)
 
-            for ask, rates in [(ask_ours, ours), (ask_bare, bare)] * ROUNDS:
-                rates.append(await _rate(ask))
+            try:
+                for ask, rates in [(ask_ours, ours), (ask_bare, bare)] * ROUNDS:
+                    rates.append(await _rate(ask))
+            finally:
+                await engine.close()
     name = f"policy decisions, {AT_ONCE} at once"
     return [compared(name, ours, bare, better="higher", floor=0.9, unit="1/s")]
 

@@ -51,13 +51,11 @@ async def assemble(
     repositories = Repositories(
         data / "git", allow_local=settings.local_repositories, git_hosts=settings.git_hosts
     )
+    policy = OpaEngine(settings.opa_url, settings.opa_token_file, revision=settings.policy_revision)
     classes = (
         TicketActivities(
             ledger=ledger,
-            policy=MeasuredPolicy(
-                OpaEngine(settings.opa_url, settings.opa_token_file, revision=settings.policy_revision),
-                metrics,
-            ),
+            policy=MeasuredPolicy(policy, metrics),
             catalog=Catalog(data / "catalog.yaml"),
             repositories=repositories,
             clusters=clusters,
@@ -74,6 +72,7 @@ async def assemble(
         interceptors = [ObservingInterceptor(metrics), RecordingInterceptor(ledger)]
         yield Parts(ledger=ledger, activities=methods(*classes), interceptors=interceptors)
     finally:
+        await policy.close()
         await clusters.close()
         await asyncio.to_thread(ledger.close)
 

@@ -3,6 +3,9 @@
 The API's room may not import activities, so the composition root that starts it gives it this.
 """
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from activities.evaluation import Sources, gather, held_to
 from holdpoint.api.server import Evaluation
 from holdpoint.clients.catalog import Catalog
@@ -34,9 +37,15 @@ class TicketEvaluator:
 def evaluation(settings: Settings) -> Evaluation:
     """Return what makes the evaluator from the parts that the API has anyway."""
 
-    def make(ledger: Ledger, repositories: Repositories, clusters: Clusters) -> Evaluator:
+    @asynccontextmanager
+    async def make(
+        ledger: Ledger, repositories: Repositories, clusters: Clusters
+    ) -> AsyncIterator[Evaluator]:
         catalog = Catalog(settings.data / "catalog.yaml")
         policy = OpaEngine(settings.opa_url, settings.opa_token_file, revision=settings.policy_revision)
-        return TicketEvaluator(sources=Sources(ledger, catalog, repositories, clusters), policy=policy)
+        try:
+            yield TicketEvaluator(sources=Sources(ledger, catalog, repositories, clusters), policy=policy)
+        finally:
+            await policy.close()
 
     return make

@@ -4,7 +4,7 @@ import asyncio
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from types import FrameType
 
 import structlog
@@ -36,13 +36,15 @@ log = structlog.get_logger()
 LEDGER_PATIENCE = 10.0
 """Seconds that a request waits for the ledger before it is answered with 503 and Retry-After."""
 
-Evaluation = Callable[[Ledger, Repositories, Clusters], Evaluator]
+Evaluation = Callable[[Ledger, Repositories, Clusters], AbstractAsyncContextManager[Evaluator]]
 """How a composition root above gives the evaluation, which this layer may not import."""
 
 
-def no_evaluation(ledger: Ledger, repositories: Repositories, clusters: Clusters) -> Evaluator:
+def no_evaluation(
+    ledger: Ledger, repositories: Repositories, clusters: Clusters
+) -> AbstractAsyncContextManager[Evaluator]:
     """Return the null: everything works but the dry run and the policy check."""
-    return NoEvaluator()
+    return nullcontext(NoEvaluator())
 
 
 def run(settings: Settings, *, evaluation: Evaluation = no_evaluation) -> None:
@@ -117,21 +119,22 @@ async def built(settings: Settings, evaluation: Evaluation, tracing: Traces) -> 
     )
     try:
         await asyncio.to_thread(ledger.migrate)
-        yield Parts(
-            settings=settings,
-            ledger=ledger,
-            temporal=temporal,
-            codec=converter.payload_codec,
-            repositories=repositories,
-            clusters=clusters,
-            evaluator=evaluation(ledger, repositories, clusters),
-            signer=Signer.load_or_create(data / "keys"),
-            archive=data / "archive",
-            verifier=verifier_of(settings),
-            delivery=Delivery(ledger=ledger, temporal=temporal),
-            feed=Feed(ledger),
-            metrics=metrics,
-        )
+        async with evaluation(ledger, repositories, clusters) as evaluator:
+            yield Parts(
+                settings=settings,
+                ledger=ledger,
+                temporal=temporal,
+                codec=converter.payload_codec,
+                repositories=repositories,
+                clusters=clusters,
+                evaluator=evaluator,
+                signer=Signer.load_or_create(data / "keys"),
+                archive=data / "archive",
+                verifier=verifier_of(settings),
+                delivery=Delivery(ledger=ledger, temporal=temporal),
+                feed=Feed(ledger),
+                metrics=metrics,
+            )
     finally:
         await clusters.close()
         await asyncio.to_thread(ledger.close)

@@ -3,22 +3,23 @@
 The only place that knows OPA's entry point and what `opa-python-client` 3.0.0 does that is surprising:
 
 - An undefined decision has no `result` key: that is a denial here.
-- Errors leave as `requests` exceptions, with OPA's own words in the response body.
+- Errors leave as `aiohttp` exceptions without OPA's own words: policy_connections.py reads them first.
 - It retries some statuses and never a 503: it is told not to, and this file retries.
-- It takes proxies and `.netrc` from the environment; the latter would replace our token.
-- It sends no token unless it is given one at construction: policy_connections.py keeps clients by token.
+- It sends no token unless it is given one at construction: policy_connections.py keeps a client by token.
 """
 
 import asyncio
 import hashlib
+import json
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol, cast
 
-import requests
+import aiohttp
 import rfc8785
 from pydantic import Field, ValidationError
 
-from holdpoint.clients.policy_connections import Connections
+from holdpoint.clients.policy_connections import Connections, Refused
 from holdpoint.models.base import StrictModel
 from holdpoint.models.errors import PolicyBundle, UpstreamUnavailable
 from holdpoint.models.policy import ApprovalNeed, Decision, Obligations, PolicyInput
@@ -26,6 +27,9 @@ from holdpoint.models.ticket import Risk
 
 PACKAGE, RULE = "holdpoint", "decision"
 """The entry point, `data.holdpoint.decision`. No other file names it."""
+
+PROVENANCE = {"provenance": "true"}
+"""Asks for the revision of the policies beside the decision."""
 
 TIMEOUT = 5.0
 """Seconds for one answer; a decision takes a millisecond, so this only bounds a process that hangs."""
@@ -110,8 +114,12 @@ class OpaEngine:
                 await asyncio.sleep(pause)
         return await self._decided(document)
 
+    async def close(self) -> None:
+        """Close the connections to OPA."""
+        await self._connections.close()
+
     async def _decided(self, document: dict[str, Any]) -> Decision:
-        answer = await asyncio.to_thread(self._ask, document)
+        answer = await self._ask(document)
         found = revision_of(answer)
         if self._revision is not None and found != self._revision:
             raise UpstreamUnavailable(
@@ -124,27 +132,37 @@ class OpaEngine:
     async def ready(self) -> bool:
         """Tell whether OPA answers with a bundle loaded."""
         try:
-            answer = await asyncio.to_thread(self._ask, {})
+            answer = await self._ask({})
         except (UpstreamUnavailable, PolicyBundle):
             return False
         return "result" in answer
 
-    def _ask(self, document: dict[str, Any]) -> dict[str, Any]:
+    async def _ask(self, document: dict[str, Any]) -> dict[str, Any]:
+        token = self._token()
         try:
-            token = self._token_file.read_text("utf-8").strip()
-        except OSError as error:
-            raise UpstreamUnavailable(
-                f"The token for OPA cannot be read: {error.strerror}.", upstream="policy"
-            ) from error
+            async with self._connections.client(token) as client:
+                answer = await client.query_rule(document, PACKAGE, RULE, PROVENANCE)
+        except Refused as error:
+            raise _refusal(error) from error
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            raise self._no_answer(type(error).__name__) from error
+        if not isinstance(answer, dict):
+            raise self._no_answer("no object")
+        return cast("dict[str, Any]", answer)
+
+    def _no_answer(self, why: str) -> UpstreamUnavailable:
+        return UpstreamUnavailable(
+            f"OPA did not answer at {self._host}:{self._port}: {why}.", upstream="policy"
+        )
+
+    def _token(self) -> str:
+        """Return what the token's file says now. A small file on this machine: quicker than a thread."""
         try:
-            with self._connections.client(token) as client:
-                answer = client.query_rule(document, PACKAGE, RULE, {"provenance": "true"})
-                return cast("dict[str, Any]", answer)
-        except requests.HTTPError as error:
-            raise _refusal(error.response) from error
-        except (requests.RequestException, ValueError) as error:
+            return self._token_file.read_text("utf-8").strip()
+        except (OSError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
             raise UpstreamUnavailable(
-                f"OPA did not answer at {self._host}:{self._port}: {type(error).__name__}.", upstream="policy"
+                f"The token for OPA cannot be read: {why}.", upstream="policy"
             ) from error
 
 
@@ -190,9 +208,15 @@ def _decision(document: _Document, revision: str) -> Decision:
 
 def _digest(document: _Document) -> str:
     """Return the digest of what binds: not reasons and warnings, whose words move with counts and hours."""
-    content = document.model_dump(mode="json", include={"deny", "approvals", "obligations"})
-    content["risk"] = document.risk.level
-    return f"sha256:{hashlib.sha256(rfc8785.dumps(content)).hexdigest()}"
+    binding = document.model_dump_json(include={"deny", "approvals", "obligations"})
+    return _digest_of(document.risk.level, binding)
+
+
+@lru_cache(maxsize=1000)
+def _digest_of(level: str, binding: str) -> str:
+    # Nearly all decisions bind to the same few contents, and RFC 8785 in Python takes a while.
+    content = rfc8785.dumps({**json.loads(binding), "risk": level})
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
 def denial(message: str, revision: str) -> Decision:
@@ -206,13 +230,9 @@ def denial(message: str, revision: str) -> Decision:
     )
 
 
-def _refusal(response: requests.Response | None) -> UpstreamUnavailable | PolicyBundle:
+def _refusal(refused: Refused) -> UpstreamUnavailable | PolicyBundle:
     """Return what an error status of OPA means; its own words are in the body."""
-    status = 0 if response is None else response.status_code
-    try:
-        body = {} if response is None else response.json()
-    except ValueError:
-        body = {}
+    status, body = refused.status, refused.body
     code = body.get("code", "") if isinstance(body, dict) else ""
     if status == 400 or (status == 500 and code == "internal_error"):
         return PolicyBundle(f"The policy cannot be evaluated: {_words(body)}. Run `holdpoint policy test`.")

@@ -1,19 +1,39 @@
 """Connections to OPA, kept between two questions: a new one for each costs more than the decision."""
 
-import weakref
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
-from opa_client.opa import OpaClient
+import aiohttp
+from opa_client.opa_async import AsyncOpaClient
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
-class Connections:
-    """Clients of one OPA, each used by one thread at a time.
+class Refused(Exception):
+    """OPA answered with an error status; its own words are in the body, which may be anything."""
 
-    A client takes its token at construction, so one that has another token is closed, not used.
+    def __init__(self, status: int, body: Any) -> None:
+        super().__init__(f"OPA answered {status}.")
+        self.status, self.body = status, body
+
+
+@dataclass
+class _Open:
+    """A client, the token that it sends, and the questions that it carries now."""
+
+    token: str
+    client: AsyncOpaClient
+    questions: int = 0
+
+
+class Connections:
+    """The client of one OPA. Use from one event loop, and close at the end.
+
+    A client takes its token at construction. Another token takes another client; the one before is closed
+    when its last question is answered.
     """
 
     def __init__(self, url: str, *, timeout: float) -> None:
@@ -21,37 +41,51 @@ class Connections:
         self.host = parts.hostname or "127.0.0.1"
         self.port = parts.port or DEFAULT_PORTS.get(parts.scheme, 80)
         self._tls, self._timeout = parts.scheme == "https", timeout
-        self._idle: list[tuple[str, OpaClient]] = []
-        weakref.finalize(self, _close, self._idle)
+        self._kept: _Open | None = None
 
-    @contextmanager
-    def client(self, token: str) -> Iterator[OpaClient]:
-        """Give a client for one question. It is closed if that fails, and else kept for the next one."""
-        client = self._kept(token) or self._made(token)
+    @asynccontextmanager
+    async def client(self, token: str) -> AsyncIterator[AsyncOpaClient]:
+        """Give the client that sends this token, for one question."""
+        before = self._kept
+        used = before if before is not None and before.token == token else _Open(token, self._made(token))
+        self._kept = used
+        used.questions += 1
         try:
-            yield client
-        except BaseException:
-            client.close_connection()
-            raise
-        self._idle.append((token, client))
+            if before is not None:
+                await self._close_unused(before)
+            yield used.client
+        finally:
+            used.questions -= 1
+            await self._close_unused(used)
 
-    def _kept(self, token: str) -> OpaClient | None:
-        with suppress(IndexError):  # another thread may have taken the last one
-            while self._idle:
-                made_for, client = self._idle.pop()
-                if made_for == token:
-                    return client
-                client.close_connection()
-        return None
+    async def close(self) -> None:
+        """Close the connections. A question after it opens new ones."""
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            await kept.client.close_connection()
 
-    def _made(self, token: str) -> OpaClient:
-        client = OpaClient(
+    async def _close_unused(self, opened: _Open) -> None:
+        if opened is not self._kept and not opened.questions:
+            await opened.client.close_connection()
+
+    def _made(self, token: str) -> AsyncOpaClient:
+        client = AsyncOpaClient(
             host=self.host, port=self.port, ssl=self._tls, token=token, retries=0, timeout=self._timeout
         )
-        client._session.trust_env = False
+        # A session of ours reads an error's body before it raises; that of the library loses it.
+        client._session = aiohttp.ClientSession(
+            headers=client.headers,
+            timeout=aiohttp.ClientTimeout(total=self._timeout),
+            raise_for_status=_refuse,
+        )
         return client
 
 
-def _close(idle: list[tuple[str, OpaClient]]) -> None:
-    for _, client in idle:
-        client.close_connection()
+async def _refuse(answer: aiohttp.ClientResponse) -> None:
+    if answer.ok:
+        return
+    try:
+        body = await answer.json(content_type=None)
+    except ValueError:
+        body = None
+    raise Refused(answer.status, body)

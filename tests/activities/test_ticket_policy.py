@@ -30,9 +30,10 @@ async def shop(sandbox: Sandbox, opa: Served, tmp_path: Path) -> AsyncIterator[T
     made.catalog.known = ServiceFacts(
         known=True, owner="team-shop", backup_owner="team-base", windows=[Window()]
     )
+    engine = OpaEngine(opa.url, opa.bundle.token_file)
     made.activities = TicketActivities(
         ledger=made.ledger,
-        policy=OpaEngine(opa.url, opa.bundle.token_file),
+        policy=engine,
         catalog=made.catalog,
         repositories=made.repositories,
         clusters=made.clusters,
@@ -40,6 +41,7 @@ async def shop(sandbox: Sandbox, opa: Served, tmp_path: Path) -> AsyncIterator[T
     )
     made.commit()
     yield made
+    await engine.close()
     await made.close()
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -80,9 +81,20 @@ def opa(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         yield made
 
 
+@asynccontextmanager
+async def asking(url: str, token: Path, **options: Any) -> AsyncIterator[OpaEngine]:
+    """Give an engine, and close its connections at the end."""
+    engine = OpaEngine(url, token, **options)
+    try:
+        yield engine
+    finally:
+        await engine.close()
+
+
 @pytest.fixture
-def engine(opa: Served) -> OpaEngine:
-    return OpaEngine(opa.url, opa.bundle.token_file)
+async def engine(opa: Served) -> AsyncIterator[OpaEngine]:
+    async with asking(opa.url, opa.bundle.token_file) as made:
+        yield made
 
 
 @asynccontextmanager
@@ -164,17 +176,18 @@ async def test_digest_follows_what_binds(engine: OpaEngine) -> None:
 
 
 async def test_wrong_token_is_an_outage_and_no_answer(opa: Served, token: Path) -> None:
-    with pytest.raises(UpstreamUnavailable):
-        await OpaEngine(opa.url, token).decide(a_question())
+    async with asking(opa.url, token) as engine:
+        with pytest.raises(UpstreamUnavailable):
+            await engine.decide(a_question())
 
 
-def test_token_is_read_again_when_it_changes(opa: Served, token: Path) -> None:
-    engine = OpaEngine(opa.url, token)
-    assert not asyncio.run(engine.ready())
+async def test_token_is_read_again_when_it_changes(opa: Served, token: Path) -> None:
+    async with asking(opa.url, token) as engine:
+        assert not await engine.ready()
 
-    token.write_text(opa.bundle.token_file.read_text())
+        await asyncio.to_thread(shutil.copy, opa.bundle.token_file, token)
 
-    assert asyncio.run(engine.ready())
+        assert await engine.ready()
 
 
 async def test_netrc_and_proxies_of_the_environment_are_left_alone(
@@ -188,9 +201,10 @@ async def test_netrc_and_proxies_of_the_environment_are_left_alone(
 
 async def test_ready_only_with_rules_loaded(engine: OpaEngine, token: Path) -> None:
     assert await engine.ready()
-    async with answering(http(200, {})) as (url, _):
-        assert not await OpaEngine(url, token).ready()
-    assert not await OpaEngine(url, token).ready()
+    async with answering(http(200, {})) as (url, _), asking(url, token) as empty:
+        assert not await empty.ready()
+    async with asking(url, token) as gone:
+        assert not await gone.ready()
 
 
 def test_missing_result_is_a_denial() -> None:
@@ -224,16 +238,19 @@ def test_result_that_is_no_decision_is_a_denial(result: object) -> None:
 
 
 async def test_restart_of_opa_is_ridden_out(token: Path) -> None:
-    async with answering(http(503, {}), b"", http(200, an_answer())) as (url, asked):
-        decision = await OpaEngine(url, token).decide(a_question())
+    async with (
+        answering(http(503, {}), b"", http(200, an_answer())) as (url, asked),
+        asking(url, token) as engine,
+    ):
+        decision = await engine.decide(a_question())
 
     assert decision.approvals.count == 1
     assert len(asked) == 3
 
 
 async def test_token_goes_with_every_question(token: Path) -> None:
-    async with answering(http(200, an_answer())) as (url, asked):
-        await OpaEngine(url, token).decide(a_question())
+    async with answering(http(200, an_answer())) as (url, asked), asking(url, token) as engine:
+        await engine.decide(a_question())
 
     assert b"Authorization: Bearer s3cret\r\n" in asked[0]
 
@@ -249,9 +266,9 @@ async def test_token_goes_with_every_question(token: Path) -> None:
     ],
 )
 async def test_engine_that_does_not_answer_is_an_outage(token: Path, answer: bytes) -> None:
-    async with answering(answer) as (url, asked):
+    async with answering(answer) as (url, asked), asking(url, token) as engine:
         with pytest.raises(UpstreamUnavailable) as caught:
-            await OpaEngine(url, token).decide(a_question())
+            await engine.decide(a_question())
 
     assert caught.value.detail["upstream"] == "policy"
     assert len(asked) == len(policy.PAUSES) + 1
@@ -267,16 +284,18 @@ async def test_engine_that_hangs_is_given_up(token: Path) -> None:
 
     async with await asyncio.start_server(never, "127.0.0.1", 0) as server:
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        with pytest.raises(UpstreamUnavailable):
-            await OpaEngine(url, token, timeout=0.1).decide(a_question())
+        async with asking(url, token, timeout=0.1) as engine:
+            with pytest.raises(UpstreamUnavailable):
+                await engine.decide(a_question())
 
-        for _ in range(len(policy.PAUSES) + 1):
-            await gone.get()
+            for _ in range(len(policy.PAUSES) + 1):
+                await gone.get()
 
 
 async def test_nobody_listening_is_an_outage(token: Path) -> None:
-    with pytest.raises(UpstreamUnavailable):
-        await OpaEngine("http://127.0.0.1:9", token).decide(a_question())
+    async with asking("http://127.0.0.1:9", token) as engine:
+        with pytest.raises(UpstreamUnavailable):
+            await engine.decide(a_question())
 
 
 async def test_missing_token_file_is_an_outage(tmp_path: Path) -> None:
@@ -290,9 +309,9 @@ async def test_rule_that_cannot_be_evaluated_is_a_broken_policy_in_opas_words(to
         "message": "eval_conflict_error",
         "errors": [{"message": "two outputs"}],
     }
-    async with answering(http(500, body)) as (url, asked):
+    async with answering(http(500, body)) as (url, asked), asking(url, token) as engine:
         with pytest.raises(PolicyBundle, match="eval_conflict_error; two outputs"):
-            await OpaEngine(url, token).decide(a_question())
+            await engine.decide(a_question())
 
     assert len(asked) == 1
 

@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from holdpoint.clients.policy import OpaEngine
 from holdpoint.models.errors import UpstreamUnavailable
-from tests.clients.test_policy import a_question
+from tests.clients.test_policy import a_question, asking
 from tests.policies import real_opa
 from tests.policies.real_opa import Served
 
@@ -37,13 +36,15 @@ async def test_a_decision_of_another_revision_does_not_count_until_they_agree(
 ) -> None:
     one, other = two
     before, expected = one.bundle.revision(), other.bundle.revision()
-    behind = OpaEngine(one.url, one.bundle.token_file, revision=expected)
-
-    ahead = await OpaEngine(other.url, other.bundle.token_file, revision=expected).decide(a_question())
-    with pytest.raises(UpstreamUnavailable) as held:
-        await behind.decide(a_question())
-    _add_a_rule(one)
-    agreed = await behind.decide(a_question())
+    async with (
+        asking(one.url, one.bundle.token_file, revision=expected) as behind,
+        asking(other.url, other.bundle.token_file, revision=expected) as ready,
+    ):
+        ahead = await ready.decide(a_question())
+        with pytest.raises(UpstreamUnavailable) as held:
+            await behind.decide(a_question())
+        _add_a_rule(one)
+        agreed = await behind.decide(a_question())
 
     assert held.value.detail == {"upstream": "policy_revision"}
     assert before in held.value.message
@@ -52,8 +53,9 @@ async def test_a_decision_of_another_revision_does_not_count_until_they_agree(
 
 
 async def test_without_an_expected_revision_any_decides(two: tuple[Served, Served]) -> None:
-    revisions = {
-        (await OpaEngine(opa.url, opa.bundle.token_file).decide(a_question())).revision for opa in two
-    }
+    revisions = set()
+    for opa in two:
+        async with asking(opa.url, opa.bundle.token_file) as engine:
+            revisions.add((await engine.decide(a_question())).revision)
 
     assert len(revisions) == 2
