@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import ParamSpec, TypeVar
 
 from holdpoint.clients.git_hosts import GitHosts, host_of
-from holdpoint.clients.git_memory import FileMemory
+from holdpoint.clients.git_memory import Memory
 from holdpoint.clients.git_mirror import Mirror, check, invalid
 from holdpoint.models.errors import InvalidChange, NotFound
 from holdpoint.models.git_names import check_path, check_revision
@@ -42,6 +42,9 @@ LONGEST_WORDS = 500
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 """The tree without files, which Git knows without storing it."""
 
+FACTS = 4 * 1024 * 1024
+"""Bytes of diffs, and of authors, that are remembered: a ticket is evaluated twice and more."""
+
 REVISION, PATHS = "spec.source.revision", "spec.source.paths"
 
 _SHA = re.compile(r"^[0-9a-f]{40}$")
@@ -61,7 +64,9 @@ class Repositories:
         self._allow_local = allow_local
         self._hosts = GitHosts(git_hosts)
         self._mirrors: dict[str, Mirror] = {}
-        self._files = FileMemory()
+        self._files: Memory[bytes] = Memory()
+        self._diffs: Memory[DiffFacts] = Memory(FACTS)
+        self._authors: Memory[Author] = Memory(FACTS)
         # Threads of its own: a server that hangs must not take those that others wait for.
         self._threads = ThreadPoolExecutor(THREADS, "git")
         self._turns: defaultdict[str, asyncio.Semaphore] = defaultdict(partial(asyncio.Semaphore, PER_SERVER))
@@ -87,13 +92,13 @@ class Repositories:
         """Return one file at one commit. Raises InvalidChange naming `field` when there is no such file."""
         clean = _path(path, field)
         self._mirror(repository)  # checks whether the repository may be read at all
-        known = self._files.get((repository, commit, clean))
-        if known is not None:
-            return known
-        mirror = await self._holding(repository, commit)
-        data = await self._in_thread(_read, mirror, commit, clean, field)
-        self._files.put((repository, commit, clean), data)
-        return data
+        question = repository, commit, clean
+        known = self._files.get(question)
+        if known is None:
+            mirror = await self._holding(repository, commit)
+            known = await self._in_thread(_read, mirror, commit, clean, field)
+            self._files.put(question, known, len(known))
+        return known
 
     async def check_paths(self, repository: str, commit: str, paths: list[str]) -> None:
         """Return if every path is a file at that commit. Raises InvalidChange with each that is not."""
@@ -105,15 +110,26 @@ class Repositories:
 
         Raises NotFound when the base is not in the repository any more.
         """
-        mirror = await self._holding(repository, commit)
-        if base is not None:
-            await self._holding(repository, base, "the commit that succeeded last")
-        return await self._in_thread(_diff, mirror, base, commit, paths)
+        self._mirror(repository)
+        question = repository, base, commit, *paths
+        known = self._diffs.get(question)
+        if known is None:
+            mirror = await self._holding(repository, commit)
+            if base is not None:
+                await self._holding(repository, base, "the commit that succeeded last")
+            known = await self._in_thread(_diff, mirror, base, commit, paths)
+            self._diffs.put(question, known, len(known.model_dump_json()))
+        return known
 
     async def author(self, repository: str, commit: str) -> Author:
         """Return who wrote a commit, and who put it into the repository."""
-        mirror = await self._holding(repository, commit)
-        return await self._in_thread(_author, mirror, commit)
+        self._mirror(repository)
+        known = self._authors.get((repository, commit))
+        if known is None:
+            mirror = await self._holding(repository, commit)
+            known = await self._in_thread(_author, mirror, commit)
+            self._authors.put((repository, commit), known, len(known.model_dump_json()))
+        return known
 
     async def _in_thread(self, ask: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         work = partial(ask, *args, **kwargs)

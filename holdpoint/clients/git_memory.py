@@ -1,33 +1,37 @@
-"""What Git said of a commit, remembered: a commit never changes, and each question is three processes."""
+"""What Git said of a commit, remembered: a commit never changes, and a question is a process or several."""
 
 import threading
 from collections import OrderedDict
+from collections.abc import Hashable
+from typing import Generic, TypeVar
 
 KEPT = 32 * 1024 * 1024
-"""Bytes of files that are kept, the last used ones: some thousand manifests."""
+"""Bytes of answers that are kept, the last used ones: some thousand manifests."""
 
-Name = tuple[str, str, str]
+V = TypeVar("V")
 
 
-class FileMemory:
-    """Files by repository, full commit and path. Safe in threads."""
+class Memory(Generic[V]):
+    """Answers by question. A question names the repository and full commits. Safe in threads."""
 
     def __init__(self, most: int = KEPT) -> None:
-        self._most, self._size = most, 0
-        self._files: OrderedDict[Name, bytes] = OrderedDict()
+        self._most, self._total = most, 0
+        self._answers: OrderedDict[Hashable, tuple[V, int]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, name: Name) -> bytes | None:
-        """Return a file that is remembered, or None."""
+    def get(self, question: Hashable) -> V | None:
+        """Return an answer that is remembered, or None."""
         with self._lock:
-            if name in self._files:
-                self._files.move_to_end(name)
-            return self._files.get(name)
+            if question not in self._answers:
+                return None
+            self._answers.move_to_end(question)
+            return self._answers[question][0]
 
-    def put(self, name: Name, data: bytes) -> None:
-        """Remember a file; what was not used for longest is forgotten."""
+    def put(self, question: Hashable, answer: V, size: int) -> None:
+        """Remember an answer of so many bytes; what was not used for longest is forgotten."""
         with self._lock:
-            self._size += len(data) - len(self._files.pop(name, b""))
-            self._files[name] = data
-            while self._size > self._most:
-                self._size -= len(self._files.popitem(last=False)[1])
+            before = self._answers.pop(question, None)
+            self._answers[question] = answer, size
+            self._total += size - (0 if before is None else before[1])
+            while self._total > self._most:
+                self._total -= self._answers.popitem(last=False)[1][1]

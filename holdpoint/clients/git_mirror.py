@@ -28,6 +28,9 @@ READ_LIMIT = 20.0
 LOCK_LIMIT = FETCH_LIMIT + 10.0
 """Seconds to wait for somebody else's fetch of the same repository."""
 
+KEPT = "refs/holdpoint"
+"""Below it each commit that was resolved has a reference of its own name."""
+
 REPOSITORY = "spec.source.repository"
 
 _SETTINGS = {
@@ -97,11 +100,22 @@ class Mirror:
 
     def has(self, commit: str) -> bool:
         """Tell whether the mirror holds this commit."""
-        return self.ask("cat-file", "-t", commit, missing=b"") == b"commit\n"
+        return self._keeps(commit) or self.ask("cat-file", "-t", commit, missing=b"") == b"commit\n"
 
     def keep(self, commit: str) -> None:
         """Keep a commit readable, whatever becomes of the branch that it was found by."""
-        self._run(["update-ref", f"refs/holdpoint/{commit}", commit])
+        if not self._keeps(commit):
+            self._run(["update-ref", f"{KEPT}/{commit}", commit])
+
+    def _keeps(self, commit: str) -> bool:
+        """Tell whether the commit is kept, by the file of its reference: no process for what is asked most.
+
+        Git writes the reference after it has seen the commit. A packed one has no file; then Git is asked.
+        """
+        try:
+            return (self._path / KEPT / commit).read_text() == f"{commit}\n"
+        except (OSError, ValueError):
+            return False
 
     def ask(self, *arguments: str, missing: bytes | None = None) -> bytes:
         """Return what Git prints. `missing` is the answer where Git fails; without it a failure is raised."""

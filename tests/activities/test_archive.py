@@ -13,6 +13,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import ActivityEnvironment
 
+from activities import beat
 from activities.archive import ArchiveActivities
 from holdpoint.ledger import checkpoint, entries, intents, targets, tickets
 from holdpoint.ledger.signing import Signer
@@ -173,7 +174,10 @@ async def test_each_archive_publishes_a_checkpoint_that_covers_it(world: World) 
     assert (last.kind, last.seq) == ("ticket.archived", signed.size)
 
 
-async def test_archive_beats_so_that_a_dead_worker_is_noticed(world: World) -> None:
+async def test_archive_beats_so_that_a_dead_worker_is_noticed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(beat, "EVERY", 0.0)
     beats: list[tuple[Any, ...]] = []
     environment = ActivityEnvironment()
     environment.on_heartbeat = lambda *details: beats.append(details)

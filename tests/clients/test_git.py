@@ -326,16 +326,39 @@ async def test_mirror_that_was_deleted_is_made_again(
     assert await repositories.read(str(upstream.path), commit, "app.yaml") == b"a: 1\n"
 
 
-async def test_file_of_a_commit_is_asked_of_git_once(
+async def test_what_git_said_of_a_commit_is_asked_of_it_once(
     upstream: Upstream, repositories: Repositories, tmp_path: Path
 ) -> None:
-    commit = upstream.commit("one", app_yaml="a: 1\n")
-    before = await repositories.read(str(upstream.path), commit, "app.yaml")
+    shop, first = str(upstream.path), upstream.commit("one", app_yaml="a: 1\n")
+    commit = upstream.commit("two", app_yaml="a: 2\n")
+
+    async def ask() -> list[object]:
+        return [
+            await repositories.read(shop, commit, "app.yaml"),
+            await repositories.diff(shop, first, commit, ["app.yaml"]),
+            await repositories.author(shop, commit),
+        ]
+
+    before = await ask()
     (mirror,) = (tmp_path / "data" / "git").glob("*.git")
     mirror.rename(tmp_path / "gone")
     upstream.path.rename(tmp_path / "gone too")
 
-    assert await repositories.read(str(upstream.path), commit, "app.yaml") == before == b"a: 1\n"
+    assert await ask() == before
+    with pytest.raises(NotFound):
+        await repositories.diff(shop, None, commit, ["app.yaml"])
+
+
+async def test_commit_that_was_resolved_is_known_without_asking_git(
+    upstream: Upstream, repositories: Repositories, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = await repositories.resolve(str(upstream.path), upstream.commit("one", app_yaml="a: 1\n"))
+    (folder,) = (tmp_path / "data" / "git").glob("*.git")
+    mirror = Mirror(folder, str(upstream.path), local=True, reach=lambda _: None)
+    monkeypatch.setattr(Mirror, "_run", lambda *_, **__: b"no\n")
+
+    assert mirror.has(commit)
+    assert not mirror.has("0" * 40)
 
 
 @pytest.fixture
