@@ -16,10 +16,11 @@ import structlog
 from holdpoint.clients.temporal import Temporal
 from holdpoint.ledger import archives, targets, tickets
 from holdpoint.ledger.store import Ledger
+from holdpoint.ledger.tickets import TicketRow
 from holdpoint.models.contracts import closing_workflow, rollout_workflow, ticket_workflow
 from holdpoint.models.errors import Conflict, HoldpointError
 from holdpoint.models.phases import Phase
-from holdpoint.models.ticket import Reason, TicketView
+from holdpoint.models.ticket import Reason
 from holdpoint.models.workflow_messages import CloseStart
 from holdpoint.telemetry.metrics import Metrics
 from worker.executions import Executions, Standing
@@ -62,7 +63,7 @@ class Reconciler:
         self._seen: dict[str, float] = {}
         self._again: dict[str, tuple[float, float]] = {}
         self._archive_look = clock()
-        self._lacking: list[TicketView] = []
+        self._lacking: list[TicketRow] = []
 
     async def run(self, stop: asyncio.Event) -> None:
         """Make rounds until `stop` is set. A round that fails is logged; the next one looks again."""
@@ -81,54 +82,55 @@ class Reconciler:
     async def round(self) -> list[str]:
         """Look once; return the tickets whose closing was started."""
         held = await self._ledger.read(targets.held_targets)
-        views = await self._ledger.read(tickets.list_tickets, open_only=True, limit=AT_MOST)
-        views += await self._holders({row.holder_ticket for row in held} - {view.id for view in views})
-        views += await self._unarchived()
-        found = await self._abandoned(views, {row.target: row.holder_ticket for row in held})
+        rows = await self._ledger.read(tickets.list_rows, open_only=True, limit=AT_MOST)
+        rows += await self._holders({row.holder_ticket for row in held} - {row.id for row in rows})
+        rows += await self._unarchived()
+        found = await self._abandoned(rows, {row.target: row.holder_ticket for row in held})
         now = self._clock()
         self._seen = {ticket: self._seen.get(ticket, now) for ticket in found}
         ripe = [ticket for ticket, since in self._seen.items() if now - since >= SEEN_FOR]
         return [ticket for ticket in ripe if await self._close(ticket, found[ticket])]
 
-    async def _holders(self, missing: set[str | None]) -> list[TicketView]:
+    async def _holders(self, missing: set[str | None]) -> list[TicketRow]:
         """Return the closed tickets that still hold a target; a failed rollback is for a person to end."""
-        views = [await self._ledger.read(tickets.get_ticket, ticket) for ticket in missing if ticket]
-        return [view for view in views if view.phase is not Phase.ROLLBACK_FAILED]
+        ids = {ticket for ticket in missing if ticket}
+        rows = await self._ledger.read(tickets.list_rows, ids=ids, limit=AT_MOST) if ids else []
+        return [row for row in rows if row.phase is not Phase.ROLLBACK_FAILED]
 
-    async def _unarchived(self) -> list[TicketView]:
+    async def _unarchived(self) -> list[TicketRow]:
         """Return closed tickets whose evidence was not archived; new ones are looked for now and then."""
         if self._clock() - self._archive_look >= ARCHIVE_LOOK:
             self._archive_look = self._clock()
-            recent = await self._ledger.read(tickets.list_tickets, limit=RECENT)
-            closed = [view for view in recent if view.phase.terminal]
-            self._lacking = [view for view in closed if view.phase is not Phase.ROLLBACK_FAILED]
-        kept = await self._ledger.read(archives.kept, [view.id for view in self._lacking])
+            recent = await self._ledger.read(tickets.list_rows, limit=RECENT)
+            closed = [row for row in recent if row.phase.terminal]
+            self._lacking = [row for row in closed if row.phase is not Phase.ROLLBACK_FAILED]
+        kept = await self._ledger.read(archives.kept, [row.id for row in self._lacking])
         self._lacking = [
-            view
-            for view in self._lacking
-            if view.id not in kept and not (self._archive / f"{view.id}.json").exists()
+            row
+            for row in self._lacking
+            if row.id not in kept and not (self._archive / f"{row.id}.json").exists()
         ]
         return self._lacking
 
-    async def _abandoned(self, views: list[TicketView], holders: dict[str, str | None]) -> dict[str, Reason]:
+    async def _abandoned(self, rows: list[TicketRow], holders: dict[str, str | None]) -> dict[str, Reason]:
         """Return the tickets whose own workflow and whose rollout are both gone, and how."""
         found: dict[str, Reason] = {}
-        running = await self._executions.running_tickets() if views else set()
-        for view in views:
-            if ticket_workflow(view.id) in running:
+        running = await self._executions.running_tickets() if rows else set()
+        for row in rows:
+            if ticket_workflow(row.id) in running:
                 continue
-            standing = await self._executions.standing(ticket_workflow(view.id))
-            young = standing is Standing.NOT_FOUND and _age(view) < STARTS_WITHIN
-            if standing.running or young or await self._rolls_out(view, holders):
+            standing = await self._executions.standing(ticket_workflow(row.id))
+            young = standing is Standing.NOT_FOUND and _age(row) < STARTS_WITHIN
+            if standing.running or young or await self._rolls_out(row, holders):
                 continue
-            found[view.id] = _lost(standing)
+            found[row.id] = _lost(standing)
         return found
 
-    async def _rolls_out(self, view: TicketView, holders: dict[str, str | None]) -> bool:
+    async def _rolls_out(self, row: TicketRow, holders: dict[str, str | None]) -> bool:
         """Tell whether the ticket's rollout runs: one whose ticket is gone undoes itself."""
-        if holders.get(view.target) != view.id:
+        if holders.get(row.target) != row.id:
             return False
-        return (await self._executions.standing(rollout_workflow(view.target))).running
+        return (await self._executions.standing(rollout_workflow(row.target))).running
 
     async def _close(self, ticket: str, reason: Reason) -> bool:
         """Start the closing of a ticket, unless one runs or has just been tried."""
@@ -145,8 +147,8 @@ class Reconciler:
         return True
 
 
-def _age(view: TicketView) -> float:
-    return time.time() - view.created_at.timestamp()
+def _age(row: TicketRow) -> float:
+    return time.time() - row.created_at.timestamp()
 
 
 def _lost(standing: Standing) -> Reason:

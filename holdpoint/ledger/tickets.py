@@ -1,7 +1,9 @@
 """The projection of tickets, for lists and for `show`. The entries are the record; this is a view of it."""
 
 import json
-from typing import Any
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, insert, select, update
 
@@ -33,6 +35,15 @@ class StoredChange(Model):
     digest: Digest
 
 
+class TicketRow(NamedTuple):
+    """What the columns say of a ticket; its view is a long document."""
+
+    id: str
+    target: str
+    phase: Phase
+    created_at: datetime
+
+
 def get_ticket(db: Connection, id: str) -> TicketView:
     """Return one ticket as shown. Raises NotFound."""
     return TicketView.model_validate_json(_row(db, id).view)
@@ -60,6 +71,21 @@ def list_tickets(
     if open_only:
         query = query.where(_T.c.open)
     return [TicketView.model_validate_json(view) for (view,) in db.execute(query)]
+
+
+def list_rows(
+    db: Connection, *, limit: int, open_only: bool = False, ids: Collection[str] | None = None
+) -> list[TicketRow]:
+    """Return tickets, newest first, without their views; with `ids` only those of them that there are."""
+    query = select(_T.c.id, _T.c.target, _T.c.phase, _T.c.created_at)
+    query = query.order_by(_T.c.created_at.desc(), _T.c.id.desc()).limit(limit)
+    if open_only:
+        query = query.where(_T.c.open)
+    if ids is not None:
+        query = query.where(_T.c.id.in_(ids))
+    return [
+        TicketRow(row.id, row.target, Phase(row.phase), instant(row.created_at)) for row in db.execute(query)
+    ]
 
 
 def opened_by(db: Connection, *, key: str, content: str) -> TicketView | None:

@@ -12,6 +12,7 @@ from holdpoint.ledger import entries, outbox, schema, tickets
 from holdpoint.ledger.keys import LIFE_MS
 from holdpoint.ledger.store import Ledger
 from holdpoint.models.errors import Conflict, NotFound
+from holdpoint.models.phases import Phase
 from holdpoint.models.record import EntryDraft, Record
 
 TARGET = "sandbox/default/shop"
@@ -104,6 +105,23 @@ def test_lists_are_filtered_newest_first_and_bounded(ledger: Ledger, submitted: 
     assert listed(environment="production") == ["chg-1"]
     assert listed(open_only=True) == ["chg-1", "chg-0"]
     assert listed(service="pay") == []
+
+
+def test_rows_are_what_the_columns_say_newest_first(ledger: Ledger, submitted: Submit) -> None:
+    for number in range(3):
+        submitted(f"chg-{number}", view={"created_at": datetime(2026, 1, 1 + number, tzinfo=UTC)})
+    patch(ledger, "chg-2", phase="Rejected")
+    view = ledger.read_now(tickets.get_ticket, "chg-2")
+
+    def listed(**filters: Any) -> list[str]:
+        return [row.id for row in ledger.read_now(tickets.list_rows, **{"limit": 10, **filters})]
+
+    assert listed() == ["chg-2", "chg-1", "chg-0"]
+    assert listed(open_only=True) == ["chg-1", "chg-0"]
+    assert listed(ids={"chg-2", "chg-9"}) == listed(limit=1) == ["chg-2"]
+    assert ledger.read_now(tickets.list_rows, limit=1) == [
+        ("chg-2", view.target, Phase.REJECTED, view.created_at)
+    ]
 
 
 def test_the_most_severe_hold_is_the_one_shown(ledger: Ledger, submitted: Submit) -> None:
