@@ -11,6 +11,7 @@ import yaml
 
 from bench.cases import Case, compared
 from bench.installation import Installation, installed
+from bench.progress import say
 from holdpoint.clients.policy import OpaEngine
 from holdpoint.models.policy import PolicyInput
 
@@ -41,6 +42,7 @@ async def measure() -> list[Case]:
             try:
                 for ask, rates in [(ask_ours, ours), (ask_bare, bare)] * ROUNDS:
                     rates.append(await _rate(ask))
+                    say(f"{ask.__name__}: {rates[-1]:.0f} questions a second")
             finally:
                 await engine.close()
     name = f"policy decisions, {AT_ONCE} at once"

@@ -12,6 +12,7 @@ from temporalio.client import Client
 from bench.bare import QUEUE, Bare, bare_worker
 from bench.cases import Case, bounded, compared
 from bench.installation import Installation, installed
+from bench.progress import say
 from holdpoint.models.contracts import rollout_workflow, ticket_workflow
 
 AT_ONCE, ROUNDS = 40, 3
@@ -40,6 +41,7 @@ async def measure() -> list[Case]:
             for round_ in range(ROUNDS):
                 ours.append((await _lives(stack, revision=("next", "first")[round_ % 2])).rate)
                 bare.append(await _bares(client, shape))
+                say(f"round {round_ + 1} of {ROUNDS}: {ours[-1]:.2f} tickets a second, {bare[-1]:.2f} bare")
     name = f"tickets, {AT_ONCE} at once, {shape.activities} activities and {shape.timers} timers each"
     return [
         compared(name, ours, bare, better="higher", floor=0.8, unit="1/s"),
