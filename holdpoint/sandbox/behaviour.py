@@ -41,6 +41,11 @@ class Behaviours:
         self.by_image[behaviour.image] = behaviour
         self._begun.pop(behaviour.image, None)
 
+    @property
+    def keep_from_ready(self) -> bool:
+        """Tell whether the pods of any image stay unready."""
+        return any(behaviour.never_ready for behaviour in self.by_image.values())
+
     def never_ready(self, images: Iterable[str]) -> bool:
         """Tell whether a pod with these images stays unready."""
         return any(self.by_image[image].never_ready for image in images if image in self.by_image)

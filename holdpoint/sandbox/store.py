@@ -44,7 +44,7 @@ class Store:
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
         self._db.executescript(SCHEMA)
-        self._objects: dict[Key, Object] = {}
+        self._objects: dict[str, dict[Key, Object]] = {}
         self._depth = 0
         self._dirty = False
         self.revision = 0
@@ -78,20 +78,16 @@ class Store:
 
     def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
         """Return one object, or None."""
-        return self._objects.get(Key(kind.resource, namespace, name))
+        return self._of(kind.resource).get(Key(kind.resource, namespace, name))
 
     def all(self, kind: Kind, namespace: str | None = None) -> list[Object]:
         """Return the objects of a kind, in one namespace or in all, in order of their names."""
-        found = (
-            (key, body)
-            for key, body in self._objects.items()
-            if key.resource == kind.resource and namespace in (None, key.namespace)
-        )
-        return [body for _, body in sorted(found, key=lambda item: item[0])]
+        here = self._of(kind.resource)
+        return [here[key] for key in sorted(here) if namespace is None or key.namespace == namespace]
 
     def everything(self) -> list[tuple[Key, Object]]:
         """Return every object with where it is."""
-        return list(self._objects.items())
+        return [item for here in self._objects.values() for item in here.items()]
 
     def put(self, kind: Kind, body: Object) -> Object:
         """Store an object under a new resourceVersion and return it as stored."""
@@ -101,7 +97,7 @@ class Store:
         key = Key(kind.resource, metadata.get("namespace", ""), metadata["name"])
         with self.transaction():
             self._db.execute("INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?)", (*key, json.dumps(stored)))
-            self._objects[key] = stored
+            self._of(key.resource)[key] = stored
             self.changed = self._dirty = True
         return stored
 
@@ -111,7 +107,7 @@ class Store:
         key = Key(kind.resource, namespace, name)
         with self.transaction():
             self._db.execute("DELETE FROM objects WHERE resource = ? AND namespace = ? AND name = ?", key)
-            self._objects.pop(key, None)
+            self._of(key.resource).pop(key, None)
             self.changed = self._dirty = True
 
     def remember_event(self, event: dict[str, Any]) -> None:
@@ -134,9 +130,14 @@ class Store:
         with self.transaction():
             self._db.execute("INSERT OR REPLACE INTO behaviours VALUES (?, ?)", row)
 
+    def _of(self, resource: str) -> dict[Key, Object]:
+        return self._objects.setdefault(resource, {})
+
     def _load(self) -> None:
         rows = self._db.execute("SELECT resource, namespace, name, body FROM objects").fetchall()
-        self._objects = {Key(*row[:3]): json.loads(row[3]) for row in rows}
+        self._objects = {}
+        for row in rows:
+            self._of(row[0])[Key(*row[:3])] = json.loads(row[3])
         found = self._db.execute("SELECT value FROM meta WHERE name = 'revision'").fetchone()
         self.revision = int(found[0]) if found else 1000
 

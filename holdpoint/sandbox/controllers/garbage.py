@@ -12,19 +12,24 @@ def collect(store: Store) -> None:
     """Delete dependents without an owner, finish foreground and orphaning deletes, empty dying namespaces."""
     objects = store.everything()
     alive = {body["metadata"]["uid"] for _, body in objects}
-    dependents: dict[str, list[tuple[Key, Object]]] = {}
     for key, body in objects:
-        for owner in body["metadata"].get("ownerReferences", []):
-            dependents.setdefault(owner["uid"], []).append((key, body))
-    for key, body in objects:
-        owners = body["metadata"].get("ownerReferences", [])
-        if owners and not any(owner["uid"] in alive for owner in owners):
+        metadata = body["metadata"]
+        owners = metadata.get("ownerReferences")
+        if owners and owners[0]["uid"] not in alive and not any(owner["uid"] in alive for owner in owners):
             _end(store, key, body)
-        if "deletionTimestamp" in body["metadata"]:
-            _finish(store, key, body, dependents.get(body["metadata"]["uid"], []))
+        if "deletionTimestamp" in metadata and metadata.get("finalizers"):
+            _finish(store, key, body, _dependents(objects, metadata["uid"]))
     for key, body in objects:
-        if key.resource == NAMESPACES.resource and "deletionTimestamp" in body["metadata"]:
+        if "deletionTimestamp" in body["metadata"] and key.resource == NAMESPACES.resource:
             _empty(store, key, [item for item in objects if item[0].namespace == key.name])
+
+
+def _dependents(objects: list[tuple[Key, Object]], uid: str) -> list[tuple[Key, Object]]:
+    return [
+        (key, body)
+        for key, body in objects
+        if any(owner["uid"] == uid for owner in body["metadata"].get("ownerReferences", []))
+    ]
 
 
 def _finish(store: Store, key: Key, body: Object, dependents: list[tuple[Key, Object]]) -> None:

@@ -25,13 +25,19 @@ class Kubelet:
         self._seen: dict[str, float] = {}
         self._ready: dict[str, float] = {}
         self._stopping: dict[str, float] = {}
+        self._up: dict[str, str] = {}
+        """The version in which a pod was found to run and to be ready: nothing is to do before it changes."""
 
     def reconcile(self) -> float | None:
         """Start, ready and end the pods that are due; return when the next one is (Unix seconds)."""
         now = time.time()
         due: list[float] = []
         pods = self._store.all(PODS)
+        if self._behaviours.keep_from_ready:
+            self._up.clear()
         for pod in pods:
+            if self._up.get(pod["metadata"]["uid"]) == pod["metadata"]["resourceVersion"]:
+                continue
             moment = self._stop(pod, now) if "deletionTimestamp" in pod["metadata"] else self._start(pod, now)
             if moment is not None:
                 due.append(moment)
@@ -44,7 +50,9 @@ class Kubelet:
 
     def _start(self, pod: Object, now: float) -> float | None:
         metadata = pod["metadata"]
-        due = self._seen.setdefault(metadata["uid"], _first_seen(pod, now)) + START_SECONDS
+        if metadata["uid"] not in self._seen:
+            self._seen[metadata["uid"]] = _first_seen(pod, now)
+        due = self._seen[metadata["uid"]] + START_SECONDS
         if now < due:
             return due
         wanted = not self._behaviours.never_ready(images_of(pod))
@@ -52,6 +60,8 @@ class Kubelet:
             if wanted:
                 self._ready[metadata["uid"]] = now
             self._store.put(PODS, {**pod, "status": _status(pod, wanted, now)})
+        elif wanted:
+            self._up[metadata["uid"]] = metadata["resourceVersion"]
         return None
 
     def _stop(self, pod: Object, now: float) -> float | None:
@@ -64,8 +74,9 @@ class Kubelet:
         return None
 
     def _forget(self, alive: set[str]) -> None:
-        for moments in (self._seen, self._ready, self._stopping):
-            for uid in [uid for uid in moments if uid not in alive]:
+        kept: tuple[dict[str, Any], ...] = (self._seen, self._ready, self._stopping, self._up)
+        for moments in kept:
+            for uid in moments.keys() - alive:
                 del moments[uid]
 
 

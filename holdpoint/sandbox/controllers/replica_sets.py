@@ -6,6 +6,7 @@ from typing import Any
 
 from holdpoint.sandbox.clock import seconds_text
 from holdpoint.sandbox.controllers.pods import Kubelet, is_ready
+from holdpoint.sandbox.controllers.settled import Settled, versions_of
 from holdpoint.sandbox.kube import quotas
 from holdpoint.sandbox.kube.defaults import defaulted
 from holdpoint.sandbox.kube.kinds import PODS, REPLICA_SETS
@@ -26,19 +27,31 @@ class ReplicaSets:
         self._store = store
         self._kubelet = kubelet
         self._room = MOST_PODS
+        self._settled = Settled()
 
     def reconcile(self) -> float | None:
         """Bring every ReplicaSet to its number; return when a pod becomes available (Unix seconds)."""
         pods = self._store.all(PODS)
         self._room = MOST_PODS - len(pods)
         owned = owned_by_uid(pods)
-        due = [
-            self._one(body, owned.get(body["metadata"]["uid"], [])) for body in self._store.all(REPLICA_SETS)
-        ]
+        alive = {body["metadata"]["uid"]: body for body in self._store.all(REPLICA_SETS)}
+        due = [self._kept(uid, body, owned.get(uid, [])) for uid, body in alive.items()]
+        self._settled.forget_all_but(set(alive))
         return min((moment for moment in due if moment is not None), default=None)
 
+    def _kept(self, uid: str, body: Object, pods: list[Object]) -> float | None:
+        versions = versions_of(body, pods)
+        if self._settled.holds(uid, versions):
+            return self._settled.due(uid)
+        before = self._store.revision
+        due = self._one(body, pods)
+        # What lacks pods is looked at again: a quota or the cluster's room may give way.
+        if self._store.revision == before and body["spec"]["replicas"] <= len(_active(pods)):
+            self._settled.keep(uid, versions, due)
+        return due
+
     def _one(self, body: Object, pods: list[Object]) -> float | None:
-        active = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
+        active = _active(pods)
         refusal: str | None = None
         if "deletionTimestamp" not in body["metadata"]:
             missing = body["spec"]["replicas"] - len(active)
@@ -81,6 +94,10 @@ class ReplicaSets:
         if body.get("status") != status:
             self._store.put(REPLICA_SETS, {**body, "status": status})
         return min((moment + wait for moment in since if moment + wait > now), default=None)
+
+
+def _active(pods: list[Object]) -> list[Object]:
+    return [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
 
 
 def owned_by_uid(objects: list[Object]) -> dict[str, list[Object]]:

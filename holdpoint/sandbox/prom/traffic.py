@@ -10,6 +10,7 @@ import math
 import random
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Protocol
 
 from holdpoint.sandbox.behaviour import (
@@ -69,10 +70,9 @@ class Counters:
             return
         self.requests += whole
         self.errors += whole * error_rate
-        decay = math.log(100) / max(latency_ms / 1000, 1e-6)
+        decay, shares = _within(latency_ms)
         self.seconds += whole / decay
-        for index, edge in enumerate(EDGES):
-            self.within[index] += whole * -math.expm1(-decay * edge)
+        self.within = [count + whole * share for count, share in zip(self.within, shares, strict=True)]
 
     def sample(self) -> list[float]:
         """Return the values in the order of `series_of`."""
@@ -81,6 +81,13 @@ class Counters:
         # To the nearest: rounded down, one request of each pod would stay slower than every edge.
         buckets = [float(math.floor(count + 0.5)) for count in self.within]
         return [1.0, total - errors, errors, *buckets, total, self.seconds, total]
+
+
+@lru_cache(maxsize=100)
+def _within(latency_ms: float) -> tuple[float, tuple[float, ...]]:
+    """Return the rate of decay of latencies with this 99th percentile, and the share within each edge."""
+    decay = math.log(100) / max(latency_ms / 1000, 1e-6)
+    return decay, tuple(-math.expm1(-decay * edge) for edge in EDGES)
 
 
 def target_of(namespace: str, deployment: str, pod: str) -> Target:
@@ -145,7 +152,8 @@ class Traffic:
         """
         shares: dict[str, float] = {}
         services = {(s["metadata"]["namespace"], s["metadata"]["name"]): s for s in self._store.all(SERVICES)}
-        behind = {key: _behind(service, ready) for key, service in services.items()}
+        labelled = _by_label(ready)
+        behind = {key: _behind(service, labelled) for key, service in services.items()}
         for parts in self._splits(services):
             total = self._total([pod for key in parts for pod in behind[key]], now)
             for key, part in parts.items():
@@ -204,17 +212,25 @@ def _worst(effects: list[Behaviour]) -> tuple[float, float]:
     return max(errors, default=DEFAULT_ERROR_RATE), max(latencies, default=DEFAULT_LATENCY_MS)
 
 
-def _behind(service: Object, ready: list[Object]) -> list[Object]:
-    selector = service["spec"].get("selector")
-    return [pod for pod in ready if _selects(service, selector, pod)] if selector else []
+def _by_label(pods: list[Object]) -> dict[tuple[str, str, str], list[Object]]:
+    """Return pods by namespace and each of their labels."""
+    found: dict[tuple[str, str, str], list[Object]] = {}
+    for pod in pods:
+        metadata = pod["metadata"]
+        for name, value in (metadata.get("labels") or {}).items():
+            found.setdefault((metadata["namespace"], name, value), []).append(pod)
+    return found
+
+
+def _behind(service: Object, labelled: dict[tuple[str, str, str], list[Object]]) -> list[Object]:
+    selector: dict[str, str] = service["spec"].get("selector") or {}
+    for name, value in selector.items():
+        having = labelled.get((service["metadata"]["namespace"], name, value), [])
+        return [pod for pod in having if selectors.subset(selector, pod["metadata"]["labels"])]
+    return []
 
 
 def _spread(shares: dict[str, float], pods: list[Object], rate: float) -> None:
     for pod in pods:
         uid = pod["metadata"]["uid"]
         shares[uid] = shares.get(uid, 0.0) + rate / len(pods)
-
-
-def _selects(service: Object, selector: dict[str, str], pod: Object) -> bool:
-    same = pod["metadata"]["namespace"] == service["metadata"]["namespace"]
-    return same and selectors.subset(selector, pod["metadata"].get("labels") or {})
