@@ -55,7 +55,8 @@ class Evaluator:
         return [(labels, samples) for labels, samples in found if samples]
 
     def _matching(self, selector: Selector) -> list[Series]:
-        return list(self.database.select(_test(selector.matchers)))
+        tests = [(matcher.label, _value_test(matcher)) for matcher in selector.matchers]
+        return list(self.database.select(tests))
 
     def _instant(self, selector: Selector, moment: int) -> Vector:
         found = (
@@ -86,11 +87,6 @@ def _rate(function: str, samples: list[tuple[int, float]], start: int, end: int)
     if function == "irate":
         return functions.instant_rate(samples)
     return functions.extrapolated(samples, start, end, per_second=function == "rate")
-
-
-def _test(matchers: tuple[Matcher, ...]) -> Callable[[Labels], bool]:
-    tests = [(matcher.label, _value_test(matcher)) for matcher in matchers]
-    return lambda labels: all(test(labels.get(label, "")) for label, test in tests)
 
 
 def _value_test(matcher: Matcher) -> Callable[[str], bool]:

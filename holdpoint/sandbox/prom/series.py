@@ -6,7 +6,7 @@ Times are Unix milliseconds. A NaN is a staleness marker: no sample of ours is a
 import math
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 Labels = Mapping[str, str]
@@ -15,6 +15,9 @@ RETENTION_MS = 70 * 60 * 1000
 """The longest window of a burn-rate rule (1 h) and some more."""
 
 NAME = "__name__"
+
+Test = tuple[str, Callable[[str], bool]]
+"""A label, and what its value must pass."""
 
 
 @dataclass
@@ -49,7 +52,7 @@ class Target:
     ended: bool = False
 
     def add(self, name: str, **labels: str) -> Series:
-        """Give the target one more series; only before its first sample."""
+        """Give the target one more series, with labels of its own; only before its first sample."""
         made = Series({NAME: name, **self.labels, **labels}, self.times)
         self.series.append(made)
         return made
@@ -80,12 +83,16 @@ class Database:
     def __init__(self) -> None:
         self.targets: list[Target] = []
 
-    def select(self, test: Callable[[Labels], bool]) -> Iterator[Series]:
-        """Yield the series whose labels pass a test."""
+    def select(self, tests: Sequence[Test]) -> Iterator[Series]:
+        """Yield the series that pass each test of a label's value; an absent label is an empty one.
+
+        A target that fails one by its own labels, which all its series have, is left out as a whole.
+        """
         for target in self.targets:
-            for series in target.series:
-                if test(series.labels):
-                    yield series
+            if all(test(target.labels[label]) for label, test in tests if label in target.labels):
+                for series in target.series:
+                    if all(test(series.labels.get(label, "")) for label, test in tests):
+                        yield series
 
     def trim(self, now: int) -> None:
         """Drop what is older than the retention."""
