@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 import rfc8785
+from sqlalchemy import Connection
 
 from activities.manifests import images, load
 from activities.steps.registry import outline
@@ -18,6 +19,7 @@ from holdpoint.ledger.tickets import StoredChange
 from holdpoint.models.errors import NotFound
 from holdpoint.models.plan import PlannedStep
 from holdpoint.models.policy import Decision, DiffFacts, PolicyInput, ServiceFacts, Unknown
+from holdpoint.models.record import Freeze
 from holdpoint.models.windows import DAYS, local_time, open_now
 
 RECENT = 7 * 86400.0
@@ -32,6 +34,16 @@ class Sources:
     catalog: Services
     repositories: Repositories
     clusters: Clusters
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the ledger knows about a change at one moment."""
+
+    freezes: list[Freeze]
+    shape_succeeded: bool
+    recent_failures: int
+    last: StoredChange | None
 
 
 @dataclass(frozen=True)
@@ -50,15 +62,15 @@ async def gather(
     manifests = await load(sources.repositories, stored)
     plan = await _plan(sources, stored, manifests)
     shape = plan_shape(plan, manifests)
-    scope = {"service": metadata.service, "environment": metadata.environment}
     catalog = sources.catalog.facts(metadata.service)
-    covering = await sources.ledger.read(freezes.covering, **scope, change_type=metadata.type)
+    known = await sources.ledger.read(_known, stored, shape)
     local = local_time(catalog.windows, now)
     question = PolicyInput(
         ticket=stored.ticket,
         purpose=purpose,
         title=metadata.title,
-        **scope,
+        service=metadata.service,
+        environment=metadata.environment,
         type=metadata.type,
         requester=stored.requester,
         repository=stored.repository,
@@ -69,11 +81,11 @@ async def gather(
         images=images(manifests),
         plan=[step.model_dump(mode="json") for step in plan],
         plan_shape=shape,
-        shape_succeeded=await sources.ledger.read(tickets.shape_succeeded, **scope, shape=shape),
+        shape_succeeded=known.shape_succeeded,
         catalog=catalog,
-        diff=await diff_facts(sources, stored),
-        recent_failures=await sources.ledger.read(tickets.recent_failures, **scope, within=RECENT),
-        freezes=[freeze.id for freeze in covering],
+        diff=await _diff_facts(sources, stored, known.last),
+        recent_failures=known.recent_failures,
+        freezes=[freeze.id for freeze in known.freezes],
         now=now,
         weekday=DAYS[local.weekday()],
         hour=local.hour,
@@ -82,9 +94,21 @@ async def gather(
     return Gathered(question, plan)
 
 
-async def diff_facts(sources: Sources, stored: StoredChange) -> DiffFacts | Unknown:
+def _known(db: Connection, stored: StoredChange, shape: str) -> Known:
+    metadata = stored.change.metadata
+    scope = {"service": metadata.service, "environment": metadata.environment}
+    return Known(
+        freezes=freezes.covering(db, **scope, change_type=metadata.type),
+        shape_succeeded=tickets.shape_succeeded(db, **scope, shape=shape),
+        recent_failures=tickets.recent_failures(db, **scope, within=RECENT),
+        last=tickets.last_succeeded(db, target_of(stored)),
+    )
+
+
+async def _diff_facts(
+    sources: Sources, stored: StoredChange, last: StoredChange | None
+) -> DiffFacts | Unknown:
     """Return the diff against what last succeeded on the target; unknown where it cannot be had."""
-    last = await sources.ledger.read(tickets.last_succeeded, target_of(stored))
     if last is not None and last.repository != stored.repository:
         return "unknown"
     paths = list(stored.change.spec.source.paths)

@@ -32,7 +32,7 @@ from holdpoint.models.activity_calls import (
 )
 from holdpoint.models.errors import InvalidChange, NotFound, StepConfig
 from holdpoint.models.policy import Decision, Window
-from holdpoint.models.record import EntryDraft, Record
+from holdpoint.models.record import EntryDraft, Freeze, Record
 
 Clock = Callable[[Connection], datetime]
 """Tells the time. The database's own, so that workers whose clocks differ see the same window."""
@@ -60,8 +60,7 @@ class TicketActivities:
     async def evaluate(self, call: EvaluateCall) -> Evaluation:
         """Ask the policy, count the approvals in the ledger, and record the decision with its input."""
         async with beating():
-            stored = await self._ledger.read(tickets.change_of, call.ticket)
-            now = await self._ledger.read(self._now)
+            stored, now = await self._ledger.read(self._asked_now, call.ticket)
             gathered, decision = await self._decide(call, stored, now)
             evaluation = await self._counted(stored, gathered, decision)
             await self._ledger.write(entries.append, _evaluated(call, gathered, evaluation, now))
@@ -90,19 +89,12 @@ class TicketActivities:
     async def precheck(self, call: PrecheckCall) -> CheckReport:
         """Run every check once more before anything is written."""
         async with beating():
-            stored = await self._ledger.read(tickets.change_of, call.ticket)
-            metadata = stored.change.metadata
-            covering = await self._ledger.read(
-                freezes.covering,
-                service=metadata.service,
-                environment=metadata.environment,
-                change_type=metadata.type,
-            )
+            stored, last, covering = await self._ledger.read(_before, call.ticket)
             world = World(
                 cluster=self._sources.clusters.forward(stored.change.spec.target.cluster),
                 repositories=self._sources.repositories,
                 stored=stored,
-                last=await self._ledger.read(tickets.last_succeeded, target_of(stored)),
+                last=last,
                 plan=call.plan,
                 freezes=covering,
                 demanded=call.checks,
@@ -132,8 +124,21 @@ class TicketActivities:
         warnings = [f"{step.name}: {warning}" for step in plan for warning in step.warnings]
         return Evaluation(decision=decision, digest=digest, plan=plan, quorum=quorum, warnings=warnings)
 
+    def _asked_now(self, db: Connection, ticket: str) -> tuple[StoredChange, datetime]:
+        return tickets.change_of(db, ticket), self._now(db)
+
     def _ask(self, db: Connection, call: ScheduleCall, windows: list[Window]) -> Scheduled:
         return lanes.ask(db, call, windows, self._now(db))
+
+
+def _before(db: Connection, ticket: str) -> tuple[StoredChange, StoredChange | None, list[Freeze]]:
+    """Return the change, the one that succeeded before it on its target, and the freezes that cover it."""
+    stored = tickets.change_of(db, ticket)
+    metadata = stored.change.metadata
+    covering = freezes.covering(
+        db, service=metadata.service, environment=metadata.environment, change_type=metadata.type
+    )
+    return stored, tickets.last_succeeded(db, target_of(stored)), covering
 
 
 def _evaluated(

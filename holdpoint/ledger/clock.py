@@ -31,9 +31,12 @@ def _standard(element: now_ms, compiler: SQLCompiler, **_: object) -> str:
     return compiler.process(cast(literal_column("extract(epoch from clock_timestamp()) * 1000"), BigInteger))
 
 
+_NOW = select(now_ms())
+
+
 def read_ms(db: Connection) -> int:
     """Return the database's time in milliseconds since 1970."""
-    return int(db.execute(select(now_ms())).scalar_one())
+    return int(db.execute(_NOW).scalar_one())
 
 
 def now(db: Connection) -> datetime:

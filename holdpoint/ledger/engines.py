@@ -62,14 +62,14 @@ def ledger_url(text: str) -> URL:
     return url.set(drivername="postgresql+psycopg")
 
 
-def sqlite_engine(url: URL) -> Engine:
-    """Return the engine of a SQLite file, for reading and writing."""
+def sqlite_engines(url: URL) -> tuple[Engine, Engine]:
+    """Return the engines of a SQLite file, for verbs that write and for those that read, over one pool."""
     engine = create_engine(
         url, connect_args={"timeout": BUSY_MS / 1000}, pool_size=READERS + 1, hide_parameters=True
     )
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
-    return engine
+    return engine.execution_options(ledger_writes=True), engine.execution_options(ledger_writes=False)
 
 
 def postgresql_engine(url: URL, password_file: Path | None, *, writes: bool) -> Engine:

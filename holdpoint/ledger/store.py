@@ -13,7 +13,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 from sqlalchemy import Connection
 
 from holdpoint.ledger.at_once import AT_ONCE, Memory
-from holdpoint.ledger.engines import READERS, WRITERS, ledger_url, postgresql_engine, sqlite_engine
+from holdpoint.ledger.engines import READERS, WRITERS, ledger_url, postgresql_engine, sqlite_engines
 from holdpoint.ledger.outages import edge
 from holdpoint.ledger.upgrade import Migrated, upgrade
 
@@ -29,7 +29,7 @@ class Ledger:
         address = ledger_url(url)
         self._sqlite = address.get_backend_name() == "sqlite"
         if self._sqlite:
-            self._writing = self._reading = sqlite_engine(address)
+            self._writing, self._reading = sqlite_engines(address)
         else:
             self._writing = postgresql_engine(address, password_file, writes=True)
             self._reading = postgresql_engine(address, password_file, writes=False)
@@ -73,7 +73,7 @@ class Ledger:
 
     def _transact(self, writes: bool, verb: Verb[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         engine = self._writing if writes else self._reading
-        with edge(), engine.connect().execution_options(ledger_writes=writes) as db, db.begin():
+        with edge(), engine.connect() as db, db.begin():
             return verb(db, *args, **kwargs)
 
     def migrate(self) -> Migrated:

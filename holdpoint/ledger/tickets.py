@@ -5,7 +5,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from holdpoint.ledger import head, keys, outbox, schema, targets
 from holdpoint.ledger.clock import instant, read_ms, to_ms
@@ -22,6 +22,24 @@ FAILURES = (Phase.FAILED, Phase.ROLLED_BACK, Phase.ROLLBACK_FAILED, Phase.ERRORE
 """Phases that count as a failed change when risk is assessed."""
 
 _T = schema.tickets
+_BY_ID = select(_T.c.view, _T.c.stored).where(_T.c.id == bindparam("wanted"))
+_VIEW = select(_T.c.view).where(_T.c.id == bindparam("wanted"))
+_UPDATE = update(_T).where(_T.c.id == bindparam("wanted"))
+_OF_SERVICE = select(_T.c.id).where(
+    _T.c.service == bindparam("named"), _T.c.environment == bindparam("where")
+)
+_FAILED_SINCE = _OF_SERVICE.where(
+    _T.c.phase.in_([phase.value for phase in FAILURES]), _T.c.closed_at >= bindparam("since")
+)
+_OF_SHAPE = _OF_SERVICE.where(
+    _T.c.phase == Phase.SUCCEEDED.value, _T.c.plan_shape == bindparam("shape")
+).limit(1)
+_LAST_SUCCEEDED = (
+    select(_T.c.stored)
+    .where(_T.c.target == bindparam("wanted"), _T.c.phase == Phase.SUCCEEDED.value)
+    .order_by(_T.c.closed_at.desc(), _T.c.id)
+    .limit(1)
+)
 
 
 class StoredChange(Model):
@@ -146,7 +164,7 @@ def patch_ticket(db: Connection, ticket: str, patch: dict[str, Any]) -> None:
     What follows from the phase and from the holds is filled in here: `hold`, `closed_at`, and at the end of
     its life the ticket's places in the lanes.
     """
-    row = db.execute(select(_T.c.view).where(_T.c.id == ticket)).first()
+    row = db.execute(_VIEW, {"wanted": ticket}).first()
     if row is None:
         return
     shape = patch.get("plan_shape")
@@ -158,7 +176,7 @@ def patch_ticket(db: Connection, ticket: str, patch: dict[str, Any]) -> None:
         changes["closed_at"] = instant(read_ms(db))
     view = view.model_copy(update=changes)
     columns = {**_columns(view), **({} if shape is None else {"plan_shape": str(shape)})}
-    db.execute(update(_T).where(_T.c.id == ticket).values(columns))
+    db.execute(_UPDATE, {**columns, "wanted": ticket})
     if view.phase.terminal:
         targets.leave_all(db, ticket=ticket)
 
@@ -166,35 +184,23 @@ def patch_ticket(db: Connection, ticket: str, patch: dict[str, Any]) -> None:
 def recent_failures(db: Connection, *, service: str, environment: str, within: float) -> int:
     """Count the changes of this service and environment that failed in the last `within` seconds."""
     since = read_ms(db) - round(within * 1000)
-    query = select(_T.c.id).where(
-        _T.c.service == service,
-        _T.c.environment == environment,
-        _T.c.phase.in_([phase.value for phase in FAILURES]),
-        _T.c.closed_at >= since,
-    )
-    return len(db.execute(query).all())
+    return len(db.execute(_FAILED_SINCE, {"named": service, "where": environment, "since": since}).all())
 
 
 def shape_succeeded(db: Connection, *, service: str, environment: str, shape: str) -> bool:
     """Tell whether a plan of this shape has succeeded for this service and environment before."""
-    query = select(_T.c.id).where(
-        _T.c.service == service,
-        _T.c.environment == environment,
-        _T.c.phase == Phase.SUCCEEDED.value,
-        _T.c.plan_shape == shape,
-    )
-    return db.execute(query.limit(1)).first() is not None
+    asked = {"named": service, "where": environment, "shape": shape}
+    return db.execute(_OF_SHAPE, asked).first() is not None
 
 
 def last_succeeded(db: Connection, target: str) -> StoredChange | None:
     """Return the change that succeeded last on this target."""
-    query = select(_T.c.stored).where(_T.c.target == target, _T.c.phase == Phase.SUCCEEDED.value)
-    stored = db.execute(query.order_by(_T.c.closed_at.desc(), _T.c.id).limit(1)).scalar_one_or_none()
+    stored = db.execute(_LAST_SUCCEEDED, {"wanted": target}).scalar_one_or_none()
     return None if stored is None else StoredChange.model_validate_json(stored)
 
 
 def _row(db: Connection, id: str) -> Any:
-    row = db.execute(select(_T.c.view, _T.c.stored).where(_T.c.id == id)).first()
+    row = db.execute(_BY_ID, {"wanted": id}).first()
     if row is None:
         raise NotFound(f"There is no ticket {id!r}. `holdpoint list` shows what there is.")
     return row
