@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from holdpoint.ledger import intent_rows, schema, tickets
 from holdpoint.ledger.canonical import exact, parse
@@ -14,6 +14,7 @@ DEFERRED = "intent.deferred"
 """An undo's intent that was minted while the ledger was down travels as an entry; its row is made with it."""
 
 _E = schema.entries
+_OF_TICKET = select(_E.c.raw).where(_E.c.ticket == bindparam("whose")).order_by(_E.c.seq)
 
 
 def append(db: Connection, record: Record) -> list[int]:
@@ -39,8 +40,7 @@ def append_entry(db: Connection, draft: EntryDraft, ticket: str | None) -> int:
 
 def entries_of(db: Connection, ticket: str) -> list[Entry]:
     """Return all entries of one ticket, oldest first."""
-    query = select(_E.c.raw).where(_E.c.ticket == ticket).order_by(_E.c.seq)
-    return [read_entry(raw) for (raw,) in db.execute(query)]
+    return [read_entry(raw) for (raw,) in db.execute(_OF_TICKET, {"whose": ticket})]
 
 
 def count_of(db: Connection, ticket: str, kind: str) -> int:

@@ -21,6 +21,16 @@ _T = schema.targets
 _L = schema.lane
 _I = schema.intents
 _BY_NAME = select(_T).where(_T.c.target == bindparam("wanted"))
+_PLACE = (_L.c.target == bindparam("wanted")) & (_L.c.ticket == bindparam("whose"))
+_LEAVE = delete(_L).where(_PLACE)
+_STAND_IN = update(_L).where(_PLACE)
+_UPDATE = update(_T).where(_T.c.target == bindparam("wanted"))
+_WAITS_FOR = select(_L.c.target).where(_L.c.ticket == bindparam("whose"))
+_HOLDS = select(_T.c.target).where(_T.c.holder_ticket == bindparam("whose"))
+_LANE = select(_L.c.ticket).where(_L.c.target == bindparam("wanted")).order_by(_L.c.priority, _L.c.id)
+_STILL_OPEN = select(_I.c.id).where(
+    _I.c.status == "open", _I.c.direction == "forward", _I.c.target == bindparam("wanted")
+)
 
 
 def enter_lane(db: Connection, *, ticket: str, target: str, priority: int) -> LanePlace:
@@ -36,7 +46,7 @@ def enter_lane(db: Connection, *, ticket: str, target: str, priority: int) -> La
     position = _waiting(db, target).index(ticket) + 1
     if position > 1 or row.holder_ticket is not None or row.dirty:
         return LanePlace(granted=False, position=position, holder_ticket=row.holder_ticket, dirty=row.dirty)
-    db.execute(delete(_L).where(_L.c.target == target, _L.c.ticket == ticket))
+    db.execute(_LEAVE, {"wanted": target, "whose": ticket})
     _change_holder(db, seen, row, "target.granted", ticket, {"holder_ticket": ticket})
     return LanePlace(granted=True, holder_ticket=ticket)
 
@@ -44,7 +54,7 @@ def enter_lane(db: Connection, *, ticket: str, target: str, priority: int) -> La
 def leave_lane(db: Connection, *, ticket: str, target: str) -> None:
     """Leave the lane, and give back what was granted if no rollout has begun on it."""
     seen = head.lock(db)
-    db.execute(delete(_L).where(_L.c.target == target, _L.c.ticket == ticket))
+    db.execute(_LEAVE, {"wanted": target, "whose": ticket})
     row = get_target(db, target)
     if row is not None and row.holder_ticket == ticket and row.holder_run is None and not row.dirty:
         _free(db, seen, row, ticket, by=ticket)
@@ -54,9 +64,8 @@ def leave_lane(db: Connection, *, ticket: str, target: str) -> None:
 
 def leave_all(db: Connection, *, ticket: str) -> None:
     """Take a ticket whose life is over out of every lane, so that it cannot keep others waiting."""
-    waits = select(_L.c.target).where(_L.c.ticket == ticket)
-    holds = select(_T.c.target).where(_T.c.holder_ticket == ticket)
-    for target in sorted({*db.execute(waits).scalars(), *db.execute(holds).scalars()}):
+    whose = {"whose": ticket}
+    for target in sorted({*db.execute(_WAITS_FOR, whose).scalars(), *db.execute(_HOLDS, whose).scalars()}):
         leave_lane(db, ticket=ticket, target=target)
 
 
@@ -80,7 +89,7 @@ def take_target(db: Connection, *, target: str, ticket: str, run: str, rollout: 
     if not undo:
         values["snapshot"] = None
     _change_holder(db, seen, row, "target.taken", run, values)
-    db.execute(delete(_L).where(_L.c.target == target, _L.c.ticket == ticket))
+    db.execute(_LEAVE, {"wanted": target, "whose": ticket})
     return _existing(db, target)
 
 
@@ -95,7 +104,7 @@ def set_snapshot(db: Connection, *, target: str, run: str, snapshot: Digest) -> 
     if row.snapshot == snapshot or (row.dirty and row.snapshot is not None):
         return row
     _record(db, seen, row, "target.snapshot_taken", run, {"snapshot": snapshot})
-    db.execute(update(_T).where(_T.c.target == target).values(snapshot=snapshot))
+    db.execute(_UPDATE, {"wanted": target, "snapshot": snapshot})
     return _existing(db, target)
 
 
@@ -112,8 +121,7 @@ def release_target(db: Connection, *, target: str, run: str, clean: bool) -> Tar
     if not clean:
         _change_holder(db, seen, row, "target.left_dirty", run, {"holder_run": None})
         return _existing(db, target)
-    query = select(_I.c.id).where(_I.c.status == "open", _I.c.direction == "forward", _I.c.target == target)
-    still_open = list(db.execute(query).scalars())
+    still_open = list(db.execute(_STILL_OPEN, {"wanted": target}).scalars())
     if still_open:
         raise Conflict(
             f"The target {target} is not clean: {len(still_open)} intents on it are open. Settle them.",
@@ -135,13 +143,12 @@ def held_targets(db: Connection) -> list[TargetRow]:
 
 
 def _waiting(db: Connection, target: str) -> list[str]:
-    query = select(_L.c.ticket).where(_L.c.target == target).order_by(_L.c.priority, _L.c.id)
-    return list(db.execute(query).scalars())
+    return list(db.execute(_LANE, {"wanted": target}).scalars())
 
 
 def _stand_in(db: Connection, ticket: str, target: str, priority: int) -> None:
-    here = (_L.c.target == target) & (_L.c.ticket == ticket)
-    if db.execute(update(_L).where(here).values(priority=priority)).rowcount == 0:
+    moved = db.execute(_STAND_IN, {"wanted": target, "whose": ticket, "priority": priority})
+    if moved.rowcount == 0:
         db.execute(insert(_L), {"target": target, "ticket": ticket, "priority": priority})
 
 
@@ -170,7 +177,7 @@ def _change_holder(
 ) -> int:
     after = row.model_copy(update={name: value for name, value in values.items() if name != "rollout"})
     seq = _record(db, seen, after, kind, actor, {}, ticket=ticket, raise_epoch=True)
-    if db.execute(update(_T).where(_T.c.target == row.target).values(values)).rowcount == 0:
+    if db.execute(_UPDATE, {**values, "wanted": row.target}).rowcount == 0:
         db.execute(insert(_T), {"target": row.target, "dirty": False, **values})
     return seq
 
