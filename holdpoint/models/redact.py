@@ -36,6 +36,13 @@ _TEXT: tuple[tuple[re.Pattern[str], str], ...] = (
 )
 
 
+_TRACES = (
+    *("pass", "pwd", "token", "secret", "authorization", "key", "credential", "cookie", "session"),
+    *("bearer", "basic", "eyj", "gh", "glpat-", "xox", "akia", "asia", "://"),
+)
+"""In lower case: one of them is in whatever a pattern matches. Nearly all texts have none."""
+
+
 def redact(value: T) -> T:
     """Return the value, at any depth, with everything masked that looks like a secret."""
     masked: T = _redact(value)
@@ -82,6 +89,19 @@ def _mask(value: Any) -> Any:
 
 def redact_text(text: str) -> str:
     """Return the text with private keys, tokens, passwords in URLs and `password=...` pairs masked."""
+    if not _suspicious(text):
+        return text
     for pattern, mask in _TEXT:
         text = pattern.sub(mask, text)
     return text
+
+
+def _suspicious(text: str) -> bool:
+    """Tell whether a pattern may match. What is not ASCII may: other letters can count as ours there."""
+    if not text.isascii():
+        return True
+    lower = text.lower()
+    for trace in _TRACES:  # noqa: SIM110 - a generator would take as long as the patterns
+        if trace in lower:
+            return True
+    return False

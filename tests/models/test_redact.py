@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from holdpoint.models import redact as module
 from holdpoint.models.redact import MASK, redact
 
 JWT = "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJjaSJ9.c2lnbmF0dXJl"
@@ -97,3 +98,51 @@ def test_no_text_takes_long(text: str) -> None:
     redact(text * (200_000 // len(text)))
 
     assert time.monotonic() - started < 2
+
+
+PIECES = (
+    *(
+        "-----BEGIN PRIVATE KEY-----",
+        JWT,
+        "Bearer ",
+        "BASIC ",
+        "ba\u017fic ",
+        "ghp_",
+        "github_pat_",
+        "glpat-",
+    ),
+    *(
+        "xoxb-",
+        "AKIA",
+        "ASIA",
+        "://",
+        "user:",
+        "@",
+        "password",
+        "Passwd",
+        "passphrase",
+        "PWD",
+        "token",
+        "secret",
+    ),
+    *(
+        "author\u0131zation",
+        "api_key",
+        "ACCESS-KEY",
+        "private\u212aey",
+        "signing_key",
+        "credentials",
+        "cookie",
+    ),
+    *("session_id", "=", ": ", "'", " ", "-", "_", "abcdefgh", "0123456789ABCDEF", "x" * 20),
+)
+"""What the patterns are made of, some in letters that are like ours only where case does not count."""
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=8).map("".join))
+def test_no_text_is_passed_over_that_a_pattern_would_mask(text: str) -> None:
+    masked = text
+    for pattern, mask in module._TEXT:
+        masked = pattern.sub(mask, masked)
+
+    assert redact(text) == masked
