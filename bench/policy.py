@@ -15,7 +15,7 @@ from bench.progress import say
 from holdpoint.clients.policy import OpaEngine
 from holdpoint.models.policy import PolicyInput
 
-DECISIONS, AT_ONCE, ROUNDS = 1000, 16, 3
+DECISIONS, AT_ONCE, ROUNDS = 1000, 16, 7
 
 
 async def measure() -> list[Case]:

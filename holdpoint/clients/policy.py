@@ -19,6 +19,7 @@ import aiohttp
 import rfc8785
 from pydantic import Field, ValidationError
 
+from holdpoint.clients.access import Stamp, stamp
 from holdpoint.clients.policy_connections import Connections, Refused
 from holdpoint.models.base import StrictModel
 from holdpoint.models.errors import PolicyBundle, UpstreamUnavailable
@@ -90,7 +91,7 @@ class PolicyEngine(Protocol):
 
 
 class OpaEngine:
-    """A real OPA over HTTP. The token file is read at every call, so that a token may be changed.
+    """A real OPA over HTTP. The token file is looked at in every call, so that a token may be changed.
 
     With `revision` only decisions from that revision of the policies count: while policies are rolled out,
     two OPAs must not decide the same change differently. `data.holdpoint` may come from several bundles; then
@@ -103,6 +104,7 @@ class OpaEngine:
         self._connections = Connections(url, timeout=timeout)
         self._host, self._port = self._connections.host, self._connections.port
         self._token_file, self._revision = token_file, revision
+        self._read: tuple[Stamp | None, str] = None, ""
 
     async def decide(self, question: PolicyInput) -> Decision:
         """Return OPA's decision. Raises UpstreamUnavailable, and PolicyBundle when a policy is broken."""
@@ -140,9 +142,9 @@ class OpaEngine:
     async def _ask(self, document: dict[str, Any]) -> dict[str, Any]:
         token = self._token()
         try:
-            async with self._connections.client(token) as client:
-                answer = await client.query_rule(document, PACKAGE, RULE, PROVENANCE)
+            answer = await self._connections.query(token, document, PACKAGE, RULE, PROVENANCE)
         except Refused as error:
+            self._read = None, ""  # perhaps the token is an old one
             raise _refusal(error) from error
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise self._no_answer(type(error).__name__) from error
@@ -156,14 +158,17 @@ class OpaEngine:
         )
 
     def _token(self) -> str:
-        """Return what the token's file says now. A small file on this machine: quicker than a thread."""
+        """Return what the token's file says now; it is read again when it is another one."""
         try:
-            return self._token_file.read_text("utf-8").strip()
+            seen = stamp(self._token_file)
+            if seen != self._read[0]:
+                self._read = seen, self._token_file.read_text("utf-8").strip()
         except (OSError, ValueError) as error:
             why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
             raise UpstreamUnavailable(
                 f"The token for OPA cannot be read: {why}.", upstream="policy"
             ) from error
+        return self._read[1]
 
 
 class NullEngine:
@@ -198,9 +203,9 @@ def _decision(document: _Document, revision: str) -> Decision:
     return Decision(
         deny=document.deny,
         warn=document.warn,
-        risk=Risk(**document.risk.model_dump()),
-        approvals=ApprovalNeed(**document.approvals.model_dump()),
-        obligations=Obligations(**document.obligations.model_dump()),
+        risk=Risk(**vars(document.risk)),
+        approvals=ApprovalNeed(**vars(document.approvals)),
+        obligations=Obligations(**vars(document.obligations)),
         revision=revision,
         digest=_digest(document),
     )

@@ -1,7 +1,5 @@
 """Connections to OPA, kept between two questions: a new one for each costs more than the decision."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -43,20 +41,20 @@ class Connections:
         self._tls, self._timeout = parts.scheme == "https", timeout
         self._kept: _Open | None = None
 
-    @asynccontextmanager
-    async def client(self, token: str) -> AsyncIterator[AsyncOpaClient]:
-        """Give the client that sends this token, for one question."""
+    async def query(self, token: str, *question: Any) -> Any:
+        """Return what `query_rule` of the client that sends this token returns. Raises Refused."""
         before = self._kept
         used = before if before is not None and before.token == token else _Open(token, self._made(token))
         self._kept = used
         used.questions += 1
         try:
-            if before is not None:
+            if before is not None and before is not used:
                 await self._close_unused(before)
-            yield used.client
+            return await used.client.query_rule(*question)
         finally:
             used.questions -= 1
-            await self._close_unused(used)
+            if used is not self._kept:
+                await self._close_unused(used)
 
     async def close(self) -> None:
         """Close the connections. A question after it opens new ones."""
@@ -65,7 +63,7 @@ class Connections:
             await kept.client.close_connection()
 
     async def _close_unused(self, opened: _Open) -> None:
-        if opened is not self._kept and not opened.questions:
+        if not opened.questions:
             await opened.client.close_connection()
 
     def _made(self, token: str) -> AsyncOpaClient:
