@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import ParamSpec, TypeVar
 
 from holdpoint.clients.git_hosts import GitHosts, host_of
-from holdpoint.clients.git_memory import Memory
+from holdpoint.clients.git_memory import FACTS, Memory
 from holdpoint.clients.git_mirror import Mirror, check, invalid
 from holdpoint.models.errors import InvalidChange, NotFound
 from holdpoint.models.git_names import check_path, check_revision
@@ -41,9 +41,6 @@ LONGEST_WORDS = 500
 
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 """The tree without files, which Git knows without storing it."""
-
-FACTS = 4 * 1024 * 1024
-"""Bytes of diffs, and of authors, that are remembered: a ticket is evaluated twice and more."""
 
 REVISION, PATHS = "spec.source.revision", "spec.source.paths"
 
@@ -126,8 +123,7 @@ class Repositories:
         self._mirror(repository)
         known = self._authors.get((repository, commit))
         if known is None:
-            mirror = await self._holding(repository, commit)
-            known = await self._in_thread(_author, mirror, commit)
+            known = await self._in_thread(_author, await self._holding(repository, commit), commit)
             self._authors.put((repository, commit), known, len(known.model_dump_json()))
         return known
 

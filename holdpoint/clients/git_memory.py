@@ -8,6 +8,9 @@ from typing import Generic, TypeVar
 KEPT = 32 * 1024 * 1024
 """Bytes of answers that are kept, the last used ones: some thousand manifests."""
 
+FACTS = 4 * 1024 * 1024
+"""Bytes of diffs, and of authors, that are kept: a ticket is evaluated twice and more."""
+
 V = TypeVar("V")
 
 

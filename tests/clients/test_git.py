@@ -354,8 +354,8 @@ async def test_commit_that_was_resolved_is_known_without_asking_git(
 ) -> None:
     commit = await repositories.resolve(str(upstream.path), upstream.commit("one", app_yaml="a: 1\n"))
     (folder,) = (tmp_path / "data" / "git").glob("*.git")
-    mirror = Mirror(folder, str(upstream.path), local=True, reach=lambda _: None)
-    monkeypatch.setattr(Mirror, "_run", lambda *_, **__: b"no\n")
+    mirror = git_mirror.Mirror(folder, str(upstream.path), local=True, reach=lambda _: None)
+    monkeypatch.setattr(git_mirror.Mirror, "_run", lambda *_, **__: b"no\n")
 
     assert mirror.has(commit)
     assert not mirror.has("0" * 40)
