@@ -11,7 +11,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.beat import beating
 from activities.history import cut_after, fetch_history
-from holdpoint.ledger import archives, checkpoint, entries, intents, targets, tickets
+from holdpoint.ledger import archives, checkpoint, intents, targets, tickets
 from holdpoint.ledger.canonical import canonical, digest_of
 from holdpoint.ledger.export import build_evidence
 from holdpoint.ledger.signing import Signer
@@ -47,21 +47,19 @@ class ArchiveActivities:
             evidence = await self._ledger.read(
                 build_evidence, call.ticket, signer=self._signer, history=history
             )
-            await self._ledger.write(archives.keep, call.ticket, evidence)
-            if not self._ledger.shared:
-                await asyncio.to_thread(_write, self._archive / f"{call.ticket}.json", evidence)
-            digest = digest_of(evidence)
             draft = EntryDraft(
                 key=f"archived/{call.run}",
                 kind="ticket.archived",
                 actor=ACTOR,
                 at=info.started_time,
-                body={"digest": digest, "size": len(evidence)},
+                body={"digest": digest_of(evidence), "size": len(evidence)},
             )
-            await self._ledger.write(entries.append_entry, draft, call.ticket)
+            kept = await self._ledger.write(archives.keep, call.ticket, evidence, draft)
+            if not self._ledger.shared:
+                await asyncio.to_thread(_write, self._archive / f"{call.ticket}.json", kept)
             # Whoever keeps a copy of the signed checkpoint can show later that the record was rewritten.
             await self._ledger.write(checkpoint.publish, self._signer)
-            return Archived(digest=digest)
+            return Archived(digest=digest_of(kept))
 
     @activity.defn(name=contracts.INSPECT.name)
     async def inspect_abandoned(self, call: Call) -> Abandoned:
@@ -134,7 +132,7 @@ def _undo(row: TargetRow, reason: Reason) -> RolloutStart:
 
 
 def _write(path: Path, data: bytes) -> None:
-    """Write the file in one step, and have it on the disk before its digest is recorded."""
+    """Write the file in one step, and have it on the disk before anyone is told that it is there."""
     fresh = path.with_name(f".{path.name}.{os.getpid()}.{activity.info().attempt}")
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as file:

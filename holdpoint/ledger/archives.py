@@ -8,15 +8,26 @@ from collections.abc import Collection
 from sqlalchemy import Connection, delete, insert, select
 
 from holdpoint.ledger import head, schema
+from holdpoint.ledger.writer import append_once
+from holdpoint.models.record import EntryDraft
 
 _A = schema.archives
 
 
-def keep(db: Connection, ticket: str, data: bytes) -> None:
-    """Keep the evidence of a ticket; that of a later archive takes the place of the earlier."""
-    now = head.lock(db).now  # two archives of one ticket come one after the other
+def keep(db: Connection, ticket: str, data: bytes, draft: EntryDraft) -> bytes:
+    """Keep the evidence of a ticket with the entry that has its digest, and return what is kept.
+
+    An attempt whose entry is there already gets what was kept then; the evidence of a later archive, with an
+    entry of its own, takes the place of the earlier.
+    """
+    now = head.lock(db).now
+    fresh = append_once(db, draft, ticket)[1]
+    before = find(db, ticket)
+    if before is not None and not fresh:
+        return before
     db.execute(delete(_A).where(_A.c.ticket == ticket))
     db.execute(insert(_A), {"ticket": ticket, "data": data, "at": now})
+    return data
 
 
 def find(db: Connection, ticket: str) -> bytes | None:

@@ -73,6 +73,7 @@ def publish(db: Connection, signer: Signer) -> str:
     Raises Conflict when it is not what the last note covered with entries after it: then the ledger was
     rewritten.
     """
+    seen = head.lock(db)  # of two that publish at once the second finds what the first has published
     last = db.execute(select(_C.c.note).order_by(_C.c.size.desc()).limit(1)).scalar_one_or_none()
     now = current(db)
     if last is not None:
@@ -84,7 +85,7 @@ def publish(db: Connection, signer: Signer) -> str:
         if before.size == now.size:
             return str(last)
     note = sign_note(now, signer)
-    db.execute(insert(_C), {"size": now.size, "note": note, "at": head.read(db).now})
+    db.execute(insert(_C), {"size": now.size, "note": note, "at": seen.now})
     return note
 
 

@@ -15,7 +15,8 @@ from temporalio.testing import ActivityEnvironment
 
 from activities import beat
 from activities.archive import ArchiveActivities
-from holdpoint.ledger import checkpoint, entries, intents, targets, tickets
+from holdpoint.ledger import archives, checkpoint, entries, intents, targets, tickets
+from holdpoint.ledger.canonical import digest_of
 from holdpoint.ledger.signing import Signer
 from holdpoint.ledger.store import Ledger
 from holdpoint.ledger.tickets import StoredChange
@@ -197,6 +198,19 @@ async def test_a_repeated_archive_is_recorded_once(world: World) -> None:
 
     kinds = [entry.kind for entry in world.ledger.read_now(entries.entries_of, TICKET)]
     assert kinds.count("ticket.archived") == 1
+
+
+async def test_the_record_has_the_digest_of_what_is_kept_after_a_lost_attempt_too(world: World) -> None:
+    world.temporal.histories[WORKFLOW] = _history(_started({"ticket": TICKET}))
+
+    await world.archived()  # its answer did not arrive, say
+    again = await world.archived()
+
+    last = world.ledger.read_now(entries.entries_of, TICKET)[-1]
+    kept = world.ledger.read_now(archives.find, TICKET)
+    assert kept is not None
+    assert last.body["digest"] == again.digest == digest_of(kept)
+    assert kept == (world.archive / f"{TICKET}.json").read_bytes()
 
 
 async def test_the_history_is_readable_and_its_secrets_are_masked(world: World) -> None:

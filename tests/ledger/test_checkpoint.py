@@ -1,5 +1,8 @@
 """Checkpoints and keys: what is signed is told apart from everything else."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -81,6 +84,26 @@ def test_published_checkpoints_follow_from_each_other(ledger: Ledger, signer: Si
     assert same == first
     assert ledger.read_now(checkpoint.published) == [first, second]
     assert open_note(second, signer.public).size == 2
+
+
+def test_two_that_publish_at_once_publish_one_note(ledger: Ledger, signer: Signer) -> None:
+    append(ledger, "a")
+    both = threading.Barrier(2)
+
+    class Meeting(Signer):
+        """Signs when the other is about to sign as well, or when it is clear that it waits for its turn."""
+
+        def sign(self, data: bytes) -> bytes:
+            with suppress(threading.BrokenBarrierError):
+                both.wait(0.3)
+            return super().sign(data)
+
+    meeting = Meeting(signer._key)
+    with ThreadPoolExecutor(2) as threads:
+        first, second = threads.map(lambda _: ledger.write_now(checkpoint.publish, meeting), range(2))
+
+    assert first == second
+    assert ledger.read_now(checkpoint.published) == [first]
 
 
 def test_a_rewritten_ledger_is_never_signed_again(ledger: Ledger, signer: Signer) -> None:

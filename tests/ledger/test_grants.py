@@ -66,8 +66,8 @@ def test_the_application_can_do_all_that_the_ledger_does(
     draft = EntryDraft(key="e", kind="phase.changed", actor="x", at=view.created_at)
     held.write_now(entries.append, Record(ticket="chg-1", entries=[draft], patch={"phase": "Aborted"}))
     held.write_now(checkpoint.publish, Signer.load_or_create(tmp_path / "keys"))
-    held.write_now(keep, "chg-1", b"{}")
-    held.write_now(keep, "chg-1", b"{}")
+    for key in ("first", "second"):
+        held.write_now(keep, "chg-1", b"{}", draft.model_copy(update={"key": key}))
     SharedBlobs(tmp_path / "blobs", b"k" * 32, held).put_secret(b"x")
 
 

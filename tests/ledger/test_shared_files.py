@@ -1,5 +1,6 @@
 """What several machines share: blobs and archived evidence in the ledger's database."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from holdpoint.ledger import archives, schema
 from holdpoint.ledger.shared_blobs import SharedBlobs
 from holdpoint.ledger.store import Ledger
 from holdpoint.models.errors import Conflict, NotFound, UpstreamUnavailable
+from holdpoint.models.record import EntryDraft
 
 KEY = bytes(range(32))
 
@@ -56,7 +58,8 @@ def test_what_nobody_put_is_not_found(ledger: Ledger, tmp_path: Path) -> None:
 
 def test_evidence_is_kept_verbatim_and_a_later_archive_takes_its_place(ledger: Ledger) -> None:
     for data in (b'{"first":1}', b'{"second":2}'):
-        ledger.write_now(archives.keep, "chg-1", data)
+        draft = EntryDraft(key=data.decode(), kind="ticket.archived", actor="x", at=datetime.now(UTC))
+        assert ledger.write_now(archives.keep, "chg-1", data, draft) == data
 
     assert ledger.read_now(archives.find, "chg-1") == b'{"second":2}'
     assert ledger.read_now(archives.find, "chg-2") is None

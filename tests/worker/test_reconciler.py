@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -9,6 +10,7 @@ from holdpoint.ledger.store import Ledger
 from holdpoint.models.contracts import Named
 from holdpoint.models.errors import Conflict
 from holdpoint.models.phases import Phase
+from holdpoint.models.record import EntryDraft
 from holdpoint.models.workflow_messages import CloseStart, TicketStart
 from tests.worker.conftest import TARGET, OpenTicket, enter, take
 from worker.executions import Standing
@@ -205,7 +207,8 @@ async def test_a_closed_ticket_without_evidence_is_archived(world: World, open_t
         world.executions.stand[f"change/{ticket}"] = Standing.COMPLETED
     world.archive.mkdir()
     (world.archive / "chg-2.json").write_text("{}")
-    world.ledger.write_now(archives.keep, "chg-3", b"{}")
+    draft = EntryDraft(key="archived", kind="ticket.archived", actor="x", at=datetime.now(UTC))
+    world.ledger.write_now(archives.keep, "chg-3", b"{}", draft)
     assert await world.two_rounds() == []
 
     world.now += ARCHIVE_LOOK
