@@ -4,7 +4,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from holdpoint.embedded.stack import leave_failure, up
+from holdpoint.embedded.detached import leave_failure
+from holdpoint.embedded.folder import folder_at
+from holdpoint.embedded.stack import up
 from holdpoint.models.errors import HoldpointError
 
 
@@ -16,7 +18,7 @@ def main() -> int:
     try:
         up(data, detach=False, report=_say)
     except HoldpointError as error:
-        leave_failure(data, error)
+        leave_failure(folder_at(data), error)
         return error.exit_code
     return 0
 

@@ -40,18 +40,8 @@ def make_contents(folder: DataFolder) -> None:
         ledger.close()
 
 
-def known_ports(folder: DataFolder) -> dict[str, int]:
-    """Return the ports that the last `up` used, so that addresses stay what they were."""
-    try:
-        found = yaml.safe_load((folder.run / "ports.yaml").read_text())
-    except (OSError, yaml.YAMLError):
-        return {}
-    return {str(name): port for name, port in (found or {}).items() if isinstance(port, int)}
-
-
 def write_settings(folder: DataFolder, ports: dict[str, int]) -> None:
     """Write our addresses into the settings; the fields that are not ours stay. Raises SettingsError."""
-    replace(folder.run / "ports.yaml", yaml.safe_dump(ports).encode())
     settings = _settings(folder.settings)
     settings.setdefault("environments", ENVIRONMENTS)
     clusters = settings.setdefault("clusters", {})

@@ -1,10 +1,12 @@
 """The data folder of the embedded stack: where everything lies, and that nobody else can read it."""
 
+import json
 import os
 import shlex
 import stat
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from holdpoint.models.errors import SettingsError
 
@@ -48,14 +50,25 @@ class DataFolder:
         return self.root / "run"
 
     @property
+    def ports(self) -> Path:
+        """The ports of the last run, so that addresses stay what they were."""
+        return self.run / "ports.json"
+
+    @property
     def ledger_url(self) -> str:
         """The ledger's SQLAlchemy URL."""
         return f"sqlite:///{self.root / 'ledger.db'}"
 
 
+def folder_at(path: Path) -> DataFolder:
+    """Return the data folder at a path, whether it is there or not."""
+    return DataFolder(path.expanduser().absolute())
+
+
 def open_folder(path: Path) -> DataFolder:
     """Return the data folder, made 0700 if it was not there. Raises SettingsError if others can read it."""
-    root = path.expanduser().absolute()
+    folder = folder_at(path)
+    root = folder.root
     try:
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         _refuse_open(root, "the data folder", 0o700)
@@ -66,7 +79,7 @@ def open_folder(path: Path) -> DataFolder:
                 _refuse_open(secret, "a key", 0o600)
     except OSError as error:
         raise SettingsError(f"The data folder {root} cannot be used: {error}.") from error
-    return DataFolder(root)
+    return folder
 
 
 def write_new(path: Path, data: bytes, mode: int = 0o600) -> None:
@@ -85,6 +98,15 @@ def replace(path: Path, data: bytes, mode: int = 0o600) -> None:
     fresh.unlink(missing_ok=True)
     write_new(fresh, data, mode)
     os.replace(fresh, path)
+
+
+def read_document(path: Path) -> dict[str, Any] | None:
+    """Return the JSON object in a file; None where there is none, or another thing."""
+    try:
+        found = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _refuse_open(path: Path, what: str, wanted: int) -> None:

@@ -18,10 +18,13 @@ LOOKING_SECONDS = 0.2
 
 
 class StackLock:
-    """The lock of one data folder, held from `take` to the end of the process."""
+    """The lock of one data folder, held from `take` to the end of the process.
 
-    def __init__(self, run: Path) -> None:
-        self._path = run / "lock"
+    `down` is the command that stops its holder, which the error for everybody else names.
+    """
+
+    def __init__(self, run: Path, down: str = "holdpoint down --data") -> None:
+        self._path, self._down = run / "lock", down
         self._file: int | None = None
 
     def take(self) -> None:
@@ -31,11 +34,7 @@ class StackLock:
         while not _locked(descriptor):
             if time.monotonic() > deadline:
                 os.close(descriptor)
-                data = self._path.parent.parent
-                raise Conflict(
-                    f"A stack is up already on {data} (process {self.holder()}). "
-                    f"Stop it: holdpoint down --data {shlex.quote(str(data))}"
-                )
+                raise self.taken_by(self.holder())
             time.sleep(0.02)  # a blocking flock has no time limit
         os.ftruncate(descriptor, 0)
         os.write(descriptor, str(os.getpid()).encode())
@@ -46,6 +45,14 @@ class StackLock:
         if self._file is not None:
             os.close(self._file)
             self._file = None
+
+    def taken_by(self, holder: int | None) -> Conflict:
+        """Return the error for who finds the lock held: by which process, and how that is stopped."""
+        data = self._path.parent.parent
+        return Conflict(
+            f"A stack is up already on {data} (process {holder}). "
+            f"Stop it: {self._down} {shlex.quote(str(data))}"
+        )
 
     def holder(self) -> int | None:
         """Return the process that holds the lock; None if nobody does."""

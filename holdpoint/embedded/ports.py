@@ -1,9 +1,12 @@
 """The ports of the embedded stack: chosen once, and the same at the next `up` where they are free."""
 
+import json
 import random
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 
+from holdpoint.embedded.folder import read_document, replace
 from holdpoint.models.errors import SettingsError
 
 FIRST, LAST = 18000, 31999
@@ -32,6 +35,16 @@ def choose(names: Iterable[str], preferred: dict[str, int]) -> dict[str, int]:
         usable = wanted is not None and wanted not in chosen.values() and free(wanted)
         chosen[name] = wanted if usable and wanted is not None else _another(set(chosen.values()))
     return chosen
+
+
+def remembered(file: Path) -> dict[str, int]:
+    """Return the ports of the last time, so that addresses stay what they were; none if there was none."""
+    return {name: port for name, port in (read_document(file) or {}).items() if isinstance(port, int)}
+
+
+def remember(file: Path, ports: Mapping[str, int]) -> None:
+    """Keep ports for the next time."""
+    replace(file, json.dumps(dict(ports), indent=1).encode())
 
 
 def _another(taken: set[int]) -> int:

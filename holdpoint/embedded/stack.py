@@ -1,31 +1,21 @@
 """`holdpoint up`, `down` and `status`: the embedded stack on one data folder."""
 
 import asyncio
-import json
 import os
-import shlex
-import signal
-import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from holdpoint.embedded.folder import DataFolder, open_folder, replace
-from holdpoint.embedded.lock import StackLock, command_line, end_leftovers
+from holdpoint.embedded.detached import Detached, Report
+from holdpoint.embedded.folder import DataFolder, folder_at, open_folder, read_document, replace
+from holdpoint.embedded.lock import StackLock
 from holdpoint.embedded.server import clean_environment, python
 from holdpoint.models.base import Model
-from holdpoint.models.errors import Conflict, HoldpointError, PolicyBundle, SettingsError, UpstreamUnavailable
-
-Report = Callable[[str], None]
 
 DETACH_SECONDS = 900.0
 """Longest wait for a detached stack: building OPA on a slow machine takes minutes, once."""
 DOWN_SECONDS = 40.0
 """Longest wait for a stack to stop by itself: a worker drains for 5 s, each server has 10 s."""
-LAST_SECONDS = 5.0
-"""What a supervisor that has stopped its servers may take to end itself."""
-POLL_SECONDS = 0.05
 
 
 class Addresses(Model):
@@ -60,7 +50,9 @@ def up(
     """
     folder = open_folder(data)
     if detach:
-        found = _detached(folder, report)
+        command = python("holdpoint.embedded", "--data", str(folder.root))
+        started = detached(folder).start(command, report, environment=clean_environment() | _kept())
+        found = Addresses.model_validate(started)
         if on_ready:
             on_ready(found)
         return
@@ -70,143 +62,41 @@ def up(
 
 
 def down(data: Path, *, report: Report = lambda _: None) -> bool:
-    """Stop the stack and leave no process behind; return whether one was up. Raises UpstreamUnavailable."""
-    folder = DataFolder(data.expanduser().absolute())
-    if not folder.run.is_dir():
-        return False
-    lock = StackLock(folder.run)
-    holder = lock.holder()
-    if holder is None:
-        # Nobody supervises; what a killed supervisor may have left is ended, under the lock so that no
-        # `up` begins.
-        lock.take()
-        left = end_leftovers(folder.run / "pids.json", folder.root)
-        (folder.run / "addresses.json").unlink(missing_ok=True)
-        lock.release()
-        return bool(left)
-    report(f"stopping the stack on {folder.root} (process {holder})")
-    _stop(lock, holder)
-    return True
+    """Stop the stack and leave no process behind; return whether one was up. Raises SettingsError."""
+    return detached(folder_at(data)).stop(report)
 
 
 def status(data: Path) -> Status:
     """Return how the stack on a data folder stands."""
-    folder = DataFolder(data.expanduser().absolute())
+    folder = folder_at(data)
     holder = StackLock(folder.run).holder() if folder.run.is_dir() else None
     if holder is None:
         return Status(up=False)
-    servers = (_json(folder.run / "pids.json") or {}).get("servers", {})
+    servers = (read_document(folder.run / "pids.json") or {}).get("servers", {})
     return Status(up=True, pid=holder, servers=servers, addresses=addresses(folder))
 
 
 def addresses(folder: DataFolder) -> Addresses | None:
     """Return the addresses of the running stack; None while it is not ready."""
-    found = _json(folder.run / "addresses.json")
+    found = read_document(ready_file(folder))
     return Addresses.model_validate(found) if found else None
+
+
+def ready_file(folder: DataFolder) -> Path:
+    """Return the file that says where a stack's servers are; it is there only while all are ready."""
+    return folder.run / "addresses.json"
 
 
 def announce(folder: DataFolder, found: Addresses) -> None:
     """Let every command that is given the data folder find the stack."""
-    replace(folder.run / "addresses.json", found.model_dump_json(indent=1).encode())
+    replace(ready_file(folder), found.model_dump_json(indent=1).encode())
 
 
-def _detached(folder: DataFolder, report: Report) -> Addresses:
-    """Start the supervisor in a session of its own and wait until it is ready."""
-    holder = StackLock(folder.run).holder()
-    if holder is not None:
-        raise Conflict(
-            f"A stack is up already on {folder.root} (process {holder}). "
-            f"Stop it: holdpoint down --data {shlex.quote(str(folder.root))}"
-        )
-    for stale in ("addresses.json", "failure.json"):
-        (folder.run / stale).unlink(missing_ok=True)
-    log = folder.logs / "up.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(  # noqa: S603 - our own module
-            python("holdpoint.embedded", "--data", str(folder.root)),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            env=clean_environment() | _kept(),
-            start_new_session=True,
-            close_fds=True,
-        )
-    try:
-        return _await_ready(folder, process, log, report)
-    except BaseException:
-        process.terminate()  # also on Ctrl-C: nothing half-started stays
-        process.wait()
-        raise
+def detached(folder: DataFolder) -> Detached:
+    """Return how the stack on a data folder is started and stopped from outside."""
+    return Detached(folder, StackLock(folder.run), ready_file(folder), DETACH_SECONDS, DOWN_SECONDS)
 
 
 def _kept() -> dict[str, str]:
     """Return the variables that the supervisor itself reads."""
     return {name: os.environ[name] for name in ("HOLDPOINT_OPA",) if name in os.environ}
-
-
-def _await_ready(
-    folder: DataFolder, process: "subprocess.Popen[bytes]", log: Path, report: Report
-) -> Addresses:
-    deadline = time.monotonic() + DETACH_SECONDS
-    with log.open(errors="replace") as lines:
-        while time.monotonic() < deadline:
-            ended = process.poll() is not None
-            for line in lines:
-                report(line.rstrip("\n"))
-            found = addresses(folder)
-            if found is not None and found.pid == process.pid and not ended:
-                return found
-            if ended:
-                raise _failure(folder, log)
-            # Two things are waited for at once, its death and its file, and its log is followed meanwhile.
-            time.sleep(POLL_SECONDS)
-    raise UpstreamUnavailable(f"The stack is not ready after {DETACH_SECONDS:.0f} s. See {log}.")
-
-
-def leave_failure(data: Path, error: HoldpointError) -> None:
-    """Tell the command that started us detached why the stack did not start."""
-    told = {"code": error.code, "message": error.message}
-    replace(DataFolder(data).run / "failure.json", json.dumps(told).encode())
-
-
-def _failure(folder: DataFolder, log: Path) -> HoldpointError:
-    """Return the error that ended the supervisor, as it left it."""
-    told = _json(folder.run / "failure.json") or {}
-    kinds = {kind.code: kind for kind in (SettingsError, Conflict, PolicyBundle)}
-    message = told.get("message") or f"The stack did not start. See {log}."
-    return kinds.get(told.get("code", ""), UpstreamUnavailable)(message)
-
-
-def _stop(lock: StackLock, holder: int) -> None:
-    deadline = time.monotonic() + DOWN_SECONDS
-    _signal(holder, signal.SIGTERM)
-    while lock.holder() == holder:
-        if time.monotonic() > deadline:
-            _signal(holder, signal.SIGKILL)  # its servers are on a leash and go with it
-            deadline += DOWN_SECONDS
-        # The supervisor is no child of ours: nothing tells us of its end.
-        time.sleep(POLL_SECONDS)
-    # The lock is given back a moment before the process has ended.
-    deadline = time.monotonic() + LAST_SECONDS
-    while command_line(holder) and time.monotonic() < deadline:
-        # As above.
-        time.sleep(POLL_SECONDS)
-
-
-def _signal(process: int, number: signal.Signals) -> None:
-    try:
-        os.kill(process, number)
-    except ProcessLookupError:
-        return
-    except PermissionError as error:
-        raise SettingsError(
-            f"Process {process} is another user's; the stack is stopped by its owner."
-        ) from error
-
-
-def _json(file: Path) -> dict[str, Any] | None:
-    try:
-        found = json.loads(file.read_text())
-    except (OSError, ValueError):
-        return None
-    return found if isinstance(found, dict) else None

@@ -71,7 +71,6 @@ def test_settings_can_be_loaded_and_name_the_ports(folder: DataFolder) -> None:
     assert settings.local_repositories
     assert settings.opa_url == f"http://127.0.0.1:{CHOSEN['opa']}"
     assert settings.clusters["sandbox"].prometheus == f"http://127.0.0.1:{CHOSEN['sandbox']}/prometheus"
-    assert first_up.known_ports(folder) == CHOSEN
 
 
 def test_what_an_operator_added_to_the_settings_stays(folder: DataFolder) -> None:

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import httpx
 
+from holdpoint.embedded.detached import leave_failure
+from holdpoint.embedded.folder import folder_at, read_document
 from holdpoint.models.errors import HoldpointError, SettingsError
 from tools.stack import detached, parts, pieces, trial
 from tools.stack.build import build, missing
-from tools.stack.stack import document, folder_of, run_stack
+from tools.stack.detached import folder_of, ready_file
+from tools.stack.stack import run_stack
 
 DIRECTORY = Path(__file__).parents[2] / ".real"
 
@@ -24,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     except HoldpointError as error:
         _say(f"error: {error.message}")
         if asked.do is _run:
-            detached.leave_failure(asked.dir, error.message)
+            leave_failure(folder_of(asked.dir), error)
         return error.exit_code
     except KeyboardInterrupt:
         return 130
@@ -98,7 +101,7 @@ def _test(asked: argparse.Namespace) -> int:
 
 
 def _behave(asked: argparse.Namespace) -> int:
-    found = document(folder_of(asked.dir))
+    found = read_document(ready_file(folder_at(asked.dir)))
     if found is None or "workload" not in found:
         raise SettingsError(f"No stack with a workload is up in {asked.dir}. Start it: make real-up")
     names = ("image", "error_rate", "latency_ms", "rps", "after", "never_ready")
