@@ -1,6 +1,8 @@
 """Which parts are started, and what the workload tells of its pods."""
 
 import random
+import subprocess
+import sys
 from pathlib import Path
 
 import httpx
@@ -9,24 +11,36 @@ import pytest
 from holdpoint.models.errors import SettingsError
 from holdpoint.sandbox.prom.series import Database
 from holdpoint.sandbox.prom.traffic import Counters, target_of
-from tools.stack import pieces
+from tools.stack import pieces, selection
 from tools.stack.bundle_server import application as bundle_server
 from tools.stack.workload import exposition
 
 
 def test_all_parts_are_started_unless_some_are_named() -> None:
-    assert pieces.chosen([]) == list(pieces.PIECES)
-    assert pieces.chosen(["git"]) == ["git"]
+    assert selection.chosen([]) == list(pieces.PIECES)
+    assert selection.chosen(["git"]) == ["git"]
 
 
 def test_part_brings_those_that_it_cannot_be_without() -> None:
-    assert pieces.chosen(["temporal"]) == ["postgres", "temporal"]
-    assert pieces.chosen(["prometheus"]) == ["kubernetes", "prometheus"]
+    assert selection.chosen(["temporal"]) == ["postgres", "temporal"]
+    assert selection.chosen(["prometheus"]) == ["kubernetes", "prometheus"]
 
 
 def test_unknown_part_is_an_error_that_lists_the_known() -> None:
     with pytest.raises(SettingsError, match=r"Unknown part: mysql.*postgres"):
-        pieces.chosen(["mysql"])
+        selection.chosen(["mysql"])
+
+
+def test_commands_that_need_no_client_of_a_server_load_none() -> None:
+    slow = "{'httpx', 'psycopg', 'pydantic', 'temporalio', 'kubernetes'}"
+    program = (
+        f"import sys; import tools.stack.__main__ as it; it._parser().parse_args(['build']);"
+        f"sys.exit(', '.join(sorted({slow} & set(sys.modules))))"
+    )
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+
+    assert done.stderr.strip() == ""
 
 
 def test_no_two_servers_share_a_port() -> None:

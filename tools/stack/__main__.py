@@ -1,4 +1,7 @@
-"""`python -m tools.stack`: build the real servers, start and stop them, steer the workload."""
+"""`python -m tools.stack`: build the real servers, start and stop them, steer the workload.
+
+What only one command needs is imported there: the clients of the servers take most of a second to load.
+"""
 
 import argparse
 import asyncio
@@ -6,15 +9,11 @@ import json
 import sys
 from pathlib import Path
 
-import httpx
-
 from holdpoint.embedded.detached import leave_failure
 from holdpoint.embedded.folder import folder_at, read_document
 from holdpoint.models.errors import HoldpointError, SettingsError
-from tools.stack import detached, parts, pieces, trial
+from tools.stack import detached, parts, selection, trial
 from tools.stack.build import build, missing
-from tools.stack.detached import folder_of, ready_file
-from tools.stack.stack import run_stack
 
 DIRECTORY = Path(__file__).parents[2] / ".real"
 
@@ -27,7 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
     except HoldpointError as error:
         _say(f"error: {error.message}")
         if asked.do is _run:
-            leave_failure(folder_of(asked.dir), error)
+            leave_failure(detached.folder_of(asked.dir), error)
         return error.exit_code
     except KeyboardInterrupt:
         return 130
@@ -47,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     ):
         command = commands.add_parser(name, help=text)
         _add_directory(command)
-        command.add_argument("--only", default="", help=f"some of {','.join(pieces.PIECES)}")
+        command.add_argument("--only", default="", help=f"some of {','.join(selection.BUILT)}")
         command.set_defaults(do=do)
     command = commands.add_parser("down", help="stop the stack")
     _add_directory(command)
@@ -76,15 +75,17 @@ def _build(asked: argparse.Namespace) -> int:
 
 
 def _up(asked: argparse.Namespace) -> int:
-    names = pieces.chosen(_names(asked))
-    _build_missing(pieces.built_parts_of(names))
+    names = selection.chosen(_names(asked))
+    _build_missing(selection.built_parts_of(names))
     found = detached.up(asked.dir, names, _say)
     sys.stdout.write(json.dumps(found, indent=1) + "\n")
     return 0
 
 
 def _run(asked: argparse.Namespace) -> int:
-    asyncio.run(run_stack(folder_of(asked.dir), pieces.chosen(_names(asked)), _say))
+    from tools.stack.stack import run_stack
+
+    asyncio.run(run_stack(detached.folder_of(asked.dir), selection.chosen(_names(asked)), _say))
     return 0
 
 
@@ -101,7 +102,9 @@ def _test(asked: argparse.Namespace) -> int:
 
 
 def _behave(asked: argparse.Namespace) -> int:
-    found = read_document(ready_file(folder_at(asked.dir)))
+    import httpx
+
+    found = read_document(detached.ready_file(folder_at(asked.dir)))
     if found is None or "workload" not in found:
         raise SettingsError(f"No stack with a workload is up in {asked.dir}. Start it: make real-up")
     names = ("image", "error_rate", "latency_ms", "rps", "after", "never_ready")

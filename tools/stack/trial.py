@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from holdpoint.embedded.go_build import Say
-from tools.stack import detached, pieces
+from tools.stack import detached, selection
 
 SELECTED = ("-q", "-m", "real")
 
@@ -22,7 +22,7 @@ def run(arguments: Sequence[str], say: Say) -> int:
     code = 1
     try:
         with _timed("the stack came up", say):
-            detached.up(folder, pieces.chosen(()), _quiet)
+            detached.up(folder, selection.chosen(()), _quiet)
         with _timed("the tests ran", say):
             code = _tests(folder, arguments)
     finally:
