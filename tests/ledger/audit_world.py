@@ -14,6 +14,7 @@ from holdpoint.ledger.signing import Signer
 from holdpoint.ledger.store import Ledger
 from holdpoint.ledger.told import parse_record
 from holdpoint.models.record import EntryDraft, Freeze, Intent, IntentRequest, Opened, Record, Scope
+from holdpoint.sandbox import audit
 
 FORWARD, UNDO = "holdpoint-forward", "holdpoint-undo"
 
@@ -24,23 +25,21 @@ def now() -> datetime:
 
 def event(audit_id: str, *, at: datetime | None = None, **changes: Any) -> dict[str, Any]:
     """Return an accepted patch of the Deployment `shop`, as kube-apiserver logs it."""
-    at = at or now()
-    uri = "/apis/apps/v1/namespaces/default/deployments/shop?fieldManager=holdpoint&timeout=14s"
-    return {
-        "kind": "Event",
-        "apiVersion": "audit.k8s.io/v1",
-        "level": "Metadata",
-        "auditID": audit_id,
-        "stage": "ResponseComplete",
-        "requestURI": uri,
-        "verb": "patch",
-        "user": {"username": FORWARD, "groups": ["system:authenticated"]},
-        "objectRef": {"resource": "deployments", "namespace": "default", "name": "shop", "apiGroup": "apps"},
-        "responseStatus": {"metadata": {}, "code": 200},
-        "requestReceivedTimestamp": at.isoformat().replace("+00:00", "Z"),
-        "stageTimestamp": (at + timedelta(milliseconds=1)).isoformat().replace("+00:00", "Z"),
-        **changes,
-    }
+    received = (at or now()).timestamp()
+    accepted = audit.event(
+        audit_id=audit_id,
+        verb="patch",
+        user=FORWARD,
+        uri="/apis/apps/v1/namespaces/default/deployments/shop?fieldManager=holdpoint&timeout=14s",
+        code=200,
+        received=received,
+        finished=received + 0.001,
+        object_ref={"resource": "deployments", "namespace": "default", "name": "shop", "apiGroup": "apps"},
+        user_agent="holdpoint",
+        source="127.0.0.1",
+        failure=None,
+    )
+    return {**accepted, **changes}
 
 
 @dataclass

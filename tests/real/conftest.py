@@ -1,13 +1,15 @@
 """What a test gets of each real server for itself."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
 from tests.real.kubernetes_admin import Admin
+from tests.real.kubernetes_world import RealWorld
 
 USERS = ("holdpoint-forward", "holdpoint-undo", "stranger")
 
@@ -27,6 +29,14 @@ def namespace(admin: Admin) -> Iterator[str]:
     admin.install_rights(name)
     yield name
     admin.delete(f"/api/v1/namespaces/{name}")
+
+
+@pytest.fixture
+async def world(admin: Admin, namespace: str, tmp_path: Path) -> AsyncIterator[RealWorld]:
+    """A service in that namespace, changed by the rollout's activities."""
+    made = RealWorld(admin, tmp_path, namespace)
+    yield made
+    await made.close()
 
 
 @pytest.fixture

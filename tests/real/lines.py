@@ -7,6 +7,7 @@ the API server, so that one write can be held before it is sent on, or its answe
 import asyncio
 import ssl
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from aiohttp import web
 from yarl import URL
 
 T = TypeVar("T")
+OneLine = TypeVar("OneLine", bound="AnyLine")
 Moment = Literal["before", "after"]
 HOP_BY_HOP = {"connection", "host", "transfer-encoding", "content-length", "content-encoding", "keep-alive"}
 
@@ -34,14 +36,13 @@ class Lines:
 
     def to(self, address: str) -> "Line":
         """Return a new line to host:port."""
-        line = Line(address, self)
-        line.port = self.run(line.open())
-        self._closing.append(line.close)
-        return line
+        return self._opened(Line(address, self))
 
     def to_api_server(self, server: str, authority: Path) -> "ApiServerLine":
         """Return a new line to an API server."""
-        line = ApiServerLine(server, authority, self)
+        return self._opened(ApiServerLine(server, authority, self))
+
+    def _opened(self, line: OneLine) -> OneLine:
         line.port = self.run(line.open())
         self._closing.append(line.close)
         return line
@@ -75,20 +76,14 @@ class Lines:
         await asyncio.gather(*others, return_exceptions=True)
 
 
-class Line:
-    """Bytes in both directions; while it is stalled it takes connections and passes nothing on."""
+class AnyLine(ABC):
+    """What passes on while it is open; stalled, it takes connections and requests and passes nothing on."""
 
-    def __init__(self, address: str, lines: Lines) -> None:
-        self._host, _, port = address.rpartition(":")
-        self._server_port, self._lines = int(port), lines
+    def __init__(self, lines: Lines) -> None:
+        self._lines = lines
         self._open = asyncio.Event()
         self._open.set()
         self.port = 0
-
-    @property
-    def address(self) -> str:
-        """Return where the line begins."""
-        return f"127.0.0.1:{self.port}"
 
     def stall(self) -> None:
         """Pass nothing on from now on, and refuse nothing."""
@@ -97,6 +92,28 @@ class Line:
     def resume(self) -> None:
         """Pass on again, also what came meanwhile."""
         self._lines.soon(self._open.set)
+
+    @abstractmethod
+    async def open(self) -> int:
+        """Listen; return the port."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Listen no more."""
+
+
+class Line(AnyLine):
+    """Bytes in both directions."""
+
+    def __init__(self, address: str, lines: Lines) -> None:
+        super().__init__(lines)
+        self._host, _, port = address.rpartition(":")
+        self._server_port = int(port)
+
+    @property
+    def address(self) -> str:
+        """Return where the line begins."""
+        return f"127.0.0.1:{self.port}"
 
     async def open(self) -> int:
         """Listen; return the port."""
@@ -169,29 +186,19 @@ class Held:
         await self._go_on.wait()
 
 
-class ApiServerLine:
+class ApiServerLine(AnyLine):
     """Requests to an API server, each passed on as it is unless it is to be held."""
 
     def __init__(self, server: str, authority: Path, lines: Lines) -> None:
-        self._server, self._lines = server, lines
+        super().__init__(lines)
+        self._server = server
         self._trusted = ssl.create_default_context(cafile=str(authority))
-        self._open = asyncio.Event()
-        self._open.set()
         self._holding: list[Held] = []
-        self.port = 0
 
     @property
     def address(self) -> str:
         """Return where the line begins."""
         return f"http://127.0.0.1:{self.port}"
-
-    def stall(self) -> None:
-        """Pass no request on from now on, and no answer."""
-        self._lines.soon(self._open.clear)
-
-    def resume(self) -> None:
-        """Pass on again, also what came meanwhile."""
-        self._lines.soon(self._open.set)
 
     def hold(self, held: Held) -> None:
         """Hold the next request that matches, unless another line has held one for it."""

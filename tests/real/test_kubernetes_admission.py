@@ -15,11 +15,11 @@ import pytest
 from holdpoint.clients.kubernetes import Clusters
 from holdpoint.ledger import intents
 from holdpoint.models.phases import Phase
-from holdpoint.models.record import Intent, IntentRequest, ObjectRef, Opened
+from holdpoint.models.record import Intent, ObjectRef
 from tests.activities.world import deployment
 from tests.real.kubernetes_admin import DEPLOY, MERGE, Admin
 from tests.service.freezing import an_open_intent, frozen
-from tests.service.world import RUN, TARGET, World, a_world
+from tests.service.world import World, a_world
 
 pytestmark = pytest.mark.real
 
@@ -28,7 +28,7 @@ class HeldCreate:
     """A create whose last byte has not been sent: the API server waits for it, and can commit it any time."""
 
     def __init__(self, admin: Admin, settings_folder: Path, intent: Intent) -> None:
-        self._admin, self._intent = admin, intent
+        self._admin, self.intent = admin, intent
         self._token = (settings_folder / "forward.token").read_text()
 
     async def begin(self) -> None:
@@ -36,18 +36,18 @@ class HeldCreate:
         where = urlsplit(self._admin.address)
         context = ssl.create_default_context(cafile=str(self._admin.ca))
         self._reader, self._writer = await asyncio.open_connection(where.hostname, where.port, ssl=context)
-        ref = self._intent.request.object
+        ref = self.intent.request.object
         meta = {
             "name": ref.name,
             "namespace": ref.namespace,
-            "annotations": {"holdpoint.dev/intent": self._intent.audit_id},
+            "annotations": {"holdpoint.dev/intent": self.intent.audit_id},
         }
         body = json.dumps({**deployment(), "metadata": meta}).encode()
         path = f"/apis/apps/v1/namespaces/{ref.namespace}/deployments/{ref.name}?fieldManager=holdpoint"
         head = (
             f"PATCH {path} HTTP/1.1\r\nHost: {where.netloc}\r\nAuthorization: Bearer {self._token}\r\n"
             "Content-Type: application/apply-patch+yaml\r\nConnection: close\r\n"
-            f"Audit-ID: {self._intent.audit_id}\r\nContent-Length: {len(body)}\r\n\r\n"
+            f"Audit-ID: {self.intent.audit_id}\r\nContent-Length: {len(body)}\r\n\r\n"
         )
         self._writer.write(head.encode() + body[:-1])
         await self._writer.drain()
@@ -75,12 +75,18 @@ async def an_intent_to_create(world: World, namespace: str) -> Intent:
     return await an_open_intent(world, namespace=namespace, name="shop", version=None)
 
 
+async def a_held_create(admin: Admin, world: World, namespace: str, folder: Path) -> HeldCreate:
+    """Return a create that has begun and has not ended."""
+    held = HeldCreate(admin, folder, await an_intent_to_create(world, namespace))
+    await held.begin()
+    return held
+
+
 async def test_a_create_held_past_the_acknowledgement_is_denied(
     admin: Admin, world: World, namespace: str, tmp_path: Path
 ) -> None:
-    intent = await an_intent_to_create(world, namespace)
-    held = HeldCreate(admin, tmp_path, intent)
-    await held.begin()
+    held = await a_held_create(admin, world, namespace, tmp_path)
+    intent = held.intent
 
     acknowledged = await frozen(world)
     status, said = await held.end()
@@ -95,9 +101,8 @@ async def test_a_create_held_past_the_acknowledgement_is_denied(
 async def test_a_create_that_landed_before_the_fence_is_fenced_as_an_object(
     admin: Admin, world: World, namespace: str, tmp_path: Path
 ) -> None:
-    intent = await an_intent_to_create(world, namespace)
-    held = HeldCreate(admin, tmp_path, intent)
-    await held.begin()
+    held = await a_held_create(admin, world, namespace, tmp_path)
+    intent = held.intent
     assert (await held.end())[0] == 201
 
     acknowledged = await frozen(world)
@@ -136,22 +141,8 @@ async def test_creates_of_other_intents_and_of_other_people_go_on(
 async def an_intent_to_create_config(world: World, namespace: str) -> Intent:
     """Return a new intent that nothing fences: an undo's."""
     ref = ObjectRef(cluster="sandbox", api_version="v1", kind="ConfigMap", namespace=namespace, name="ours")
-    request = IntentRequest(
-        ticket=(await world.a_ticket(phase=Phase.EXECUTING)).id,
-        target=TARGET,
-        run=RUN,
-        key="k",
-        direction="undo",
-        verb="apply",
-        object=ref,
-        resource_version=None,
-        service="podinfo",
-        environment="staging",
-        change_type="standard",
-    )
-    outcome = await world.ledger.write(intents.open_intent, request)
-    assert isinstance(outcome, Opened)
-    return outcome.intent
+    ticket = (await world.a_ticket(phase=Phase.EXECUTING)).id
+    return await world.open_intent(ticket, ref, direction="undo")
 
 
 def admin_config(namespace: str, name: str, annotations: dict[str, str]) -> dict[str, Any]:

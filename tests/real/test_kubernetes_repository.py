@@ -1,7 +1,5 @@
 """What a grown repository holds, on a real API server: eleven Deployments, other kinds, a custom resource."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,20 +7,12 @@ import pytest
 from holdpoint.models.errors import StepConfig
 from tests.activities.world import World
 from tests.real.kubernetes_admin import Admin
-from tests.real.kubernetes_world import RealWorld
 
 pytestmark = pytest.mark.real
 
 Body = dict[str, Any]
 SERVICES = ("ad", "cart", "checkout", "currency", "email", "frontend", "payment", "product", "ship", "rec")
 CRON_TABS = "crontabs.stable.example.com"
-
-
-@pytest.fixture
-async def world(admin: Admin, namespace: str, tmp_path: Path) -> AsyncIterator[World]:
-    made = RealWorld(admin, tmp_path, namespace)
-    yield made
-    await made.close()
 
 
 def an_object(kind: str, name: str, version: str = "v1", **parts: Any) -> Body:

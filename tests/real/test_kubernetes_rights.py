@@ -1,8 +1,7 @@
 """A whole canary and its rollback with exactly the shipped RBAC, and a clear word when a verb is missing."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,18 +9,10 @@ import yaml
 
 from tests.activities.world import BETTER, World, deployment, service
 from tests.real.kubernetes_admin import DEPLOY, Admin
-from tests.real.kubernetes_world import RealWorld
 
 pytestmark = pytest.mark.real
 
 API = "rbac.authorization.k8s.io"
-
-
-@pytest.fixture
-async def world(admin: Admin, namespace: str, tmp_path: Path) -> AsyncIterator[World]:
-    made = RealWorld(admin, tmp_path, namespace)
-    yield made
-    await made.close()
 
 
 @contextmanager

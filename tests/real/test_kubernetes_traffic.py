@@ -1,22 +1,11 @@
 """A canary whose requests are shared out by a route, on a real API server with Gateway API's CRDs."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.activities.traffic_lives import Send, TrafficLives
-from tests.activities.world import World
 from tests.real.kubernetes_admin import APPLY, MERGE, Admin
-from tests.real.kubernetes_world import RealWorld
-
-
-@pytest.fixture
-async def world(admin: Admin, namespace: str, tmp_path: Path) -> AsyncIterator[World]:
-    made = RealWorld(admin, tmp_path, namespace)
-    yield made
-    await made.close()
 
 
 @pytest.fixture

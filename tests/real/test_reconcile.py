@@ -1,7 +1,6 @@
 """The API server's own audit log against the ledger, after a canary and its rollback on a real cluster."""
 
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,6 @@ from holdpoint.ledger.reconcile import Bounds, Reconciled, reconcile
 from holdpoint.ledger.signing import Signer
 from holdpoint.ledger.told import parse_record
 from tests.activities.world import BETTER, World, deployment, service
-from tests.real.kubernetes_admin import Admin
-from tests.real.kubernetes_world import RealWorld
 
 pytestmark = pytest.mark.real
 USERS = tuple(f"system:serviceaccount:holdpoint:holdpoint-{identity}" for identity in ("forward", "undo"))
@@ -23,13 +20,6 @@ USERS = tuple(f"system:serviceaccount:holdpoint:holdpoint-{identity}" for identi
 @pytest.fixture
 def audit_log(real_stack: dict[str, Any]) -> Path:
     return Path(real_stack["kubernetes"]["audit_log"])
-
-
-@pytest.fixture
-async def world(admin: Admin, namespace: str, tmp_path: Path) -> AsyncIterator[World]:
-    made = RealWorld(admin, tmp_path, namespace)
-    yield made
-    await made.close()
 
 
 def lines_of(log: Path, namespace: str) -> list[str]:

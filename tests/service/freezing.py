@@ -1,41 +1,26 @@
 """A rollout that is about to write, and the freeze that comes over it."""
 
-from holdpoint.ledger import intents, targets
 from holdpoint.models.phases import Phase
-from holdpoint.models.record import Intent, IntentRequest, ObjectRef, Opened, Scope
+from holdpoint.models.record import Intent, Scope
 from holdpoint.service import freeze
 from holdpoint.service.freeze import Acknowledgement, FreezeOrder
-from tests.service.world import RUN, TARGET, World, actor
+from tests.service.world import World, a_deployment, actor
+
+ALL = Scope(everything=True)
 
 
 async def an_open_intent(world: World, *, namespace: str, name: str, version: str | None) -> Intent:
     """Return the open intent of a running rollout to apply a Deployment; without a version, to create it."""
     ticket = (await world.a_ticket(phase=Phase.EXECUTING)).id
-    await world.ledger.write(targets.take_target, target=TARGET, ticket=ticket, run=RUN, rollout={})
-    request = IntentRequest(
-        ticket=ticket,
-        target=TARGET,
-        run=RUN,
-        key=f"0/weight/0/Deployment/{name}",
-        direction="forward",
-        verb="apply",
-        object=ObjectRef(
-            cluster="sandbox", api_version="apps/v1", kind="Deployment", namespace=namespace, name=name
-        ),
-        resource_version=version,
-        service="podinfo",
-        environment="staging",
-        change_type="standard",
-    )
-    outcome = await world.ledger.write(intents.open_intent, request)
-    assert isinstance(outcome, Opened)
-    return outcome.intent
+    await world.take_target(ticket)
+    ref = a_deployment(name=name, namespace=namespace)
+    return await world.open_intent(ticket, ref, resource_version=version)
 
 
-async def frozen(world: World) -> Acknowledgement:
-    """Freeze the rollout's service."""
+async def frozen(world: World, *, scope: Scope = ALL, **order: object) -> Acknowledgement:
+    """Declare a freeze, of everything unless told otherwise."""
     declared = await freeze.create(
-        FreezeOrder(scope=Scope(service="podinfo"), reason="INC-7"),
+        FreezeOrder.model_validate({"scope": scope, "reason": "INC-7", **order}),
         actor("commander"),
         ledger=world.ledger,
         clusters=world.clusters,

@@ -15,24 +15,12 @@ from holdpoint.models.record import Intent, LeftOpen, Refused, Scope
 from holdpoint.models.ticket import StepStatus, StepView
 from holdpoint.service import freeze
 from holdpoint.service.background import end_freezes
-from holdpoint.service.freeze import Acknowledgement, FreezeOrder, finish_acknowledging
+from holdpoint.service.freeze import FreezeOrder, finish_acknowledging
 from holdpoint.service.scopes import parse_scope
+from tests.service.freezing import ALL, frozen
 from tests.service.world import World, actor
 
-ALL = Scope(everything=True)
 EXECUTING = {"steps": [StepView(name="canary podinfo", kind="canary", status=StepStatus.RUNNING, weight=10)]}
-
-
-async def frozen(world: World, *, scope: Scope = ALL, **order: object) -> Acknowledgement:
-    declared = await freeze.create(
-        FreezeOrder.model_validate({"scope": scope, "reason": "INC-7", **order}),
-        actor("commander"),
-        ledger=world.ledger,
-        clusters=world.clusters,
-        settings=world.settings,
-        delivery=world.delivery,
-    )
-    return declared.freeze
 
 
 async def status(world: World, intent: Intent) -> str:

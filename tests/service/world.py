@@ -237,30 +237,46 @@ class World:
         self, ticket: str, *, name: str = "podinfo", exists: bool = True, type: str = "standard"
     ) -> Intent:
         """Return a forward intent that is under way, on an object of the cluster or on none."""
-        await self.ledger.write(
-            targets.take_target, target=TARGET, ticket=ticket, run=RUN, rollout={"mode": "forward"}
-        )
-        ref = ObjectRef(
-            cluster="sandbox", api_version="apps/v1", kind="Deployment", namespace="default", name=name
-        )
+        ref = a_deployment(name=name)
         if exists:
             self.clusters.cluster.objects[str(ref)] = {"metadata": {"resourceVersion": "7"}}
+        version = "7" if exists else None
+        await self.take_target(ticket)
+        return await self.open_intent(ticket, ref, resource_version=version, change_type=type)
+
+    async def take_target(self, ticket: str) -> None:
+        """Let the ticket's rollout hold the target."""
+        rollout = {"mode": "forward"}
+        await self.ledger.write(targets.take_target, target=TARGET, ticket=ticket, run=RUN, rollout=rollout)
+
+    async def open_intent(self, ticket: str, ref: ObjectRef, **changes: Any) -> Intent:
+        """Open an intent of the rollout that holds the target: to create an object, unless told otherwise."""
         request = IntentRequest(
-            ticket=ticket,
-            target=TARGET,
-            run=RUN,
-            key=f"0/weight/0/Deployment/{name}",
-            direction="forward",
-            verb="apply",
-            object=ref,
-            resource_version="7" if exists else None,
-            service="podinfo",
-            environment="staging",
-            change_type=type,
+            **{
+                "ticket": ticket,
+                "target": TARGET,
+                "run": RUN,
+                "key": f"0/weight/0/{ref.kind}/{ref.name}",
+                "direction": "forward",
+                "verb": "apply",
+                "object": ref,
+                "resource_version": None,
+                "service": "podinfo",
+                "environment": "staging",
+                "change_type": "standard",
+                **changes,
+            }
         )
         outcome = await self.ledger.write(intents.open_intent, request)
         assert isinstance(outcome, Opened)
         return outcome.intent
+
+
+def a_deployment(*, name: str, namespace: str = "default") -> ObjectRef:
+    """Return where a Deployment of the sandbox is."""
+    return ObjectRef(
+        cluster="sandbox", api_version="apps/v1", kind="Deployment", namespace=namespace, name=name
+    )
 
 
 @cache
