@@ -7,8 +7,10 @@
 -- holdpoint_app    is what `holdpoint api` and `holdpoint worker` connect as: it may add to the record and read
 --                  it, and can neither change nor delete an entry, switch off the guards, or make tables
 --
--- Give both a password (\password holdpoint_app), or let them in by certificate or peer in pg_hba.conf. After an
--- update of Holdpoint run `holdpoint migrate` with the owner's ledger_url first, then grants.sql.
+-- Give both a password (\password holdpoint_app), or let them in by certificate or peer in pg_hba.conf. Then, and
+-- again with each update of Holdpoint, run with the owner's ledger_url, which makes the tables and grants:
+--
+--   holdpoint migrate --grant-to holdpoint_app
 
 CREATE ROLE holdpoint_owner LOGIN;
 CREATE ROLE holdpoint_app LOGIN;
@@ -16,7 +18,3 @@ CREATE ROLE holdpoint_app LOGIN;
 REVOKE CREATE ON SCHEMA public FROM PUBLIC;
 GRANT USAGE, CREATE ON SCHEMA public TO holdpoint_owner;
 GRANT USAGE ON SCHEMA public TO holdpoint_app;
-
--- What a migration makes, the application may read and add to; what it may change besides is in grants.sql.
-ALTER DEFAULT PRIVILEGES FOR ROLE holdpoint_owner IN SCHEMA public GRANT SELECT, INSERT ON TABLES TO holdpoint_app;
-ALTER DEFAULT PRIVILEGES FOR ROLE holdpoint_owner IN SCHEMA public GRANT USAGE ON SEQUENCES TO holdpoint_app;

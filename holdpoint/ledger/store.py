@@ -76,12 +76,13 @@ class Ledger:
         with edge(), engine.connect() as db, db.begin():
             return verb(db, *args, **kwargs)
 
-    def migrate(self) -> Migrated:
+    def migrate(self, *, grant_to: str | None = None) -> Migrated:
         """Bring the tables to the newest revision, in one transaction. Raises what `upgrade` raises.
 
-        Any number of processes may do so at once: the first does the work, the others wait for it.
+        `grant_to` is a role that is let work with them, in the same transaction. Any number of processes may
+        do so at once: the first does the work, the others wait for it.
         """
-        return self.write_now(upgrade)
+        return self.write_now(upgrade, grant_to=grant_to)
 
     def close(self) -> None:
         """Wait for what runs and give the connections back."""

@@ -9,6 +9,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
+from holdpoint.ledger.grants import grant
 from holdpoint.models.base import Model
 from holdpoint.models.errors import SettingsError, UpstreamUnavailable
 
@@ -36,11 +37,12 @@ class Migrated(Model):
     after: str | None
 
 
-def upgrade(db: Connection, revision: str = "head") -> Migrated:
+def upgrade(db: Connection, revision: str = "head", *, grant_to: str | None = None) -> Migrated:
     """Run the migrations up to a revision; none where it is reached already.
 
-    Raises UpstreamUnavailable when the tables are newer than that, and SettingsError when the role may not
-    migrate: processes run as one that may not, on purpose.
+    `grant_to` is the role that API and workers connect as, where it is another one than ours. Raises
+    UpstreamUnavailable when the tables are newer than that, and SettingsError when the role may not migrate:
+    processes run as one that may not, on purpose.
     """
     if db.dialect.name == "postgresql":
         for setting in _PATIENCE:
@@ -54,6 +56,8 @@ def upgrade(db: Connection, revision: str = "head") -> Migrated:
     try:
         before = migration.get_current_revision()
         command.upgrade(config, revision)
+        if grant_to is not None:
+            grant(db, grant_to)
         return Migrated(before=before, after=migration.get_current_revision())
     except DBAPIError as error:
         if getattr(error.orig, "sqlstate", None) != _NO_PRIVILEGE:

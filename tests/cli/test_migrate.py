@@ -73,6 +73,22 @@ def test_an_earlier_schema_is_brought_to_this_release(
     )
 
 
+def test_the_role_of_api_and_workers_is_granted_what_they_do(
+    server: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = PostgresDatabases(server).bare()
+    with psycopg.connect(url, autocommit=True) as db:
+        db.execute('CREATE ROLE "the app" LOGIN')
+
+    code, _ = migrate(settings(tmp_path, url), capsys, "--grant-to", "the app")
+
+    with psycopg.connect(url, autocommit=True) as db:
+        may = db.execute("SELECT has_table_privilege('the app', 'head', 'UPDATE')").fetchone()
+        db.execute('DROP OWNED BY "the app"')
+        db.execute('DROP ROLE "the app"')
+    assert (code, may) == (0, (True,))
+
+
 def test_a_server_that_is_away_exits_3(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, said = migrate(settings(tmp_path, "postgresql://u@127.0.0.1:9/db"), capsys, "--output", "json")
 

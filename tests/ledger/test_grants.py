@@ -11,10 +11,11 @@ from sqlalchemy.exc import ProgrammingError
 
 from holdpoint.ledger import checkpoint, entries, freezes, intents, outbox, schema, targets
 from holdpoint.ledger.archives import keep
+from holdpoint.ledger.grants import CHANGED, MIGRATIONS, REMOVED, SEQUENCES
 from holdpoint.ledger.shared_blobs import SharedBlobs
 from holdpoint.ledger.signing import Signer
 from holdpoint.ledger.store import Ledger
-from holdpoint.models.errors import UpstreamUnavailable
+from holdpoint.models.errors import SettingsError, UpstreamUnavailable
 from holdpoint.models.record import EntryDraft, IntentRequest, Opened, Record, Scope
 from tests.ledger.databases import PostgresDatabases
 
@@ -28,10 +29,8 @@ def granted(server: str) -> str:
     with psycopg.connect(url, autocommit=True) as db:
         db.execute((DEPLOY / "roles.sql").read_bytes())
     owner = Ledger(url.replace("postgres:@", "holdpoint_owner@"))
-    owner.migrate()
+    owner.migrate(grant_to="holdpoint_app")
     owner.close()
-    with psycopg.connect(url.replace("postgres:@", "holdpoint_owner@"), autocommit=True) as db:
-        db.execute((DEPLOY / "grants.sql").read_bytes())
     return url.replace("postgres:@", "holdpoint_app@")
 
 
@@ -105,14 +104,45 @@ def test_the_application_cannot_touch_what_was_recorded(ledger: Ledger, statemen
 
 
 def test_every_table_is_named_in_the_grants_or_only_added_to() -> None:
-    grants = (DEPLOY / "grants.sql").read_text()
-
     added_to = {"entries", "tiles", "checkpoints", "blobs"}
-    unnamed = {
-        name
-        for name in schema.metadata.tables
-        if not any(
-            name in line.replace(",", " ").split() for line in grants.splitlines() if line.startswith("GRANT")
-        )
-    }
-    assert unnamed == added_to
+
+    assert set(schema.metadata.tables) - set(CHANGED) - set(REMOVED) == added_to
+
+
+def test_every_number_that_the_database_gives_is_the_applications_to_take(granted: str) -> None:
+    with psycopg.connect(granted) as db:
+        made = db.execute("SELECT sequencename FROM pg_sequences ORDER BY 1").fetchall()
+
+    assert made == [(name,) for name in SEQUENCES]
+
+
+def test_what_a_role_had_besides_is_taken_from_it(granted: str) -> None:
+    with psycopg.connect(granted.replace("holdpoint_app@", "postgres:@"), autocommit=True) as db:
+        db.execute("GRANT ALL ON entries, alembic_version TO holdpoint_app")
+    owner = Ledger(granted.replace("holdpoint_app@", "holdpoint_owner@"))
+
+    owner.migrate(grant_to="holdpoint_app")
+
+    owner.close()
+    with psycopg.connect(granted) as db:
+        may = "SELECT has_table_privilege(%s, %s)"
+        found = [db.execute(may, one).fetchone() for one in (("entries", "DELETE"), (MIGRATIONS, "UPDATE"))]
+    assert found == [(False,), (False,)]
+
+
+def test_a_role_that_is_not_there_is_a_mistake_of_the_command(granted: str) -> None:
+    owner = Ledger(granted.replace("holdpoint_app@", "holdpoint_owner@"))
+
+    with pytest.raises(SettingsError, match="--grant-to: the database has no role 'no; one'"):
+        owner.migrate(grant_to="no; one")
+
+    owner.close()
+
+
+def test_sqlite_has_no_roles(tmp_path: Path) -> None:
+    ledger = Ledger(f"sqlite:///{tmp_path}/ledger.db")
+
+    with pytest.raises(SettingsError, match="only PostgreSQL has roles"):
+        ledger.migrate(grant_to="holdpoint_app")
+
+    ledger.close()

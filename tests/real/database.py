@@ -7,7 +7,6 @@ from urllib.parse import urlsplit
 
 import psycopg
 
-from holdpoint.ledger.store import Ledger
 from tests.real.kubernetes_admin import ROOT
 
 
@@ -25,7 +24,7 @@ class Database:
         return self._url("holdpoint_owner")
 
     def create(self) -> None:
-        """Make database, roles and tables."""
+        """Make database and roles; `holdpoint migrate` makes the tables."""
         with psycopg.connect(self._server, autocommit=True) as db:
             db.execute(f"CREATE DATABASE {self._name}".encode())
         with psycopg.connect(self._admin_url(), autocommit=True) as db:
@@ -35,11 +34,6 @@ class Database:
             db.execute((ROOT / "deploy/postgres/roles.sql").read_bytes())
             for role in ("holdpoint_owner", "holdpoint_app"):
                 db.execute(f"ALTER ROLE {role} PASSWORD '{self._password}'".encode())
-        ledger = Ledger(self.owner_url.replace("postgresql:", "postgresql+psycopg:"))
-        ledger.migrate()
-        ledger.close()
-        with psycopg.connect(self.owner_url, autocommit=True) as db:
-            db.execute((ROOT / "deploy/postgres/grants.sql").read_bytes())
 
     def drop(self) -> None:
         """Take it back."""
@@ -47,12 +41,12 @@ class Database:
             db.execute(f"DROP DATABASE IF EXISTS {self._name} WITH (FORCE)".encode())
             db.execute(b"DROP ROLE IF EXISTS holdpoint_owner, holdpoint_app")
 
-    def app_url(self, port: int) -> str:
-        """Return the address that our processes use, at this port."""
-        return f"postgresql+psycopg://holdpoint_app@127.0.0.1:{port}/{self._name}"
+    def ledger_url(self, role: str, port: int | None = None) -> str:
+        """Return `ledger_url` for a role, at a port of this machine or the server's own."""
+        return f"postgresql://{role}@127.0.0.1:{port or urlsplit(self._server).port}/{self._name}"
 
     def password_file(self, folder: Path) -> Path:
-        """Return the file with the password of the application's role."""
+        """Return the file with the password of both roles."""
         file = folder / "ledger.password"
         file.write_text(self._password)
         return file

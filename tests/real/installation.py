@@ -83,6 +83,7 @@ class Installation:
         self._make_repository()
         for name in self.lines:
             self._configure(name)
+        self._migrate()
 
     def start(self) -> None:
         """Start API and workers, and let this release take new tickets."""
@@ -120,14 +121,18 @@ class Installation:
 
     # What pipelines and people ask.
 
-    def command(self, *arguments: str, by: str = "ci", expect: int = 0) -> Any:
+    def command(
+        self, *arguments: str, by: str = "ci", expect: int = 0, env: dict[str, str] | None = None
+    ) -> Any:
         """Run a command and return the document that it prints."""
         done = subprocess.run(
             [*python("holdpoint.cli", *arguments), "--output", "json"],
             capture_output=True,
             text=True,
             cwd=self.folder,
-            env=self._environment() | {"HOLDPOINT_URL": self.address, "HOLDPOINT_TOKEN": self.tokens[by]},
+            env=self._environment()
+            | {"HOLDPOINT_URL": self.address, "HOLDPOINT_TOKEN": self.tokens[by]}
+            | (env or {}),
             timeout=600,
             check=False,
         )
@@ -213,6 +218,12 @@ class Installation:
         """Return where the API is."""
         return f"http://127.0.0.1:{self.ports['api']}"
 
+    def _migrate(self) -> None:
+        """Make the ledger's tables, as the role that owns them."""
+        owner = {"HOLDPOINT_LEDGER_URL": self.database.ledger_url("holdpoint_owner")}
+        settings = ("--settings", str(self._settings("worker-1")))
+        assert self.command("migrate", *settings, "--grant-to", "holdpoint_app", env=owner)["migrated"]
+
     def _make_repository(self) -> None:
         git = self.stack["git"]
         name = f"{self.namespace}.git"
@@ -231,7 +242,7 @@ class Installation:
         )
         values = {
             "data": str(self.data),
-            "ledger_url": self.database.app_url(lines.ledger.port),
+            "ledger_url": self.database.ledger_url("holdpoint_app", lines.ledger.port),
             "ledger_password_file": str(self.database.password_file(self.folder)),
             "temporal_address": lines.temporal.address,
             "temporal_namespace": self.stack["temporal"]["namespace"],

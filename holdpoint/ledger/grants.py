@@ -1,0 +1,48 @@
+"""What the role of API and workers may do on PostgreSQL: add to the record and read it, never change it.
+
+The owner of the tables grants it with each migration; `deploy/postgres/roles.sql` makes the two roles.
+"""
+
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import ProgrammingError
+
+from holdpoint.ledger.schema import metadata
+from holdpoint.models.errors import SettingsError
+
+CHANGED = ("freezes", "head", "intents", "lane", "outbox", "targets", "tickets")
+"""Their rows say what is so now. Entries, tiles, checkpoints and blobs are missing on purpose."""
+REMOVED = ("archives", "idempotency_keys", "lane")
+SEQUENCES = ("lane_id_seq", "outbox_id_seq")
+MIGRATIONS = "alembic_version"
+"""The application only looks which revision it has found."""
+
+_NO_SUCH_ROLE = "42704"
+"""PostgreSQL's SQLSTATE, appendix A."""
+
+
+def grant(db: Connection, role: str) -> None:
+    """Let a role do what API and workers do, and nothing else. Raises SettingsError without such a role."""
+    if db.dialect.name != "postgresql":
+        raise SettingsError("--grant-to: only PostgreSQL has roles; leave it out.")
+    try:
+        for statement in statements(db.dialect.identifier_preparer.quote(role)):
+            db.execute(text(statement))
+    except ProgrammingError as error:
+        if getattr(error.orig, "sqlstate", None) != _NO_SUCH_ROLE:
+            raise
+        raise SettingsError(
+            f"--grant-to: the database has no role {role!r}. deploy/postgres/roles.sql makes the roles."
+        ) from error
+
+
+def statements(role: str) -> list[str]:
+    """Return the SQL for a role, whose name is quoted where it must be."""
+    tables = sorted(metadata.tables)
+    return [
+        f"REVOKE ALL ON {', '.join([*tables, MIGRATIONS])} FROM {role}",
+        f"GRANT SELECT ON {MIGRATIONS} TO {role}",
+        f"GRANT SELECT, INSERT ON {', '.join(tables)} TO {role}",
+        f"GRANT UPDATE ON {', '.join(CHANGED)} TO {role}",
+        f"GRANT DELETE ON {', '.join(REMOVED)} TO {role}",
+        f"GRANT USAGE ON SEQUENCE {', '.join(SEQUENCES)} TO {role}",
+    ]
