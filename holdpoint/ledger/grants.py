@@ -21,9 +21,14 @@ _NO_SUCH_ROLE = "42704"
 
 
 def grant(db: Connection, role: str) -> None:
-    """Let a role do what API and workers do, and nothing else. Raises SettingsError without such a role."""
+    """Let a role do what API and workers do, and nothing else.
+
+    Raises SettingsError without such a role, and for our own, which would lose what an owner may.
+    """
     if db.dialect.name != "postgresql":
         raise SettingsError("--grant-to: only PostgreSQL has roles; leave it out.")
+    if db.scalar(text("SELECT current_user")) == role:
+        raise SettingsError(f"--grant-to: {role!r} is the role that migrates; name that of API and workers.")
     try:
         for statement in statements(db.dialect.identifier_preparer.quote(role)):
             db.execute(text(statement))

@@ -130,11 +130,19 @@ def test_what_a_role_had_besides_is_taken_from_it(granted: str) -> None:
     assert found == [(False,), (False,)]
 
 
-def test_a_role_that_is_not_there_is_a_mistake_of_the_command(granted: str) -> None:
+@pytest.mark.parametrize(
+    ("role", "said"),
+    [
+        ("no; one", r"the database has no role 'no; one'"),
+        ("holdpoint_owner", r"'holdpoint_owner' is the role that migrates"),
+    ],
+    ids=["not there", "the owner itself"],
+)
+def test_a_role_that_cannot_be_meant_is_a_mistake_of_the_command(granted: str, role: str, said: str) -> None:
     owner = Ledger(granted.replace("holdpoint_app@", "holdpoint_owner@"))
 
-    with pytest.raises(SettingsError, match="--grant-to: the database has no role 'no; one'"):
-        owner.migrate(grant_to="no; one")
+    with pytest.raises(SettingsError, match=f"--grant-to: {said}"):
+        owner.migrate(grant_to=role)
 
     owner.close()
 

@@ -2,15 +2,25 @@
 
 import json
 import subprocess
+import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 import typer
 import yaml
+from sqlalchemy import make_url
 
 from holdpoint.cli.main import app
+from holdpoint.embedded.server import clean_environment, python
+from holdpoint.ledger import entries
+from holdpoint.ledger.store import Ledger
+from holdpoint.models.record import EntryDraft, Record
+from holdpoint.models.settings import Settings
+from holdpoint.service.process_end import AFTER_DRAIN
 from holdpoint.service.settings import load_settings
 from tests.real.kubernetes_admin import APPLY, PLURALS, Admin
 from tools.stack.parts import binary
@@ -36,9 +46,11 @@ MOST: dict[str, Any] = {
     "secrets": {
         **LEAST["secrets"],
         "ledgerPassword": "holdpoint-ledger",
+        "migratePassword": "holdpoint-owner",
         "payloadKeys": "holdpoint-payloads",
         "clusters": "holdpoint-clusters",
     },
+    "migrate": {"ledgerUrl": "postgresql://holdpoint_owner@postgres.example/holdpoint"},
     "catalog": "holdpoint-catalog",
     "data": {"existingClaim": "holdpoint"},
     "serviceAccount": {"automountToken": True, "annotations": {"example.com/role": "holdpoint"}},
@@ -68,6 +80,10 @@ def rendered(values: dict[str, Any]) -> list[dict[str, Any]]:
     return [one for one in yaml.safe_load_all(done.stdout) if one]
 
 
+def objects_of(kind: str, objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [one for one in objects if one["kind"] == kind]
+
+
 def pods(objects: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     for one in objects:
         if one["kind"] in ("Deployment", "Job"):
@@ -93,14 +109,18 @@ def test_the_api_server_takes_every_object_as_it_is(admin: Admin, values: dict[s
         admin.delete(f"/api/v1/namespaces/{namespace}")
 
 
+def read_settings(text: str, folder: Path) -> Settings:
+    """Return settings as the code reads them."""
+    file = folder / "settings.yaml"
+    file.write_text(text)
+    return load_settings(None, {}, file=file)
+
+
 @pytest.mark.parametrize("values", [LEAST, MOST], ids=["least", "most"])
 def test_its_commands_and_settings_are_those_of_the_code(values: dict[str, Any], tmp_path: Path) -> None:
     objects = rendered(values)
-    [config] = [one for one in objects if one["kind"] == "ConfigMap"]
-    file = tmp_path / "settings.yaml"
-    file.write_text(config["data"]["settings.yaml"])
-
-    settings = load_settings(None, {}, file=file)
+    config, _ = [one["data"]["settings.yaml"] for one in objects if one["kind"] == "ConfigMap"]
+    settings = read_settings(config, tmp_path)
 
     mounted = {mount["mountPath"] for pod in pods(objects) for mount in pod["containers"][0]["volumeMounts"]}
     named = [settings.opa_token_file, settings.ledger_password_file]
@@ -112,6 +132,101 @@ def test_its_commands_and_settings_are_those_of_the_code(values: dict[str, Any],
         name, *arguments = pod["containers"][0]["args"]
         command = typer.main.get_command(app).commands[name]  # type: ignore[attr-defined]  # the app is a group
         assert command.make_context(name, arguments).args == []
+
+
+def test_a_process_is_killed_only_after_it_had_its_time_to_drain(tmp_path: Path) -> None:
+    objects = rendered({**LEAST, "drainSeconds": 40})
+    settings = read_settings(objects_of("ConfigMap", objects)[0]["data"]["settings.yaml"], tmp_path)
+    pause = {}
+    for one in objects_of("Deployment", objects):
+        pod = one["spec"]["template"]["spec"]
+        stop = pod["containers"][0].get("lifecycle", {}).get("preStop", {}).get("exec", {}).get("command")
+        component = one["metadata"]["labels"]["app.kubernetes.io/component"]
+        pause[component] = int(stop[1]) if stop else 0
+        assert pod["terminationGracePeriodSeconds"] > pause[component] + settings.drain + AFTER_DRAIN
+
+    assert settings.drain == 40
+    assert pause == {"api": 5, "worker": 0}
+
+
+def test_the_tables_are_migrated_before_anything_of_a_release_starts() -> None:
+    hooks = [one for one in rendered(MOST) if "migrate" in one["metadata"]["name"]]
+    config, job = sorted(hooks, key=lambda one: int(one["metadata"]["annotations"]["helm.sh/hook-weight"]))
+
+    assert (config["kind"], job["kind"]) == ("ConfigMap", "Job")
+    assert {one["metadata"]["annotations"]["helm.sh/hook"] for one in hooks} == {"pre-install,pre-upgrade"}
+    pod = job["spec"]["template"]["spec"]
+    # What is no hook is not there yet when a hook runs.
+    needed = [volume["configMap"]["name"] for volume in pod["volumes"] if "configMap" in volume]
+    assert needed == [config["metadata"]["name"]]
+    assert "serviceAccountName" not in pod
+    assert [v["secret"]["secretName"] for v in pod["volumes"] if "secret" in v] == ["holdpoint-owner"]
+
+
+def test_one_role_for_everything_migrates_with_its_own_password_and_grants_nothing() -> None:
+    secrets = {**LEAST["secrets"], "ledgerPassword": "holdpoint-ledger"}
+    for migrate in ({}, {"ledgerUrl": LEAST["settings"]["ledger_url"]}):
+        values = {**LEAST, "secrets": {**secrets, "migratePassword": "holdpoint-ledger"}, "migrate": migrate}
+        [job] = [one for one in objects_of("Job", rendered(values)) if "migrate" in one["metadata"]["name"]]
+        pod = job["spec"]["template"]["spec"]
+
+        assert pod["containers"][0]["args"] == ["migrate", "--settings", "/etc/holdpoint/settings.yaml"]
+        assert [v["secret"]["secretName"] for v in pod["volumes"] if "secret" in v] == ["holdpoint-ledger"]
+
+
+def test_the_migration_is_left_out_where_it_is_done_by_hand() -> None:
+    objects = rendered({**LEAST, "migrate": {"enabled": False}})
+
+    assert not [one for one in objects if "migrate" in one["metadata"]["name"]]
+
+
+@pytest.fixture
+def application_role(database: str) -> Iterator[str]:
+    """A role of the real PostgreSQL for API and workers, with the password of the owner."""
+    name = f"app_{uuid.uuid4().hex[:8]}"
+    password = make_url(database).password
+    with psycopg.connect(make_url(database).set(drivername="postgresql").render_as_string(False)) as db:
+        db.execute(f"CREATE ROLE {name} LOGIN PASSWORD '{password}'".encode())
+        db.commit()
+        yield name
+        db.execute(f"DROP OWNED BY {name}; DROP ROLE {name}".encode())
+
+
+def test_the_rendered_migration_does_it_on_a_real_database(
+    database: str, application_role: str, tmp_path: Path
+) -> None:
+    password, file = tmp_path / "password", tmp_path / "settings.yaml"
+    place = make_url(database)
+    password.write_text(str(place.password))
+    owner, application = (
+        f"postgresql://{name}@{place.host}:{place.port}/{place.database}"
+        for name in (place.username, application_role)
+    )
+    settings = {**MOST["settings"], "ledger_url": application}
+    hooks = [
+        one
+        for one in rendered({**MOST, "settings": settings, "migrate": {"ledgerUrl": owner}})
+        if "migrate" in one["metadata"]["name"]
+    ]
+    [config], [job] = objects_of("ConfigMap", hooks), objects_of("Job", hooks)
+    inside = "/run/secrets/ledger/password"
+    file.write_text(config["data"]["settings.yaml"].replace(inside, str(password)))
+    arguments = job["spec"]["template"]["spec"]["containers"][0]["args"]
+
+    done = subprocess.run(
+        python("holdpoint.cli", *(str(file) if one.startswith("/etc/") else one for one in arguments)),
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    ledger = Ledger(application, password)
+    assert ledger.migrate().before is not None
+    draft = EntryDraft(key="e", kind="phase.entered", actor="x", at=datetime.now(UTC))
+    ledger.write_now(entries.append, Record(ticket="chg-1", entries=[draft]))
+    ledger.close()
 
 
 def test_every_pod_runs_without_rights_on_a_root_that_cannot_be_written() -> None:
@@ -144,8 +259,17 @@ def test_another_image_is_another_deployment_of_workers_and_leaves_the_old_one()
         ({"secrets": {"keys": ""}}, "keys"),
         ({"api": {"replica": 3}}, "replica"),
         ({"image": {"digest": "sha256:short"}}, "digest"),
+        ({"migrate": {"ledgerUrl": "postgresql://u:secret@db/h"}}, "ledgerUrl"),
+        ({"settings": {"drain": "5m"}}, "drain"),
     ],
-    ids=["password in a value", "no keys", "unknown value", "no digest"],
+    ids=[
+        "password in a value",
+        "no keys",
+        "unknown value",
+        "no digest",
+        "owner's password in a value",
+        "another drain than the pods have time for",
+    ],
 )
 def test_values_that_cannot_be_right_are_refused_by_name(change: dict[str, Any], words: str) -> None:
     values = {name: {**LEAST.get(name, {}), **change.get(name, {})} for name in {*LEAST, *change}}

@@ -24,8 +24,25 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- $own := dict "data" "/data" "opa_token_file" "/run/secrets/opa/token" -}}
 {{- if .Values.secrets.ledgerPassword }}{{ $_ := set $own "ledger_password_file" "/run/secrets/ledger/password" }}{{ end -}}
 {{- if .Values.secrets.payloadKeys }}{{ $_ := set $own "payload_keys" "/run/secrets/payload-keys" }}{{ end -}}
-{{- $_ := set $own "drain" (printf "%ds" (int .Values.worker.drainSeconds)) -}}
+{{- $_ := set $own "drain" (printf "%ds" (int .Values.drainSeconds)) -}}
 {{- toYaml (mergeOverwrite $own (deepCopy .Values.settings)) }}
+{{- end }}
+{{- define "holdpoint.migratePassword" -}}
+{{- if .Values.migrate.ledgerUrl }}{{ .Values.secrets.migratePassword }}{{ else }}{{ .Values.secrets.ledgerPassword }}{{ end }}
+{{- end }}
+{{- define "holdpoint.migrateSettings" -}}
+{{- $own := dict "ledger_url" (.Values.migrate.ledgerUrl | default .Values.settings.ledger_url) "clusters" dict -}}
+{{- if include "holdpoint.migratePassword" . }}{{ $_ := set $own "ledger_password_file" "/run/secrets/ledger/password" }}{{ end -}}
+{{- toYaml (merge $own (pick .Values.settings "temporal_address" "opa_url") (dict "opa_token_file" "/run/secrets/opa/token")) }}
+{{- end }}
+{{- /* The role of API and workers, where the tables are another one's. */ -}}
+{{- define "holdpoint.grantTo" -}}
+{{- $role := (urlParse .Values.settings.ledger_url).userinfo -}}
+{{- with .Values.migrate.ledgerUrl }}{{ if ne $role (urlParse .).userinfo }}{{ $role }}{{ end }}{{ end }}
+{{- end }}
+{{- /* Told to stop, a process drains, has 8 s more to close what it opened, and then ends itself. */ -}}
+{{- define "holdpoint.grace" -}}
+{{- add .preStop .drain 10 }}
 {{- end }}
 {{- define "holdpoint.podSecurity" -}}
 runAsNonRoot: true
