@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -113,8 +114,17 @@ class StackServer:
     @property
     def pid(self) -> int:
         """Return its process ID as the supervisor knows it."""
-        known = json.loads((self._folder / "run" / "pids.json").read_text())
-        return int(known["servers"][self.name]["pid"])
+        return int(self._known()["pid"])
+
+    def is_ready(self, *, other_than: int) -> bool:
+        """Tell whether another process than this one is ready in its place."""
+        known = self._known()
+        return bool(known["state"] == "ready" and known["pid"] != other_than)
+
+    def _known(self) -> dict[str, Any]:
+        servers = json.loads((self._folder / "run" / "pids.json").read_text())["servers"]
+        known: dict[str, Any] = servers[self.name]
+        return known
 
     def kill(self) -> None:
         """End it by SIGKILL; the supervisor starts it again at once."""

@@ -21,6 +21,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from holdpoint.models.contracts import SEARCH_SERVICE
 from tests.real.kubernetes_admin import Admin
+from tests.real.processes import StackServer
 
 pytestmark = pytest.mark.real
 
@@ -32,7 +33,7 @@ def secret(file: str) -> str:
 
 
 def until(holds: Callable[[], Any], what: str) -> Any:
-    """Return what `holds` returns once it is true: servers that answer questions do not call back."""
+    """Return what `holds` returns once it is true."""
     deadline = time.monotonic() + SECONDS
     while not (found := holds()):
         assert time.monotonic() < deadline, f"not within {SECONDS:g} s: {what}"
@@ -122,6 +123,26 @@ def test_pods_of_an_image_that_is_never_ready_run_without_being_ready_until_it_m
     assert ready_replicas(admin, stack_namespace) == 0
     behave(real_stack, image=image)
     until(lambda: ready_replicas(admin, stack_namespace) == 10, "ten ready pods")
+
+
+def test_workload_goes_on_after_the_api_server_was_killed(
+    admin: Admin, stack_namespace: str, stack_folder: Path, real_stack: dict[str, Any]
+) -> None:
+    image = f"registry.example/shop:{uuid.uuid4().hex}"
+    server = StackServer(stack_folder, "apiserver", supervisor=real_stack["pid"])
+    killed = server.pid
+    server.kill()
+    until(lambda: server.is_ready(other_than=killed), "the API server again")
+
+    for thing in shop(image):
+        admin.apply(thing, stack_namespace)
+
+    def serving() -> bool:
+        page = httpx.get(f"{real_stack['workload']['url']}/metrics", trust_env=False, timeout=30).text
+        mine = [line for line in page.splitlines() if f'namespace="{stack_namespace}"' in line]
+        return len({line.partition('pod="')[2].partition('"')[0] for line in mine}) == 10
+
+    until(serving, "the requests of ten pods")
 
 
 def test_audit_log_names_our_users_writes_and_tells_dry_runs(

@@ -19,7 +19,7 @@ PATHS = {
     HTTP_ROUTES.resource: "/apis/gateway.networking.k8s.io/v1/httproutes",
 }
 AGAIN_SECONDS = 0.2
-"""Pause before an API server that did not answer is asked again: it cannot tell when it is back."""
+"""Pause before an API server that did not answer, or knew no more, is asked again: it does not call back."""
 WATCH_SECONDS = 300
 """A watch ends by itself and is begun again where it stood, so that a dead connection is not waited for."""
 GONE = 410
@@ -37,6 +37,7 @@ class Mirror:
         self._objects: dict[str, dict[tuple[str, str], Object]] = {kind: {} for kind in PATHS}
         self._ready_since: dict[str, float] = {}
         self._listed = {kind: asyncio.Event() for kind in PATHS}
+        self._versions: dict[str, str] = {}
 
     def all(self, kind: Kind, namespace: str | None = None) -> list[Object]:
         """Return the objects of a kind, in one namespace or in all."""
@@ -61,32 +62,34 @@ class Mirror:
         await asyncio.gather(*(self._follow(kind, path) for kind, path in PATHS.items()))
 
     async def _follow(self, kind: str, path: str) -> None:
-        version = ""
         while True:
             try:
-                if not version:
-                    version = await self._list(kind, path)
-                version = await self._watch(kind, path, version)
+                if kind not in self._versions:
+                    await self._list(kind, path)
+                await self._watch(kind, path)
             except Expired:
-                version = ""
-            except (httpx.HTTPError, ValueError):
-                await asyncio.sleep(AGAIN_SECONDS)
+                self._versions.pop(kind, None)
+            except (httpx.HTTPError, ValueError, KeyError):
+                pass  # it goes on where it stood
+            else:
+                continue
+            await asyncio.sleep(AGAIN_SECONDS)
 
-    async def _list(self, kind: str, path: str) -> str:
+    async def _list(self, kind: str, path: str) -> None:
         answer = await self._http.get(path)
         answer.raise_for_status()
         found = answer.json()
         self._objects[kind] = {_key(body): body for body in found["items"]}
         for body in found["items"]:
             self._note_readiness(kind, body, gone=False)
+        self._versions[kind] = str(found["metadata"]["resourceVersion"])
         self._listed[kind].set()
-        return str(found["metadata"]["resourceVersion"])
 
-    async def _watch(self, kind: str, path: str, version: str) -> str:
-        """Take over what a watch tells, and return how far it came. Raises Expired."""
+    async def _watch(self, kind: str, path: str) -> None:
+        """Take over what a watch tells from where the last one stood. Raises Expired."""
         asked = {
             "watch": "true",
-            "resourceVersion": version,
+            "resourceVersion": self._versions[kind],
             "allowWatchBookmarks": "true",
             "timeoutSeconds": str(WATCH_SECONDS),
         }
@@ -96,13 +99,9 @@ class Mirror:
                 raise Expired
             answer.raise_for_status()
             async for line in answer.aiter_lines():
-                try:
-                    version = self._take(kind, json.loads(line))
-                except httpx.HTTPError:
-                    return version
-        return version
+                self._take(kind, json.loads(line))
 
-    def _take(self, kind: str, event: dict[str, Any]) -> str:
+    def _take(self, kind: str, event: dict[str, Any]) -> None:
         body = event["object"]
         if event["type"] == "ERROR":
             raise Expired
@@ -113,7 +112,7 @@ class Mirror:
             else:
                 self._objects[kind][_key(body)] = body
             self._note_readiness(kind, body, gone=gone)
-        return str(body["metadata"]["resourceVersion"])
+        self._versions[kind] = str(body["metadata"]["resourceVersion"])
 
     def _note_readiness(self, kind: str, body: Object, *, gone: bool) -> None:
         if kind != PODS.resource:
