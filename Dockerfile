@@ -20,7 +20,7 @@ RUN apt-get update \
     && apt-get install -y --no-install-recommends git ca-certificates \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --no-create-home --home-dir /data --uid 10001 --user-group holdpoint \
-    && install -d -m 0700 -o holdpoint -g holdpoint /data /opa
+    && install -d -m 0700 -o holdpoint -g holdpoint /data /policies
 COPY --from=build /src/.venv /src/.venv
 # Makes the policies' bundle, and runs `holdpoint policy test`.
 COPY --from=opa /opa /usr/local/bin/opa

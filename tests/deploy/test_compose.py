@@ -16,6 +16,7 @@ from holdpoint.embedded.policy_bundle import Bundle
 from holdpoint.embedded.temporal_server import NAMESPACE, RETENTION_SECONDS
 from holdpoint.models import contracts
 from holdpoint.models.settings import Settings
+from holdpoint.service.process_end import AFTER_DRAIN
 from holdpoint.service.settings import load_settings
 from tests.policies import real_opa
 
@@ -24,7 +25,7 @@ FILE = ROOT / "docker-compose.yml"
 COMPOSE: dict[str, Any] = yaml.safe_load(FILE.read_text())
 SERVICES: dict[str, Any] = COMPOSE["services"]
 OURS = ("api", "worker-1", "worker-2")
-ONCE = ("search-attributes", "setup", "migrate")
+ONCE = ("temporal-schema", "temporal-namespace", "setup", "migrate")
 """Run to their end at the start; others wait for that."""
 
 
@@ -47,9 +48,8 @@ def test_every_image_is_pinned_by_an_exact_tag(service: str) -> None:
     assert re.search(r":v?\d+\.\d+(\.\d+)?(-[a-z]+)?$", SERVICES[service]["image"])
 
 
-@pytest.mark.parametrize("service", sorted(set(SERVICES) - set(ONCE) - {"opa"}))
+@pytest.mark.parametrize("service", sorted(set(SERVICES) - set(ONCE)))
 def test_every_service_that_stays_is_watched_and_started_again(service: str) -> None:
-    # OPA's image has no shell and no client to look with; whoever asks it holds a ticket meanwhile.
     assert SERVICES[service]["healthcheck"]["test"]
     assert SERVICES[service]["restart"] == "unless-stopped"
 
@@ -90,7 +90,7 @@ def test_our_settings_are_those_that_the_code_reads_and_name_the_other_services(
     assert settings.opa_url == "http://opa:8181"
     assert "@postgres/holdpoint" in settings.ledger_url
     assert str(settings.data) == "/data"
-    assert settings.temporal_namespace == SERVICES["temporal"]["environment"]["DEFAULT_NAMESPACE"]
+    assert settings.temporal_namespace == NAMESPACE
     volumes = [volume.split(":")[1] for volume in SERVICES[service]["volumes"]]
     assert str(settings.opa_token_file.parent) in volumes
     assert f"/run/secrets/{SERVICES[service]['secrets'][0]}" == str(settings.ledger_password_file)
@@ -104,17 +104,17 @@ def test_ours_run_without_rights_on_a_root_that_cannot_be_written(service: str) 
 
 def test_the_setup_makes_what_api_workers_and_opa_start_with(tmp_path: Path) -> None:
     for _ in range(2):
-        set_up(data=tmp_path / "data", policies=tmp_path / "opa", opa=real_opa.find())
+        set_up(data=tmp_path / "data", policies=tmp_path / "policies", opa=real_opa.find())
 
-    served = SERVICES["opa"]["command"][-1].removeprefix("/opa/")
+    served = SERVICES["opa"]["command"][-1].removeprefix("/policies/")
     assert len((tmp_path / "data" / "keys" / "blob.key").read_bytes()) == 32
-    assert (tmp_path / "opa" / served).exists()
-    assert (tmp_path / "opa" / "token").read_text()
-    assert SERVICES["setup"]["command"] == ["--data", "/data", "--policies", "/opa"]
+    assert (tmp_path / "policies" / served).exists()
+    assert (tmp_path / "policies" / "token").read_text()
+    assert SERVICES["setup"]["command"] == ["--data", "/data", "--policies", "/policies"]
 
 
 def test_opa_serves_as_up_serves_it() -> None:
-    bundle = Bundle(opa=Path("opa"), policies=Path("policies"), folder=Path("/opa"))
+    bundle = Bundle(opa=Path("opa"), policies=Path("policies"), folder=Path("/policies"))
     _, *embedded = bundle.command(8181)
 
     assert SERVICES["opa"]["command"] == [one.replace("127.0.0.1", "0.0.0.0") for one in embedded]
@@ -129,17 +129,32 @@ def test_opa_is_the_version_that_everything_is_tested_with() -> None:
     assert f"FROM {image} AS opa" in (ROOT / "Dockerfile").read_text()
 
 
-def test_temporal_is_set_up_as_up_sets_it_up() -> None:
-    environment, command = SERVICES["temporal"]["environment"], SERVICES["search-attributes"]["command"]
-    names = [argument.removeprefix("--name=") for argument in command if argument.startswith("--name=")]
+def test_our_namespace_is_made_as_up_makes_it() -> None:
+    script = (ROOT / "deploy" / "compose" / "temporal-namespace.sh").read_text()
 
-    assert environment["DEFAULT_NAMESPACE"] == NAMESPACE
-    assert environment["DEFAULT_NAMESPACE_RETENTION"] == f"{RETENTION_SECONDS // 86400}d"
-    assert set(names) == {
+    assert set(re.findall(r"--namespace (\S+)", script)) == {NAMESPACE}
+    assert f"create --namespace {NAMESPACE} --retention {RETENTION_SECONDS // 86400}d" in script
+    assert set(re.findall(r"--name (\S+) --type Keyword", script)) == {
         contracts.SEARCH_SERVICE,
         contracts.SEARCH_ENVIRONMENT,
         contracts.SEARCH_PHASE,
     }
+
+
+def test_files_that_are_mounted_are_there_and_nothing_is_mounted_over_a_program() -> None:
+    for name, service in SERVICES.items():
+        for volume in service.get("volumes", []):
+            source, inside, *_ = volume.split(":")
+            assert not source.startswith("./") or (ROOT / source).is_file(), (name, source)
+            # OPA's program is the file /opa of its image.
+            assert inside not in ("/opa", "/usr", "/bin", "/usr/local/bin"), (name, inside)
+
+
+@pytest.mark.parametrize("service", OURS)
+def test_a_process_is_killed_only_after_it_had_its_time_to_drain(service: str) -> None:
+    seconds = int(SERVICES[service]["stop_grace_period"].removesuffix("s"))
+
+    assert seconds > settings_of(service).drain + AFTER_DRAIN
 
 
 def test_prometheus_asks_the_ports_that_ours_listen_on() -> None:

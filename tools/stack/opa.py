@@ -2,6 +2,7 @@
 
 import os
 import sys
+from pathlib import Path
 
 from holdpoint.embedded.opa import find_from
 from holdpoint.embedded.policy_bundle import Bundle, packaged_policies
@@ -10,6 +11,7 @@ from tools.stack.place import Piece, Place, write_json
 from tools.stack.web import python_server
 
 PORTS = ("opa", "bundles")
+READY = "/health?bundles"
 
 
 def opa(place: Place) -> Piece:
@@ -19,22 +21,12 @@ def opa(place: Place) -> Piece:
     bundle = Bundle(opa=found, policies=packaged_policies(), folder=home)
     bundle.refresh()
     config = write_json(place.path("opa", "config.json"), _config(place))
-    command = [
-        str(found),
-        "run",
-        "--server",
-        f"--addr=127.0.0.1:{place.ports['opa']}",
-        "--authentication=token",
-        "--authorization=basic",
-        "--skip-version-check",
-        "--log-level=error",
-        f"--config-file={config}",
-    ]
+    command = [str(found), *options(place, config)]
     bundles = python_server("tools.stack.bundle_server", place, "bundles", str(bundle.file))
     return Piece(
         [
             Server("bundles", bundles, http_ready(f"{place.url('bundles')}/health")),
-            Server("opa", command, http_ready(f"{place.url('opa')}/health?bundles"), after=("bundles",)),
+            Server("opa", command, http_ready(place.url("opa") + READY), after=("bundles",)),
         ],
         {
             "opa": {
@@ -45,6 +37,20 @@ def opa(place: Place) -> Piece:
             }
         },
     )
+
+
+def options(place: Place, config: Path) -> list[str]:
+    """Return the command and the options of the server."""
+    return [
+        "run",
+        "--server",
+        f"--addr=127.0.0.1:{place.ports['opa']}",
+        "--authentication=token",
+        "--authorization=basic",
+        "--skip-version-check",
+        "--log-level=error",
+        f"--config-file={config}",
+    ]
 
 
 def _config(place: Place) -> dict[str, object]:

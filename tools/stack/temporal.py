@@ -29,6 +29,7 @@ PORTS = (
 DATABASES = {"temporal": "temporal", "temporal_visibility": "visibility"}
 """Name of each database, and the folder of its schema."""
 
+START = ("--allow-no-auth", "start")
 REGISTERED_SECONDS = 60.0
 POLL_SECONDS = 0.2
 
@@ -36,9 +37,9 @@ POLL_SECONDS = 0.2
 def temporal(place: Place) -> Piece:
     """Return the server of a stack; its schema is made or brought up to date when PostgreSQL is ready."""
     address = f"127.0.0.1:{place.ports['temporal-frontend']}"
-    write_json(place.path("temporal", "dynamic.yaml"), _dynamic())
-    config = write_json(place.path("temporal", "server.yaml"), _config(place, address))
-    command = [str(binary("temporal-server")), "--config-file", str(config), "--allow-no-auth", "start"]
+    write_json(place.path("temporal", "dynamic.yaml"), dynamic())
+    config = write_json(place.path("temporal", "server.yaml"), server_config(place, address))
+    command = [str(binary("temporal-server")), "--config-file", str(config), *START]
 
     async def schema() -> None:
         await asyncio.to_thread(_schema, place)
@@ -73,7 +74,7 @@ async def _registered(client: Client) -> None:
 def _schema(place: Place) -> None:
     with psycopg.connect(postgres.libpq_url(place, "postgres"), autocommit=True) as connection:
         present = {row[0] for row in connection.execute("SELECT datname FROM pg_database")}
-    schema = _without_extension(place)
+    schema = without_extension(place)
     for database, folder in DATABASES.items():
         if database not in present:
             _tool(place, database, "create")
@@ -81,7 +82,7 @@ def _schema(place: Place) -> None:
         _tool(place, database, "update-schema", "-d", str(schema / folder / "versioned"))
 
 
-def _without_extension(place: Place) -> Path:
+def without_extension(place: Place) -> Path:
     """Return a copy of Temporal's schema that asks for no `btree_gin`, which the wheel's PostgreSQL lacks.
 
     The extension only lets an index over a list begin with the namespace; without, it is over the list.
@@ -119,7 +120,8 @@ def _tool(place: Place, database: str, *words: str) -> None:
         raise UpstreamUnavailable(f"Temporal's schema cannot be made ({database}, {words[0]}): {said}")
 
 
-def _config(place: Place, address: str) -> dict[str, Any]:
+def server_config(place: Place, address: str) -> dict[str, Any]:
+    """Return the configuration of the server, whose frontend is at this address."""
     ports = place.ports
     rpc = {
         service: {
@@ -183,7 +185,7 @@ def _store(place: Place, database: str, *, connections: int) -> dict[str, Any]:
     }
 
 
-def _dynamic() -> dict[str, Any]:
+def dynamic() -> dict[str, Any]:
     """Return the settings of `holdpoint up`, and caches that are looked at anew soon enough for a test."""
     values: dict[str, Any] = {name: _value(text) for name, text in FAST.items()}
     values["system.namespaceCacheRefreshInterval"] = "1s"
