@@ -16,8 +16,9 @@ RUN uv sync --locked --no-dev --no-editable --compile-bytecode
 FROM openpolicyagent/opa:1.22.0-static AS opa
 
 FROM python:3.11-slim-bookworm
+# Git runs ssh for an ssh URL; with `ps` a fetch that takes too long is ended with the processes that it started.
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends git ca-certificates \
+    && apt-get install -y --no-install-recommends git openssh-client procps ca-certificates \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --no-create-home --home-dir /data --uid 10001 --user-group holdpoint \
     && install -d -m 0700 -o holdpoint -g holdpoint /data /policies

@@ -4,6 +4,7 @@ Format: https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/. The file
 changes, and a token that came from a plugin or from a token file is asked for again in time.
 """
 
+import asyncio
 import time
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,9 @@ from holdpoint.models.errors import SettingsError, UpstreamUnavailable
 FRESH = 60.0
 """Seconds until a plugin or a token file is asked again. Tokens live for minutes at least, and a plugin is a
 process: it is not run for each request."""
+
+LOAD_LIMIT = 10.0
+"""Seconds for a plugin to give a token: it asks somebody over the network, and a freeze waits for it."""
 
 
 class KubeconfigAccess:
@@ -37,7 +41,8 @@ class KubeconfigAccess:
             seen = stamp(self._file)
             stale = self._seen != seen or time.monotonic() - self._loaded > FRESH
             if self._connection is None or stale:
-                self._connection = await self._load()
+                async with asyncio.timeout(LOAD_LIMIT):
+                    self._connection = await self._load()
                 self._seen, self._loaded = seen, time.monotonic()
         except (OSError, ValueError, TypeError, KeyError, yaml.YAMLError, ConfigException) as error:
             # The cause may quote the file, so it is not repeated.

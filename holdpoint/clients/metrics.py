@@ -4,6 +4,7 @@ Every answer is a list of samples; an empty list means no data, and no data is n
 query only through `Query`, which escapes them: a name that holds quotes cannot change what is asked.
 """
 
+import asyncio
 import re
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -85,8 +86,9 @@ class PrometheusMetrics:
         """Return what the query gives at its moment; empty means no data."""
         form = {"query": query.text, "time": f"{query.at.timestamp():.3f}"}
         try:
-            answer = await self._http.post(f"{self._base}/api/v1/query", data=form)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            async with asyncio.timeout(TIMEOUT):  # httpx bounds each read only
+                answer = await self._http.post(f"{self._base}/api/v1/query", data=form)
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
             raise UpstreamUnavailable(f"Prometheus gave no answer: {type(error).__name__}.") from error
         return _samples(_data(answer))
 

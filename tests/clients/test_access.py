@@ -1,5 +1,6 @@
 """Credentials are read where they lie, again when they change, and stand in no error and no repr."""
 
+import asyncio
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from holdpoint.clients import kubeconfig as kubeconfig_access
 from holdpoint.clients.access import Access, Connection, TokenAccess, TokenFile
 from holdpoint.clients.kubeconfig import KubeconfigAccess
 from holdpoint.clients.kubernetes import Clusters
@@ -78,6 +80,17 @@ async def test_a_plugin_gives_the_token(tmp_path: Path) -> None:
     found = await now(KubeconfigAccess("eu-1", "forward", kubeconfig(tmp_path, user={"exec": plugin}), "eu"))
 
     assert found.authorization == "Bearer from-plugin"
+
+
+async def test_a_plugin_that_hangs_is_an_outage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def hangs(*_: object, **__: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(kubeconfig_access, "load_kube_config", hangs)
+    monkeypatch.setattr(kubeconfig_access, "LOAD_LIMIT", 0.05)
+
+    with pytest.raises(UpstreamUnavailable, match="TimeoutError"):
+        await now(KubeconfigAccess("eu-1", "forward", kubeconfig(tmp_path), "eu"))
 
 
 async def test_a_user_without_credentials_is_an_outage_that_says_so(tmp_path: Path) -> None:

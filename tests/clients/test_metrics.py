@@ -1,12 +1,15 @@
 """A Prometheus that cannot be asked is an outage; a value can never change the question."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from math import isnan
 
 import httpx
 import pytest
 
+from holdpoint.clients import metrics
 from holdpoint.clients.metrics import (
     Metrics,
     NullMetrics,
@@ -33,8 +36,8 @@ async def prometheus() -> AsyncIterator[WithAnswer]:
         return made[-1]
 
     yield build
-    for metrics in made:
-        await metrics.close()
+    for one in made:
+        await one.close()
 
 
 def vector(*values: str) -> httpx.Response:
@@ -119,6 +122,31 @@ async def test_refused_connection_is_an_outage_with_its_cause(prometheus: WithAn
         await prometheus(refuse).samples(QUERY)
 
     assert isinstance(raised.value.__cause__, httpx.ConnectError)
+
+
+async def test_an_answer_that_trickles_in_is_given_up_like_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = asyncio.Event()
+
+    async def trickle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+        with suppress(ConnectionError):
+            while not reader.at_eof():
+                writer.write(b" ")
+                await writer.drain()
+                await asyncio.sleep(0.05)  # the trickle itself
+        writer.close()
+        gone.set()
+
+    monkeypatch.setattr(metrics, "TIMEOUT", 0.5)
+    async with await asyncio.start_server(trickle, "127.0.0.1", 0) as server:
+        prometheus = PrometheusMetrics(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+
+        with pytest.raises(UpstreamUnavailable):
+            await prometheus.samples(QUERY)
+
+        await gone.wait()
+        await prometheus.close()
 
 
 async def test_null_has_no_data() -> None:

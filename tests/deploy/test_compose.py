@@ -177,6 +177,19 @@ def test_the_image_is_built_in_stages_and_runs_as_nobody_in_particular() -> None
     assert not any(line.startswith("COPY . ") for line in lines)
 
 
+@pytest.mark.parametrize(
+    "package",
+    [
+        pytest.param("openssh-client", id="what Git runs for an ssh URL"),
+        pytest.param("procps", id="what GitPython finds the processes of a fetch with that takes too long"),
+    ],
+)
+def test_the_image_has_what_git_needs_besides_itself(package: str) -> None:
+    installed = re.findall(r"install -y --no-install-recommends (.+) \\", (ROOT / "Dockerfile").read_text())
+
+    assert package in " ".join(installed).split()
+
+
 def test_what_the_image_copies_is_there_and_let_in() -> None:
     allowed = (ROOT / ".dockerignore").read_text().splitlines()
     copied = re.findall(r"^COPY (?!--from)(.+) \S+$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
