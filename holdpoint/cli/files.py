@@ -2,13 +2,15 @@
 
 import os
 import sys
+from contextlib import nullcontext, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from holdpoint.models.errors import HoldpointError
 
 STDIN = Path("-")
-LONGEST = 64 * 1024 * 1024
-"""Bytes: far above a change file or an export, so that a wrong name does not fill the memory."""
+LONGEST = 1024 * 1024 * 1024
+"""Bytes: above any export, so that a wrong name (a device, a disk image) does not fill the memory."""
 
 
 class BadFile(HoldpointError):
@@ -20,12 +22,10 @@ class BadFile(HoldpointError):
 
 
 def read_file(path: Path) -> bytes:
-    """Return the file's bytes; `-` is standard input. Raises BadFile."""
+    """Return the file's bytes, all of them; `-` is standard input. Raises BadFile."""
     try:
-        if path == STDIN:
-            return sys.stdin.buffer.read(LONGEST)
-        with path.open("rb") as file:
-            return file.read(LONGEST)
+        with nullcontext(sys.stdin.buffer) if path == STDIN else path.open("rb") as file:
+            return _whole(file)
     except (OSError, ValueError) as error:
         raise BadFile(f"{path} cannot be read: {_why(error)}.", file=str(path)) from error
 
@@ -54,8 +54,19 @@ def write_file(path: Path, data: bytes) -> None:
         fresh.write_bytes(data)
         fresh.replace(path)
     except (OSError, ValueError) as error:
-        fresh.unlink(missing_ok=True)
+        with suppress(OSError):
+            fresh.unlink()
         raise BadFile(f"{path} cannot be written: {_why(error)}.", file=str(path)) from error
+
+
+def _whole(file: BinaryIO) -> bytes:
+    """Return all bytes of a file. Raises ValueError for what is too large: a part of it would mislead."""
+    found = bytearray()
+    while chunk := file.read(1024 * 1024):
+        found += chunk
+        if len(found) > LONGEST:
+            raise ValueError(f"it is larger than {LONGEST} bytes")
+    return bytes(found)
 
 
 def _why(error: Exception) -> str:

@@ -1,5 +1,6 @@
 """`holdpoint login`: a token of the embedded issuer, signed with the key in the data folder."""
 
+import os
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
@@ -30,7 +31,12 @@ def login(
         "expires_at": expires.isoformat(timespec="seconds").replace("+00:00", "Z"),
         "stored": str(stored.absolute()),
     }
-    Output(output).answer(document, login_text)
+    out = Output(output)
+    if os.environ.get("HOLDPOINT_TOKEN", "").strip():
+        out.say(
+            "HOLDPOINT_TOKEN is set and wins over this login. To act as this account: unset HOLDPOINT_TOKEN"
+        )
+    out.answer(document, login_text)
 
 
 def login_text(document: dict[str, Any]) -> str:

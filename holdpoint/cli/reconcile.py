@@ -120,21 +120,18 @@ def _record(file: Path | None, data: Path) -> bytes:
 
         with connect(data) as api:
             return api.get_bytes("audit/export")
-    from holdpoint.cli.files import BadFile
+    from holdpoint.cli.files import read_file
 
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise BadFile(f"{file} cannot be read: {error.strerror or error}.", file=str(file)) from error
+    return read_file(file)
 
 
 def _unverified(raw: bytes, key: Path | None) -> list[str]:
     if key is None:
         return []
-    from holdpoint.cli.files import read_file
+    from holdpoint.cli.files import read_public_key
     from holdpoint.ledger.verify import verify_file
 
-    return verify_file(raw, read_file(key))
+    return verify_file(raw, read_public_key(key))
 
 
 def reconcile_text(document: dict[str, Any]) -> str:

@@ -37,6 +37,8 @@ def test_login_stores_a_token_that_only_its_owner_can_read(
     login = holdpoint("login", "--as", "approver", "--output", "json")
     holdpoint("list")
 
+    assert login.err == ""
+
     stored = data / "run" / "login.token"
     assert stat.S_IMODE(stored.stat().st_mode) == 0o600
     assert login.json["token"] == stored.read_text()
@@ -50,12 +52,15 @@ def test_a_login_in_text_does_not_show_the_token(holdpoint: Holdpoint, data: Pat
     assert (data / "run" / "login.token").read_text() not in done.out + done.err
 
 
-def test_the_token_of_the_environment_wins(holdpoint: Holdpoint, api: FakeApi, data: Path) -> None:
+def test_the_token_of_the_environment_wins_and_login_says_so(
+    holdpoint: Holdpoint, api: FakeApi, data: Path
+) -> None:
     api.will(LIST, (200, {"items": []}))
-    holdpoint("login", "--as", "ci", "--data", str(data))
 
+    login = holdpoint("login", "--as", "ci", "--data", str(data))
     holdpoint("list", "--data", str(data))
 
+    assert "unset HOLDPOINT_TOKEN" in login.err
     assert api.requests[0].headers["Authorization"] == "Bearer a-token"
 
 

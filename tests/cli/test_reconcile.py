@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from holdpoint.ledger.derived import intents_of_entries
+from holdpoint.ledger.signing import Signer
 from holdpoint.ledger.statement import EXPORT
 from tests.cli.conftest import FakeApi, Holdpoint
 from tests.ledger.audit_world import event, now
@@ -74,12 +75,20 @@ def test_a_record_that_does_not_verify_is_a_finding(
     holdpoint: Holdpoint, files: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("holdpoint.ledger.verify.verify_file", lambda data, key: ["entry 3 was changed"])
-    (files / "ledger.pub").write_text("key")
+    Signer.load_or_create(files)
 
     done = holdpoint(*RECONCILE, "--record", "record.json", "--key", "ledger.pub", "--output", "json")
 
     assert (done.code, done.json["verified"]) == (1, False)
     assert done.json["findings"][0]["message"] == "The record: entry 3 was changed."
+
+
+def test_a_key_that_is_none_exits_2_and_finds_nothing_out(holdpoint: Holdpoint, files: Path) -> None:
+    (files / "ledger.pub").write_text("nonsense")
+
+    done = holdpoint(*RECONCILE, "--record", "record.json", "--key", "ledger.pub", "--output", "json")
+
+    assert (done.code, done.json["code"]) == (2, "file")
 
 
 @pytest.mark.parametrize("file", ["audit.log", "record.json"])

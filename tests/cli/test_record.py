@@ -45,10 +45,14 @@ def test_a_refused_export_leaves_no_file(api: FakeApi, holdpoint: Holdpoint, tmp
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_export_that_cannot_be_written_is_exit_2(api: FakeApi, holdpoint: Holdpoint) -> None:
+@pytest.mark.parametrize("file", ["no/such/folder.json", "file/below.json", "n" * 300])
+def test_an_export_that_cannot_be_written_is_exit_2(
+    api: FakeApi, holdpoint: Holdpoint, tmp_path: Path, file: str
+) -> None:
     api.will(EVIDENCE, b"{}")
+    (tmp_path / "file").touch()
 
-    done = holdpoint("audit", "export", "chg-abcdefghij", "-o", "no/such/folder.json", "--output", "json")
+    done = holdpoint("audit", "export", "chg-abcdefghij", "-o", file, "--output", "json")
 
     assert (done.code, done.json["code"]) == (2, "file")
 
@@ -73,6 +77,19 @@ def test_verify_needs_no_server(api: FakeApi, holdpoint: Holdpoint, tmp_path: Pa
     assert holdpoint("audit", "verify", "f", "--key", "keys/ledger.pub").code == 1
     assert holdpoint("audit", "verify", "missing", "--key", "keys/ledger.pub").code == 2
     assert api.requests == []
+
+
+def test_evidence_that_is_too_large_is_not_verified_by_its_beginning(
+    holdpoint: Holdpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("holdpoint.cli.files.LONGEST", 200)
+    Signer.load_or_create(tmp_path / "keys")
+    (tmp_path / "f").write_text(" " * 201)
+
+    done = holdpoint("audit", "verify", "f", "--key", "keys/ledger.pub", "--output", "json")
+
+    assert (done.code, done.json["code"]) == (2, "file")
+    assert "larger than 200 bytes" in done.json["detail"]
 
 
 @pytest.mark.parametrize("name", ["keys/ledger.key", "empty", "garbage.pem", "missing", "keys"])

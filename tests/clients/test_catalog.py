@@ -24,6 +24,11 @@ def test_shipped_example_is_valid() -> None:
     assert facts.windows[0].days == ["tue", "wed", "thu"]
 
 
+def test_a_date_that_is_none_is_a_mistake_of_the_catalog(tmp_path: Path) -> None:
+    with pytest.raises(UpstreamUnavailable, match=r"catalog\.yaml: month must be"):
+        catalog(tmp_path, "services: {shop: {owner: 2027-13-45}}").facts("shop")
+
+
 def test_service_without_windows_has_those_of_the_file() -> None:
     assert Catalog(EXAMPLE).facts("podinfo").windows == [Window()]
 
