@@ -8,16 +8,18 @@ from collections.abc import Callable
 from functools import partial
 
 from bench.cases import Case, bounded, none_of
-from bench.installation import Installation, installed
+from bench.installation import EXPOSED, Installation, installed
 from bench.progress import say
 from bench.request_log import writes
 
 CHANGES, ROUNDS, AT_ONCE = 200, 10, 40
 SERVICES = [f"svc-{number:03}" for number in range(CHANGES)]
 CANARY = "{{canary: {{deployment: {service}, weights: {weights}, bake: {bake}}}}}"
-WEIGHTS, BAKE = list(range(10, 100, 10)), "20s"
-"""So many weights that the first canary is still at one of them when the last has begun, and so short that
-some canary wants to write at any moment."""
+WEIGHTS, BAKE = [34, 67], "90s"
+"""So long that the first canary is still at one of them when the last has begun, and with so many canaries
+some one wants to write at nearly any moment."""
+FEW = EXPOSED.replace("replicas: 10", "replicas: 3")
+"""The sandbox has room for a thousand pods."""
 MOST_MS = 1000.0
 """A commander who waits longer than a second looks whether the command hangs."""
 BETWEEN = 1.0
@@ -30,7 +32,7 @@ Step = Callable[..., str]
 
 async def measure() -> list[Case]:
     """Freeze everything again and again while two hundred canaries run."""
-    async with installed(SERVICES) as stack:
+    async with installed(SERVICES, manifest=FEW) as stack:
         say(f"deploying {CHANGES} services")
         await stack.all_until(await _submitted(stack, revision="first"), "Succeeded")
         say(f"starting {CHANGES} canaries")

@@ -34,9 +34,9 @@ from holdpoint.models.errors import Conflict, NotFound, UpstreamUnavailable
 from holdpoint.models.ticket import Reason
 from holdpoint.models.workflow_messages import CloseStart, TicketStart
 from tests.contract.temporal_probe import NOTE, Probe, Word
-from tests.workflows.conftest import make_current, sandboxed, started_live
+from tests.workflows.conftest import make_current, started_live
 from worker.executions import Executions, Standing
-from worker.temporal import connect
+from worker.temporal import connect, sandbox
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -77,7 +77,7 @@ class Server:
             self.client,
             task_queue=queue,
             workflows=[Probe],
-            workflow_runner=sandboxed(),
+            workflow_runner=sandbox(),
             deployment_config=config,
         ):
             await make_current(self.client, version)

@@ -9,7 +9,8 @@ from temporalio.worker import Replayer
 from temporalio.workflow import NondeterminismError
 
 from tests.replay.branches import BRANCHES
-from tests.workflows.conftest import WORKFLOWS, sandboxed
+from tests.workflows.conftest import WORKFLOWS
+from worker.temporal import sandbox
 
 HISTORIES = sorted((Path(__file__).parent / "histories").glob("*.json"))
 
@@ -19,7 +20,7 @@ def recorded(file: Path) -> WorkflowHistory:
 
 
 def the_replayer() -> Replayer:
-    return Replayer(workflows=WORKFLOWS, data_converter=pydantic_data_converter, workflow_runner=sandboxed())
+    return Replayer(workflows=WORKFLOWS, data_converter=pydantic_data_converter, workflow_runner=sandbox())
 
 
 @pytest.mark.parametrize("file", HISTORIES, ids=lambda file: file.stem)

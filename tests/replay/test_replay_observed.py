@@ -7,15 +7,16 @@ from temporalio.worker import Replayer
 
 from holdpoint.telemetry.metrics import Metrics
 from tests.replay.test_replay import HISTORIES, recorded
-from tests.workflows.conftest import WORKFLOWS, sandboxed
+from tests.workflows.conftest import WORKFLOWS
 from worker.observed import ObservingInterceptor
+from worker.temporal import sandbox
 
 
 async def test_every_recorded_history_replays_with_traces_and_observation() -> None:
     replayer = Replayer(
         workflows=WORKFLOWS,
         data_converter=pydantic_data_converter,
-        workflow_runner=sandboxed(),
+        workflow_runner=sandbox(),
         interceptors=[
             TracingInterceptor(TracerProvider().get_tracer("t"), always_create_workflow_spans=True),
             ObservingInterceptor(Metrics()),

@@ -14,11 +14,11 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker, WorkerDeploymentConfig, WorkerDeploymentVersion
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from holdpoint.models import contracts
 from tests.started import started
 from tests.workflows.world import PATIENCE, QUEUE, World, fakes
+from worker.temporal import sandbox
 from workflows.closing import CloseAbandoned
 from workflows.rollout import Rollout
 from workflows.ticket import ChangeTicket
@@ -41,14 +41,6 @@ BEAT = timedelta(milliseconds=50)
 """A cancelled activity learns of it with its next heartbeat; tests do not wait for the usual one."""
 
 
-def sandboxed() -> SandboxedWorkflowRunner:
-    """Return the runner as the worker has it."""
-    passed = SandboxRestrictions.default.with_passthrough_modules(
-        "holdpoint.models", "pydantic", "pydantic_core", "annotated_types"
-    )
-    return SandboxedWorkflowRunner(restrictions=passed)
-
-
 def a_worker(
     client: Client,
     *,
@@ -64,7 +56,7 @@ def a_worker(
         task_queue=queue,
         workflows=workflows or WORKFLOWS,
         activities=fakes(),
-        workflow_runner=sandboxed(),
+        workflow_runner=sandbox(),
         max_cached_workflows=cached,
         deployment_config=versioned,
         default_heartbeat_throttle_interval=BEAT,

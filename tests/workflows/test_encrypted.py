@@ -22,8 +22,9 @@ from holdpoint.models import contracts
 from holdpoint.models.contracts import ticket_workflow
 from holdpoint.models.phases import Phase
 from tests.workflows.builders import a_start, an_apply, an_approval, an_evaluation
-from tests.workflows.conftest import WORKFLOWS, a_worker, make_current, sandboxed
+from tests.workflows.conftest import WORKFLOWS, a_worker, make_current
 from tests.workflows.world import World, fakes
+from worker.temporal import sandbox
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 ONE = WorkerDeploymentVersion("rotation", "1")
@@ -129,7 +130,7 @@ async def test_an_activity_worker_without_the_key_holds_the_ticket_and_says_so(
     world.answers["evaluate"] = an_evaluation(deny=["no"])
     version = WorkerDeploymentVersion("activities", "1")
     common: Any = {"task_queue": "activities", "deployment_config": WorkerDeploymentConfig(version, True)}
-    decides = Worker(client, workflows=WORKFLOWS, workflow_runner=sandboxed(), **common)
+    decides = Worker(client, workflows=WORKFLOWS, workflow_runner=sandbox(), **common)
     acts = Worker(speaking(live_env, lacking, "k2"), activities=fakes(), **common)
 
     async with decides, acts:
