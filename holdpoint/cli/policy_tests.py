@@ -48,11 +48,9 @@ def run_policy_tests(policies: Path | None, data: Path, *, report: Callable[[str
 def _folder(policies: Path | None, data: Path) -> Path:
     """Return the folder that was named, else the data folder's, else the one that is installed."""
     if policies is None:
-        installed = Path(__file__).parents[1] / "policies"
-        checkout = Path(__file__).parents[2] / "policies"
-        policies = next(
-            one for one in (data / "policies", installed, checkout) if one == checkout or one.is_dir()
-        )
+        from holdpoint.embedded.policy_bundle import packaged_policies
+
+        policies = data / "policies" if (data / "policies").is_dir() else packaged_policies()
     if not policies.is_dir():
         raise SettingsError(f"{policies} is not a folder. Name one that holds the policies with --policies.")
     return policies.absolute()

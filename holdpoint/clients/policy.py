@@ -27,7 +27,7 @@ from holdpoint.models.policy import ApprovalNeed, Decision, Obligations, PolicyI
 from holdpoint.models.ticket import Risk
 
 PACKAGE, RULE = "holdpoint", "decision"
-"""The entry point, `data.holdpoint.decision`. No other file names it."""
+"""The entry point, `data.holdpoint.decision`. Nobody else asks for it."""
 
 PROVENANCE = {"provenance": "true"}
 """Asks for the revision of the policies beside the decision."""

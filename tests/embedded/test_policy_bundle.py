@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from holdpoint.embedded.policy_bundle import ensure_token
+from holdpoint.clients.policy import PACKAGE, RULE
+from holdpoint.embedded.policy_bundle import ENTRY_POINT, ensure_token
 from holdpoint.models.errors import PolicyBundle
 from tests.policies import real_opa
 from tests.policies.real_opa import Served
@@ -58,6 +59,10 @@ def test_writes_and_other_questions_are_refused_with_the_token_too(
     opa: Served, method: str, path: str
 ) -> None:
     assert opa.ask(method, path, content=b"{}").status_code == 401
+
+
+def test_the_decision_that_must_be_there_is_the_one_that_is_asked_for() -> None:
+    assert f"data.{PACKAGE}.{RULE}" == ENTRY_POINT
 
 
 def test_token_is_not_in_the_bundle(opa: Served) -> None:

@@ -50,3 +50,13 @@ async def test_the_typed_client_reads_what_is_there(sandbox: Sandbox, api: clien
 
     assert body.status is not None
     assert (body.status.ready_replicas, len(pods.items)) == (2, 2)
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/api", "/apis", "/apis/apps", "/foo", "/foo/apps/v1/namespaces/default/deployments"]
+)
+def test_a_path_of_no_api_takes_no_object(sandbox: Sandbox, path: str) -> None:
+    answer = sandbox.send("POST", path, body=a_deployment("elsewhere"))
+
+    assert answer.status_code == 404
+    assert answer.json()["kind"] == "Status"

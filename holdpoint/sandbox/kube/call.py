@@ -70,8 +70,13 @@ class Call:
 
 def route(path: str) -> tuple[Kind, str, str, str]:
     """Return kind, namespace, name and subresource of a path under /api or /apis; raises 404."""
-    parts = [part for part in path.split("/") if part]
-    group, version, rest = ("", parts[1], parts[2:]) if parts[0] == "api" else (parts[1], parts[2], parts[3:])
+    match [part for part in path.split("/") if part]:
+        case ["api", version, *rest]:
+            group = ""
+        case ["apis", group, version, *rest]:
+            pass
+        case _:
+            raise no_such_path()
     namespace = ""
     if len(rest) >= 3 and rest[0] == "namespaces" and (group, version, rest[2]) in BY_PATH:
         namespace, rest = rest[1], rest[2:]
