@@ -163,6 +163,31 @@ def test_the_tables_are_migrated_before_anything_of_a_release_starts() -> None:
     assert [v["secret"]["secretName"] for v in pod["volumes"] if "secret" in v] == ["holdpoint-owner"]
 
 
+def test_helm_installs_a_release_whose_migration_has_ended_before_its_processes_are_there(
+    admin: Admin, real_stack: dict[str, Any]
+) -> None:
+    namespace, cluster = admin.namespace(), real_stack["kubernetes"]
+    where = ("--namespace", namespace, "--kubeconfig", cluster["kubeconfig"], "--timeout", "90s")
+    try:
+        done = helm("install", "shop", *where, values=LEAST)
+        assert done.returncode == 0, done.stderr
+    finally:
+        admin.delete(f"/api/v1/namespaces/{namespace}")
+
+    lines = [json.loads(line) for line in Path(cluster["audit_log"]).read_text().splitlines()]
+    story = [
+        (line["verb"], line["objectRef"]["name"])
+        for line in lines
+        if line["user"]["username"] == "admin" and line["responseStatus"]["code"] in (200, 201)
+        if line["objectRef"].get("namespace") == namespace
+        if line["objectRef"]["resource"] in ("jobs", "deployments")
+    ]
+    migrate, current = "shop-holdpoint-migrate", "shop-holdpoint-make-current"
+    assert story[:2] == [("patch", migrate), ("delete", migrate)]
+    assert story[-2:] == [("patch", current), ("delete", current)]
+    assert sorted(name.split("-")[2] for _, name in story[2:-2]) == ["api", "worker"]
+
+
 def test_one_role_for_everything_migrates_with_its_own_password_and_grants_nothing() -> None:
     secrets = {**LEAST["secrets"], "ledgerPassword": "holdpoint-ledger"}
     for migrate in ({}, {"ledgerUrl": LEAST["settings"]["ledger_url"]}):
