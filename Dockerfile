@@ -1,6 +1,6 @@
 # One image for `holdpoint api`, `holdpoint worker` and the command. Nothing is written outside of /data and /tmp, so the
 # root file system may be read-only; it runs as user 10001.
-FROM python:3.11-slim-bookworm AS build
+FROM python:3.11.14-slim-bookworm AS build
 RUN pip install --no-cache-dir uv==0.13.8
 WORKDIR /src
 COPY pyproject.toml uv.lock README.md LICENSE ./
@@ -15,7 +15,7 @@ RUN uv sync --locked --no-dev --no-editable --compile-bytecode
 
 FROM openpolicyagent/opa:1.22.0-static AS opa
 
-FROM python:3.11-slim-bookworm
+FROM python:3.11.14-slim-bookworm
 # Git runs ssh for an ssh URL; with `ps` a fetch that takes too long is ended with the processes that it started.
 RUN apt-get update \
     && apt-get install -y --no-install-recommends git openssh-client procps ca-certificates \
