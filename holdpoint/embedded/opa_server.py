@@ -56,7 +56,7 @@ async def keep_bundle(bundle: Bundle, report: Report) -> None:
     """
     told = ""
     while True:
-        await asyncio.sleep(LOOK_SECONDS)
+        await asyncio.sleep(LOOK_SECONDS)  # an editor that saves a file tells nobody
         try:
             if await asyncio.to_thread(bundle.refresh):
                 report("policies changed; the new bundle is in force")

@@ -111,7 +111,7 @@ class Supervisor:
             self._report(
                 f"{server.name} died ({_how(process.returncode)}); starting it again in {pause:.1f} s"
             )
-            await asyncio.sleep(pause)
+            await asyncio.sleep(pause)  # the pause itself: what dies at once is not started without end
             pause = min(pause * 2, LONGEST_PAUSE)
 
     async def _spawn(self, server: Server) -> asyncio.subprocess.Process:
@@ -133,8 +133,7 @@ class Supervisor:
         while not await server.ready(process.pid):
             if process.returncode is not None:
                 return
-            # Readiness is what a server answers when asked; it does not announce it.
-            await asyncio.sleep(POLL_SECONDS)
+            await asyncio.sleep(POLL_SECONDS)  # readiness is answered when asked for; nobody announces it
         first = not self._ready[server.name].is_set()
         if first and when_ready is not None:
             await when_ready()

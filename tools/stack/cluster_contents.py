@@ -89,7 +89,7 @@ def _documents(paths: Iterable[Path]) -> Iterator[dict[str, Any]]:
 
 
 async def _established(http: httpx.AsyncClient, name: str) -> None:
-    """Wait until the API server serves a kind; it tells by a condition, so it is asked again and again."""
+    """Wait until the API server serves a kind, of which it tells by a condition."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + ESTABLISHED_SECONDS
     while loop.time() < deadline:
@@ -97,7 +97,7 @@ async def _established(http: httpx.AsyncClient, name: str) -> None:
         conditions = found.get("status", {}).get("conditions", [])
         if any(c["type"] == "Established" and c["status"] == "True" for c in conditions):
             return
-        await asyncio.sleep(POLL_SECONDS)
+        await asyncio.sleep(POLL_SECONDS)  # twice a run, a few tries: not worth a watch
     raise UpstreamUnavailable(f"The API server does not serve {name} after {ESTABLISHED_SECONDS:g} s.")
 
 

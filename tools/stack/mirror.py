@@ -73,7 +73,7 @@ class Mirror:
                 pass  # it goes on where it stood
             else:
                 continue
-            await asyncio.sleep(AGAIN_SECONDS)
+            await asyncio.sleep(AGAIN_SECONDS)  # an API server does not say when it is back
 
     async def _list(self, kind: str, path: str) -> None:
         answer = await self._http.get(path)

@@ -39,7 +39,7 @@ class Readiness:
                 raise UpstreamUnavailable(f"{len(wrong)} pods of {image} are not as ready as they shall be.")
             for pod in wrong:
                 await self._touch(pod)
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(LOOK_SECONDS)  # KWOK does not say that it has taken a stage over
 
     def _wrong(self, image: str, *, ready: bool) -> list[Object]:
         return [

@@ -68,7 +68,7 @@ async def _registered(client: Client) -> None:
         except RPCError as error:
             if loop.time() > deadline:
                 raise UpstreamUnavailable(f"Temporal does not know its namespace: {error}") from error
-        await asyncio.sleep(POLL_SECONDS)
+        await asyncio.sleep(POLL_SECONDS)  # the server tells nobody that its caches are fresh
 
 
 def _schema(place: Place) -> None:
