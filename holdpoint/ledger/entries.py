@@ -20,7 +20,8 @@ _OF_TICKET = select(_E.c.raw).where(_E.c.ticket == bindparam("whose")).order_by(
 def append(db: Connection, record: Record) -> list[int]:
     """Append a workflow's entries and return their sequence numbers; what is there already keeps its number.
 
-    The patch is applied to the ticket's projection only when the last entry is new.
+    The patch is applied to the ticket's projection only when the last entry is new. Raises Conflict for a
+    forward intent that is said to be deferred.
     """
     numbers, fresh = [], False
     for draft in record.entries:

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Select, bindparam, insert, select, update
 from holdpoint.ledger import schema
 from holdpoint.ledger.canonical import exact
 from holdpoint.ledger.clock import instant, read_ms, to_ms
+from holdpoint.models.errors import Conflict
 from holdpoint.models.record import Intent, IntentRequest, IntentStatus
 
 _I = schema.intents
@@ -51,8 +52,11 @@ def close(db: Connection, intent: Intent, *, status: IntentStatus, result: dict[
 def keep_deferred(db: Connection, intent: Intent, seq: int) -> None:
     """Write an intent that was minted, or answered, while the ledger was down.
 
-    One that is done stays as it is, and so does one with a later attempt, unless this one was done.
+    One that is done stays as it is, and so does one with a later attempt, unless this one was done. Raises
+    Conflict for a forward one: forward writes are never deferred.
     """
+    if intent.request.direction != "undo":
+        raise Conflict(f"The intent {intent.id} is forward and cannot be deferred.")
     known = db.execute(_BY_ID, {"wanted": intent.id}).first()
     if known is not None and (
         known.status == "done" or (known.attempt > intent.attempt and intent.status != "done")

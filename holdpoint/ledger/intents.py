@@ -5,14 +5,16 @@ written by compare-and-set on that epoch. Deadlines are the database's; past it 
 and time alone never closes it. Only an answer, an observation or a fence does.
 """
 
+import json
+from collections.abc import Collection
 from typing import Any, Literal
 
 from sqlalchemy import Connection, bindparam, select, update
 
 from holdpoint.ledger import entries, freezes, head, intent_rows, schema, targets
 from holdpoint.ledger.clock import instant, rfc3339
-from holdpoint.ledger.writer import EpochMoved, append_once, write
-from holdpoint.models.errors import Conflict, NotFound
+from holdpoint.ledger.writer import EpochMoved, write
+from holdpoint.models.errors import NotFound
 from holdpoint.models.record import (
     AlreadyClosed,
     Direction,
@@ -20,11 +22,11 @@ from holdpoint.models.record import (
     Intent,
     IntentRequest,
     LeftOpen,
+    ObjectRef,
     Opened,
     OpenOutcome,
     Record,
     Refused,
-    Scope,
 )
 
 _I = schema.intents
@@ -156,41 +158,23 @@ def intents_of(db: Connection, ticket: str) -> list[Intent]:
     return intent_rows.read(db, select(_I).where(_I.c.ticket == ticket).order_by(_I.c.opened_seq))
 
 
+def objects_of(db: Connection, tickets: Collection[str]) -> set[ObjectRef]:
+    """Return the objects that these tickets have announced to write."""
+    requests = db.execute(select(_I.c.request).where(_I.c.ticket.in_(tickets))).scalars()
+    return {ObjectRef.model_validate(json.loads(request)["object"]) for request in requests}
+
+
 def open_intents(
     db: Connection,
     *,
     target: str | None = None,
-    ticket: str | None = None,
-    scope: Scope | None = None,
     direction: Direction = "forward",
 ) -> list[Intent]:
-    """Return the open intents of a target, a ticket, a scope or all, oldest first."""
+    """Return the open intents of a target or of all, oldest first."""
     query = select(_I).where(_I.c.status == "open", _I.c.direction == direction)
     if target is not None:
         query = query.where(_I.c.target == target)
-    if ticket is not None:
-        query = query.where(_I.c.ticket == ticket)
-    found = intent_rows.read(db, query.order_by(_I.c.opened_seq))
-    return [
-        intent
-        for intent in found
-        if scope is None
-        or scope.covers(service=intent.request.service, environment=intent.request.environment)
-    ]
-
-
-def append_deferred(db: Connection, drafts: list[EntryDraft]) -> None:
-    """Record undo intents that were minted while the ledger was down; their bodies are whole intents.
-
-    Raises Conflict for a forward one: forward writes are never deferred.
-    """
-    for draft in drafts:
-        intent = Intent.model_validate(draft.body)
-        if intent.request.direction != "undo":
-            raise Conflict(f"The intent {intent.id} is forward and cannot be deferred.")
-        seq, fresh = append_once(db, draft, intent.request.ticket)
-        if fresh:
-            intent_rows.keep_deferred(db, intent, seq)
+    return intent_rows.read(db, query.order_by(_I.c.opened_seq))
 
 
 def _refusal(db: Connection, request: IntentRequest) -> Refused | None:

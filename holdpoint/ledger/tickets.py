@@ -91,6 +91,13 @@ def list_tickets(
     return [TicketView.model_validate_json(view) for (view,) in db.execute(query)]
 
 
+def in_phases(db: Connection, phases: Collection[Phase]) -> list[TicketView]:
+    """Return every ticket that is in one of these phases, newest first."""
+    query = select(_T.c.view).where(_T.c.phase.in_([phase.value for phase in phases]))
+    newest = query.order_by(_T.c.created_at.desc(), _T.c.id.desc())
+    return [TicketView.model_validate_json(view) for (view,) in db.execute(newest)]
+
+
 def list_rows(
     db: Connection, *, limit: int, open_only: bool = False, ids: Collection[str] | None = None
 ) -> list[TicketRow]:

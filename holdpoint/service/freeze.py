@@ -16,11 +16,11 @@ from holdpoint.ledger.store import Ledger
 from holdpoint.models.base import Instant, Model
 from holdpoint.models.change import ChangeType
 from holdpoint.models.errors import InvalidRequest
-from holdpoint.models.record import Freeze, Scope
+from holdpoint.models.record import Freeze, Intent, Scope
 from holdpoint.models.settings import Settings
 from holdpoint.service.outbox import Delivery
 from holdpoint.service.roles import Actor, Permission, require
-from holdpoint.service.standstill import InFlight, in_flight, settling, stand_still
+from holdpoint.service.standstill import InFlight, in_flight, settling, stand_still, stopped_by
 from holdpoint.service.submit import check_key
 
 STILL_ANSWERING = timedelta(seconds=20)
@@ -166,7 +166,8 @@ async def finish_acknowledging(freeze: Freeze, *, ledger: Ledger, clusters: Clus
 async def list_freezes(ledger: Ledger, *, active_only: bool = True) -> list[FreezeView]:
     """Return the freezes, oldest first, each with what is in doubt in its scope now."""
     found = await ledger.read(freezes.list_freezes, active_only=active_only)
-    return [await _view(freeze, ledger=ledger) for freeze in found]
+    open_now = await ledger.read(intents.open_intents)
+    return [_view(freeze, open_now) for freeze in found]
 
 
 async def lift(
@@ -176,7 +177,7 @@ async def lift(
     require(actor, Permission.FREEZE)
     lifted = await ledger.write(freezes.lift_freeze, freeze_id, by=actor.account, reason=reason)
     delivery.nudge()
-    return await _view(lifted, ledger=ledger)
+    return _view(lifted, [])
 
 
 async def _check(order: FreezeOrder, *, ledger: Ledger, settings: Settings) -> None:
@@ -210,12 +211,11 @@ def _head(freeze: Freeze) -> dict[str, Any]:
     }
 
 
-async def _view(freeze: Freeze, *, ledger: Ledger) -> FreezeView:
-    open_now = await ledger.read(intents.open_intents, scope=freeze.scope)
+def _view(freeze: Freeze, open_now: list[Intent]) -> FreezeView:
+    left = stopped_by(freeze, open_now) if freeze.lifted_at is None else []
     in_doubt = [
         {"intent": intent.id, "ticket": intent.request.ticket, "object": str(intent.request.object)}
-        for intent in open_now
-        if intent.request.change_type not in freeze.except_types and freeze.lifted_at is None
+        for intent in left
     ]
     return FreezeView(
         **_head(freeze),

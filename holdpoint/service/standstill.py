@@ -24,7 +24,6 @@ LONGEST = 8.0
 """Seconds until a freeze is acknowledged whatever the clusters do; what is not fenced by then is in doubt."""
 LOOK = 2.0
 """Seconds for looking at what still settles: it is information, the freeze holds already."""
-MOST_TICKETS = 1000
 MOVING = (Phase.EXECUTING, Phase.VERIFYING, Phase.ROLLING_BACK)
 WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet")
 """Kinds whose controllers go on by themselves after the write that changed them."""
@@ -53,7 +52,7 @@ class InDoubt(Model):
 
 async def stand_still(freeze: Freeze, *, ledger: Ledger, clusters: Clusters) -> list[InDoubt]:
     """Fence every open forward intent that the freeze stops; return those that are still in doubt."""
-    found = await open_intents(freeze, ledger=ledger)
+    found = stopped_by(freeze, await ledger.read(intents.open_intents))
     fencing = Fencing(LedgerDoor(ledger), clusters, cause=freeze.id, budget=BUDGET)
     gate = asyncio.Semaphore(FENCES_AT_ONCE)
 
@@ -76,38 +75,39 @@ async def stand_still(freeze: Freeze, *, ledger: Ledger, clusters: Clusters) -> 
     return sorted((one for one in left if one is not None), key=lambda one: one.intent)
 
 
-async def open_intents(freeze: Freeze, *, ledger: Ledger) -> list[Intent]:
-    """Return the open forward intents that the freeze stops. None can open after it."""
-    found = await ledger.read(intents.open_intents, scope=freeze.scope)
-    return [intent for intent in found if intent.request.change_type not in freeze.except_types]
+def stopped_by(freeze: Freeze, found: list[Intent]) -> list[Intent]:
+    """Return those of the open forward intents that the freeze stops. None can open after it."""
+    return [
+        intent
+        for intent in found
+        if freeze.stops(
+            service=intent.request.service,
+            environment=intent.request.environment,
+            change_type=intent.request.change_type,
+        )
+    ]
 
 
 async def in_flight(freeze: Freeze, *, ledger: Ledger) -> list[InFlight]:
     """Return the tickets in scope that have begun to change something and are not closed."""
-    views = await ledger.read(tickets.list_tickets, open_only=True, limit=MOST_TICKETS)
+    views = await ledger.read(tickets.in_phases, MOVING)
     return [
         _moving(view)
         for view in views
-        if view.phase in MOVING
-        and freeze.stops(service=view.service, environment=view.environment, change_type=view.type)
+        if freeze.stops(service=view.service, environment=view.environment, change_type=view.type)
     ]
 
 
 async def settling(moving: list[InFlight], *, ledger: Ledger, clusters: Clusters) -> list[dict[str, Any]]:
     """Return the rolling updates of these tickets that their controllers still carry on."""
-    objects = {ref for ticket in moving for ref in await _workloads(ticket.ticket, ledger=ledger)}
-    ordered = sorted(objects, key=str)
+    objects = await ledger.read(intents.objects_of, [ticket.ticket for ticket in moving])
+    ordered = sorted((ref for ref in objects if ref.kind in WORKLOADS), key=str)
     try:
         async with asyncio.timeout(LOOK):
             seen = await asyncio.gather(*(_look(ref, clusters=clusters) for ref in ordered))
     except TimeoutError:
         return [{"object": str(ref), "message": "its cluster does not answer"} for ref in ordered]
     return [{"object": str(ref), "message": text} for ref, text in zip(ordered, seen, strict=True) if text]
-
-
-async def _workloads(ticket: str, *, ledger: Ledger) -> set[ObjectRef]:
-    found = await ledger.read(intents.intents_of, ticket)
-    return {intent.request.object for intent in found if intent.request.object.kind in WORKLOADS}
 
 
 async def _look(ref: ObjectRef, *, clusters: Clusters) -> str:

@@ -25,6 +25,7 @@ from holdpoint.ledger.signing import Signer
 from holdpoint.ledger.store import Ledger
 from holdpoint.ledger.verify import verify_file
 from holdpoint.models.record import Freeze, Intent, IntentRequest, Opened, Scope
+from holdpoint.service.standstill import stopped_by
 
 HERE = Path(__file__).parent
 MUST_NOT_COME = 0.5
@@ -123,8 +124,9 @@ class Scene:
         freeze = self.ledger.write_now(
             freezes.create_freeze, scope=scope, reason="INC-7", by="commander", until=None, except_types=[]
         )
-        for intent in self.ledger.read_now(intents.open_intents, scope=scope) if fences else []:
-            self.fence(intent, cause=freeze.id)
+        if fences:
+            for intent in stopped_by(freeze, self.ledger.read_now(intents.open_intents)):
+                self.fence(intent, cause=freeze.id)
         self.quiet.append((scope, len(self.world.log()), sys.maxsize))
         self.ledger.write_now(freezes.acknowledge_freeze, freeze.id, {})
         return freeze

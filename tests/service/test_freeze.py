@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import Connection, insert, select, update
 
 from holdpoint.ledger import freezes, intents, schema
 from holdpoint.ledger.clock import now
@@ -53,6 +53,20 @@ async def test_the_acknowledgement_is_recorded_with_what_was_in_flight(world: Wo
     assert kept.acknowledged_at is not None
     assert kept.facts is not None
     assert kept.facts["ack_ms"] == acknowledged.ack_ms
+
+
+async def test_what_is_in_flight_is_named_however_many_newer_tickets_wait(world: World) -> None:
+    moving = await world.a_ticket(phase=Phase.EXECUTING, **_json(EXECUTING))
+    waiting = moving.model_copy(update={"phase": Phase.SCHEDULED}).model_dump_json()
+
+    def multiply(db: Connection) -> None:
+        row = db.execute(select(schema.tickets).where(schema.tickets.c.id == moving.id)).one()
+        later = {**row._mapping, "phase": "Scheduled", "view": waiting, "created_at": row.created_at + 1}
+        db.execute(insert(schema.tickets), [{**later, "id": f"chg-{number}"} for number in range(1000)])
+
+    await world.ledger.write(multiply)
+
+    assert [ticket.ticket for ticket in (await frozen(world)).in_flight] == [moving.id]
 
 
 async def test_a_freeze_needs_no_temporal_and_wakes_tickets_later(world: World) -> None:
