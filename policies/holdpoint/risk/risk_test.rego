@@ -40,6 +40,10 @@ test_everything_unknown_is_high_in_production if {
 	})
 }
 
+test_an_unknown_diff_is_not_low_in_production if {
+	not risk.level == "low" with input as object.union(testing.production, {"diff": "unknown"})
+}
+
 test_knowing_is_never_worse_than_not_knowing if {
 	every field, good in {"error_budget": 1, "open_incidents": 0, "recent_failures": 0} {
 		known := risk.points with input as object.union(testing.production, {field: good})

@@ -12,7 +12,7 @@ known if is_object(input.diff)
 
 lines := input.diff.added + input.diff.removed
 
-factor contains {"points": 2, "reason": "The size of the diff is unknown."} if not known
+factor contains {"points": 3, "reason": "The size of the diff is unknown."} if not known
 
 factor contains {"points": 1, "reason": "First rollout on this target: there is nothing to compare with."} if {
 	input.diff.base == null

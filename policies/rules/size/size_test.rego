@@ -16,10 +16,10 @@ test_risk_rises_with_the_diff if {
 
 test_first_rollout_counts_once_whatever_its_size if points({"base": null, "added": 5000}) == 1
 
-test_unknown_diff_counts_like_a_large_one if points("unknown") == 2
+test_unknown_diff_counts_like_a_large_one if points("unknown") == points({"added": 300, "removed": 0})
 
 test_missing_diff_counts_like_an_unknown_one if {
-	size.factor == {{"points": 2, "reason": "The size of the diff is unknown."}} with input as object.remove(
+	size.factor == {{"points": 3, "reason": "The size of the diff is unknown."}} with input as object.remove(
 		testing.staging,
 		["diff"],
 	)
