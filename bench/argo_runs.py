@@ -31,6 +31,8 @@ async def run(plane: ControlPlane) -> Theirs:
     """Make them three times, from one image to the other and back, and take everything away."""
     await argo.install(plane)
     await plane.namespace(NAMESPACE)
+    # Ours have them for the metrics; what they cost the control plane both shall bear.
+    await plane.expose(NAMESPACE, SERVICES)
     async with argo.controller(plane, *argo.TUNED) as leader:
         await argo.set_images(plane, NAMESPACE, _images("first"))
         await argo.until_healthy(plane, NAMESPACE, _images("first"))

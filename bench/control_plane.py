@@ -5,12 +5,15 @@ import json
 import ssl
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
+import yaml
+
+from holdpoint.embedded.demo import shop
 
 PARTS = "kubernetes,prometheus"
 LOOK = 0.2
@@ -49,6 +52,12 @@ class ControlPlane:
     async def namespace(self, name: str) -> None:
         """Have a namespace."""
         await self.apply("/api/v1/namespaces", _object("v1", "Namespace", name))
+
+    async def expose(self, namespace: str, services: Iterable[str]) -> None:
+        """Have a Service for each of these names, so that their pods have traffic and endpoints."""
+        path = f"/api/v1/namespaces/{namespace}/services"
+        bodies = (yaml.safe_load(shop.SERVICE.format(service=name)) for name in services)
+        await asyncio.gather(*(self.apply(path, body) for body in bodies))
 
     async def bind(self, role: str, subject: dict[str, str]) -> None:
         """Give somebody a role in the whole cluster."""

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-import yaml
-
 from bench.control_plane import ControlPlane
 from bench.installation import Installation, installed
 from bench.request_log import Write
@@ -49,9 +47,7 @@ async def run(plane: ControlPlane) -> Ours:
     for user in USERS:
         subject = {"kind": "User", "name": user, "apiGroup": "rbac.authorization.k8s.io"}
         await plane.bind("cluster-admin", subject)
-    services = f"/api/v1/namespaces/{NAMESPACE}/services"
-    exposed = (yaml.safe_load(shop.SERVICE.format(service=name)) for name in SERVICES)
-    await asyncio.gather(*(plane.apply(services, service) for service in exposed))
+    await plane.expose(NAMESPACE, SERVICES)
     async with installed(SERVICES, clusters={CLUSTER: _settings(plane)}, manifest=ALONE) as stack:
         for tag in ("first", "next"):
             await asyncio.gather(*(plane.behave(shop.image(name, tag), RPS) for name in SERVICES))
