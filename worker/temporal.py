@@ -41,6 +41,13 @@ step one that waits for pods. The SDK's own 100 would keep the undo of a hundred
 them."""
 
 
+WORKFLOW_TASKS = 10
+"""Workflow tasks at once, of the SDK's 100. Python runs one at a time anyway, and the SDK makes a workflow's
+sandbox (15 ms) on the very loop that beats for the activities: a burst of a hundred would keep it from
+beating for seconds on a loaded machine. What waits on the server, any worker takes; what a worker has taken
+when it is killed comes back only when the 10 s of a task are over."""
+
+
 CACHED = 300
 """Workflows kept in memory between two of their tasks. One costs 0.2 to 0.3 MB, much of it its own copy of
 our modules in the sandbox; the SDK would keep 1,000 that only wait. One that is not kept is replayed from its
@@ -135,6 +142,7 @@ def build_worker(
         deployment_config=deployment(build),
         identity=identity(os.getpid()),
         max_concurrent_activities=ACTIVITIES,
+        max_concurrent_workflow_tasks=WORKFLOW_TASKS,
         max_cached_workflows=CACHED,
         graceful_shutdown_timeout=timedelta(seconds=drain),
         sticky_queue_schedule_to_start_timeout=STICKY,

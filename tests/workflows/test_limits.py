@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from activities.beat import EVERY
-from worker.temporal import HEARTBEAT_THROTTLE, STICKY
-from workflows.limits import LIMITS
+from worker.temporal import HEARTBEAT_THROTTLE, STICKY, WORKFLOW_TASKS
+from workflows.limits import IN_ROLLOUT, LIMITS
 
 STANDSTILL = timedelta(seconds=20)
 LOST_BEATS = 3
@@ -36,3 +36,9 @@ def test_a_rollout_goes_on_soon_after_its_worker_was_killed(name: str) -> None:
     assert limit.heartbeat is not None
     assert limit.heartbeat + limit.retry.initial_interval <= timedelta(seconds=3)
     assert timedelta(seconds=1) >= STICKY
+
+
+def test_a_burst_of_workflows_leaves_an_activity_its_beats() -> None:
+    sandbox, slower = timedelta(milliseconds=15), 10
+
+    assert WORKFLOW_TASKS * sandbox * slower < IN_ROLLOUT - timedelta(seconds=EVERY)
