@@ -15,6 +15,8 @@ app = typer.Typer(
 ACKNOWLEDGE_WITHIN = 90.0
 """Seconds: fencing waits for every cluster in scope, or for the bound on one that does not answer."""
 
+IN_DOUBT = "IN DOUBT: could not be fenced yet, may still land"
+
 
 @app.command()
 def create(
@@ -121,30 +123,28 @@ def created_text(freeze: dict[str, Any]) -> str:
     ]
     for name, meaning in (
         ("in_flight", "was in flight"),
-        ("in_doubt", "IN DOUBT: could not be fenced yet, may still land"),
+        ("in_doubt", IN_DOUBT),
         ("settling", "still settles"),
     ):
-        found = freeze.get(name) or []
-        lines += [f"  {meaning}: {_item(one)}" for one in (found if isinstance(found, list) else [found])]
+        lines += [f"  {meaning}: {_item(one)}" for one in freeze.get(name) or []]
     if not any(freeze.get(name) for name in ("in_flight", "in_doubt", "settling")):
         lines.append("  nothing was in flight, nothing is in doubt")
     return "\n".join([*lines, f"  lift it    holdpoint freeze lift {freeze['id']}"])
 
 
-def _item(one: Any) -> str:
-    if isinstance(one, dict):
-        return ", ".join(f"{name} {value}" for name, value in one.items() if value not in (None, "", []))
-    return str(one)
+def _item(one: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in one.items() if value not in (None, "", []))
 
 
 def list_text(document: dict[str, Any]) -> str:
-    """Return the freezes in columns."""
+    """Return the freezes in columns, and below them what does not stand still yet."""
     if not document["items"]:
         return "No freeze is in force."
     rows = (
         (
             one["id"],
-            scope_text(one["scope"]),
+            one["scope"],
+            ",".join(one.get("except_types") or []) or "nothing",
             one["created_at"],
             one.get("until") or "it is lifted",
             one.get("by"),
@@ -152,13 +152,13 @@ def list_text(document: dict[str, Any]) -> str:
         )
         for one in document["items"]
     )
-    return columns(rows, ("ID", "SCOPE", "SINCE", "UNTIL", "BY", "REASON"))
+    table = columns(rows, ("ID", "SCOPE", "EXCEPT", "SINCE", "UNTIL", "BY", "REASON"))
+    return "\n".join([table, *(line for one in document["items"] for line in _doubt_lines(one))])
 
 
-def scope_text(scope: Any) -> str:
-    """Return a scope as it is written on the command line."""
-    if not isinstance(scope, dict):
-        return str(scope)
-    if scope.get("everything"):
-        return "all"
-    return ",".join(f"{name}={scope[name]}" for name in ("service", "environment") if scope.get(name))
+def _doubt_lines(freeze: dict[str, Any]) -> list[str]:
+    """Return that a freeze is not acknowledged yet, and why; nothing where it is."""
+    if freeze.get("acknowledged_at"):
+        return []
+    doubts = [f"  {IN_DOUBT}: {_item(one)}" for one in freeze.get("in_doubt") or []]
+    return [f"{freeze['id']} is NOT acknowledged yet", *doubts]

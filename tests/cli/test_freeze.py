@@ -19,6 +19,8 @@ ACKNOWLEDGED = {
     "settling": [],
 }
 
+LISTED = {**ACKNOWLEDGED, "by": "commander", "except_types": ["emergency"]}
+
 
 def test_create_tells_what_was_in_flight_and_what_is_in_doubt(api: FakeApi, holdpoint: Holdpoint) -> None:
     api.will(FREEZES, (201, ACKNOWLEDGED))
@@ -61,11 +63,22 @@ def test_an_end_that_is_no_moment_is_refused(holdpoint: Holdpoint, until: str) -
 
 
 def test_list_shows_scope_and_reason(api: FakeApi, holdpoint: Holdpoint) -> None:
-    api.will("GET /v1/freezes", (200, {"items": [{**ACKNOWLEDGED, "by": "commander"}]}))
+    api.will("GET /v1/freezes", (200, {"items": [{**LISTED, "acknowledged_at": "2027-01-01T10:00:00Z"}]}))
 
     done = holdpoint("freeze", "list")
 
-    assert "frz-1  service=shop  2027-01-01T10:00:00Z  it is lifted  commander  INC-7" in done.out
+    assert "frz-1  service=shop  emergency  2027-01-01T10:00:00Z  it is lifted  commander  INC-7" in done.out
+    assert "acknowledged" not in done.out
+
+
+def test_list_names_what_keeps_a_freeze_from_being_acknowledged(api: FakeApi, holdpoint: Holdpoint) -> None:
+    api.will("GET /v1/freezes", (200, {"items": [{**LISTED, "acknowledged_at": None}]}))
+
+    done = holdpoint("freeze", "list")
+
+    assert "frz-1 is NOT acknowledged yet" in done.out
+    assert "IN DOUBT" in done.out
+    assert "target eu-1/default/shop, why the cluster does not answer" in done.out
 
 
 def test_lift_names_the_freeze(api: FakeApi, holdpoint: Holdpoint) -> None:
