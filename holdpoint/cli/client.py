@@ -163,7 +163,10 @@ def patiently(
 
 def _no_answer(address: str, error: httpx.HTTPError) -> NoAnswer:
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.UnsupportedProtocol):
-        return NoAnswer(f"No Holdpoint answers at {address}; start one with `holdpoint up`.", sent=False)
+        if is_local(address):
+            return NoAnswer(f"No Holdpoint answers at {address}; start one with `holdpoint up`.", sent=False)
+        said = f"No Holdpoint answers at {address} ({error}). Check HOLDPOINT_URL and the way there."
+        return NoAnswer(said, sent=False)
     if isinstance(error, httpx.TimeoutException):
         return NoAnswer(f"Holdpoint at {address} did not answer in time.", sent=True)
     return NoAnswer(f"The connection to Holdpoint at {address} was lost ({type(error).__name__}).", sent=True)

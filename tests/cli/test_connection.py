@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import stat
 from pathlib import Path
@@ -92,6 +93,19 @@ def test_no_stack_on_the_folder_is_exit_3_with_the_way_out(
     assert (done.code, done.json["code"]) == (3, "upstream_unavailable")
     assert "holdpoint up" in done.json["detail"]
     assert not (tmp_path / "none").exists()
+
+
+def test_a_server_elsewhere_that_does_not_answer_is_not_to_be_started_here(
+    holdpoint: Holdpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOLDPOINT_URL", "http://127.0.0.2:9")
+    monkeypatch.setenv("NO_PROXY", "*")
+
+    done = holdpoint("list", "--output", "json")
+
+    assert done.code == 3
+    assert "holdpoint up" not in done.json["detail"]
+    assert re.search(r"http://127\.0\.0\.2:9 \(.+\)\. Check HOLDPOINT_URL", done.json["detail"])
 
 
 def test_an_address_that_is_none_is_a_mistake_of_the_settings(
