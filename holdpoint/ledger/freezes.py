@@ -23,6 +23,8 @@ _I = schema.intents
 _ALL = select(_F).order_by(_F.c.seq)
 _IN_FORCE = _ALL.where(_F.c.ended.is_(False), or_(_F.c.until.is_(None), _F.c.until > now_ms()))
 
+_DUE = select(_F.c.id).where(_F.c.ended.is_(False), _F.c.until <= now_ms()).order_by(_F.c.seq)
+
 
 def create_freeze(
     db: Connection,
@@ -117,10 +119,12 @@ def lift_freeze(db: Connection, freeze_id: str, *, by: str, reason: str) -> Free
 
 def expire_freezes(db: Connection) -> list[Freeze]:
     """Record the end of each freeze whose time has passed, wake who waited, and return them."""
-    due = select(_F.c.id).where(_F.c.ended.is_(False), _F.c.until <= now_ms()).order_by(_F.c.seq)
+    if not db.execute(_DUE).scalars().all():
+        return []  # the usual case: nobody else is kept waiting
+    head.lock(db)  # another process may just have ended some of them
     return [
         _end(db, id, kind="freeze.expired", by="holdpoint", reason="its end has passed")
-        for id in db.execute(due).scalars().all()
+        for id in db.execute(_DUE).scalars().all()
     ]
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection
 
-from holdpoint.ledger import entries, outbox, tickets
+from holdpoint.ledger import entries, head, outbox, tickets
 from holdpoint.ledger.clock import now
 from holdpoint.ledger.store import Ledger
 from holdpoint.models.base import Digest
@@ -90,6 +90,7 @@ def check(view: TicketView, word: Word) -> None:
 
 def _record(db: Connection, ticket: str, word: Word, actor: Actor) -> tuple[int, str, dict[str, Any]]:
     """Append the entry and the order to tell the ticket, unless the ticket has moved on meanwhile."""
+    head.lock(db)  # what is read after it stays true until the word is recorded
     view = tickets.get_ticket(db, ticket)
     check(view, word)
     digest, at = word.digest or view.digest or "", now(db)

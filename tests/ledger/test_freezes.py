@@ -1,17 +1,20 @@
 """Freezes: what they cover, how they end, and whom they wake."""
 
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import Connection, event, update
 
 from holdpoint.ledger import entries, freezes, head, intents, keys, outbox, schema
 from holdpoint.ledger.store import Ledger
 from holdpoint.models.errors import Conflict, NotFound
 from holdpoint.models.record import Freeze, IntentRequest, Opened, Scope
+
+_LOCKS = "FOR UPDATE"
 
 
 def create(ledger: Ledger, **options: Any) -> Freeze:
@@ -80,6 +83,29 @@ def test_a_freeze_ends_by_the_databases_clock_and_its_end_is_recorded(ledger: Le
     assert [ended.id for ended in ledger.write_now(freezes.expire_freezes)] == [freeze.id]
     assert ledger.write_now(freezes.expire_freezes) == []
     assert ledger.read_now(entries.entries_after, 0)[-1].kind == "freeze.expired"
+
+
+def test_two_that_end_freezes_at_once_do_not_break_each_other(ledger: Ledger) -> None:
+    freeze = create(ledger, until=datetime.now(UTC) + timedelta(hours=1))
+    let_pass(ledger, freeze)
+    begun, asked = threading.Event(), threading.Event()
+
+    def first(db: Connection) -> list[Freeze]:
+        found = freezes.expire_freezes(db)
+        begun.set()
+        asked.wait(0.5)  # on SQLite the other waits before it asks anything
+        return found
+
+    def second(db: Connection) -> list[Freeze]:
+        event.listen(db, "before_cursor_execute", lambda *args: asked.set() if _LOCKS in args[2] else None)
+        return freezes.expire_freezes(db)
+
+    with ThreadPoolExecutor(2) as threads:
+        one = threads.submit(ledger.write_now, first)
+        begun.wait(10)
+        other = threads.submit(ledger.write_now, second)
+
+    assert ([ended.id for ended in one.result()], other.result()) == ([freeze.id], [])
 
 
 def test_lifting_twice_is_a_conflict_and_an_unknown_one_is_not_found(ledger: Ledger) -> None:

@@ -1,8 +1,10 @@
 """An approval is an entry of the ledger, bound to what was read; the update only tells the ticket."""
 
 from datetime import UTC, datetime
+from itertools import pairwise
 
 import pytest
+from sqlalchemy import event
 
 from holdpoint.ledger import entries
 from holdpoint.models.errors import AccessDenied, Conflict, NotFound
@@ -110,6 +112,20 @@ async def test_at_most_three_denials_of_one_actor_are_recorded(world: World) -> 
             await say(world, ticket, Word("approve", DIGEST, ""), by=by)
 
     assert (await world.kinds(ticket)).count("approval.denied") == 6
+
+
+async def test_what_a_word_is_held_against_is_read_under_the_ledgers_lock(world: World) -> None:
+    ticket = (await waiting(world)).id
+    sent: list[str] = []
+    event.listen(world.ledger._writing, "before_cursor_execute", lambda *args: sent.append(args[2]))
+
+    await say(world, ticket, Word("approve", DIGEST, ""))
+    with pytest.raises(AccessDenied):
+        await say(world, ticket, Word("approve", DIGEST, ""), by="sre")
+
+    # PostgreSQL locks nothing by BEGIN: a ticket could move on between being read and being approved.
+    first = [after for before, after in pairwise(sent) if before == "BEGIN IMMEDIATE"]
+    assert [statement.partition("FROM ")[2].split()[0] for statement in first] == ["head", "head"]
 
 
 async def test_approving_twice_is_one_entry(world: World) -> None:
