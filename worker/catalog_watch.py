@@ -7,14 +7,10 @@ the outbox takes the wake-up of one ticket for one edit once.
 import asyncio
 from pathlib import Path
 
-import structlog
-
 from holdpoint.ledger import outbox, tickets
 from holdpoint.ledger.store import Ledger
-from holdpoint.models.errors import HoldpointError
 from holdpoint.models.ticket import HoldCode
-
-log = structlog.get_logger()
+from worker.rounds import repeat
 
 EVERY = 2.0
 """Seconds between two looks at the file: one `stat`. A file on a network share tells nobody of its edits."""
@@ -31,15 +27,7 @@ class CatalogWatch:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Look until `stop` is set. A look that fails is logged; the next one is for the same edit."""
-        while not stop.is_set():
-            try:
-                await self.look()
-            except HoldpointError as error:
-                log.warning("catalog_watch.failed", code=error.code, error=error.message)
-            try:
-                await asyncio.wait_for(stop.wait(), timeout=EVERY)
-            except TimeoutError:
-                continue
+        await repeat(self.look, stop, every=EVERY, failed="catalog_watch.failed")
 
     async def look(self) -> list[str]:
         """Return the tickets that are woken because the file is another one than at the last look."""

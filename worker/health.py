@@ -7,7 +7,7 @@ drain.
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 
 import structlog
 from temporalio.client import Client
@@ -84,12 +84,14 @@ async def listening(health: Health, address: str | None) -> AsyncIterator[None]:
         return
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(
-            OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError
+        with (
+            closing(writer),
+            suppress(
+                OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError
+            ),
         ):
             async with asyncio.timeout(4 * PATIENCE):
                 await _serve(health, reader, writer)
-        writer.close()
 
     host, port = split_address(address)
     try:

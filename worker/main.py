@@ -26,6 +26,7 @@ from worker.catalog_watch import CatalogWatch
 from worker.executions import Executions
 from worker.health import Health, ledger_answers, listening, temporal_answers
 from worker.reconciler import Reconciler
+from worker.rounds import pause
 from worker.takeover import adopt_open_workflows, make_current
 from worker.temporal import build_worker, connect, measured_runtime
 from worker.versioning import build_of
@@ -163,11 +164,3 @@ async def _reach_temporal(settings: Settings, stop: asyncio.Event, tracing: Trac
             told = True
         await pause(stop, CONNECT_EVERY)
     return None
-
-
-async def pause(stop: asyncio.Event, seconds: float) -> None:
-    """Wait for `stop`, at most so many seconds."""
-    try:
-        await asyncio.wait_for(stop.wait(), timeout=seconds)
-    except TimeoutError:
-        return

@@ -18,12 +18,13 @@ from holdpoint.ledger import archives, targets, tickets
 from holdpoint.ledger.store import Ledger
 from holdpoint.ledger.tickets import TicketRow
 from holdpoint.models.contracts import closing_workflow, rollout_workflow, ticket_workflow
-from holdpoint.models.errors import Conflict, HoldpointError
+from holdpoint.models.errors import Conflict
 from holdpoint.models.phases import Phase
 from holdpoint.models.ticket import Reason
 from holdpoint.models.workflow_messages import CloseStart
 from holdpoint.telemetry.metrics import Metrics
 from worker.executions import Executions, Standing
+from worker.rounds import repeat
 
 log = structlog.get_logger()
 
@@ -67,17 +68,15 @@ class Reconciler:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Make rounds until `stop` is set. A round that fails is logged; the next one looks again."""
-        while not stop.is_set():
-            try:
-                await self.round()
-                self._metrics.reconciler_rounds.labels(result="done").inc()
-            except HoldpointError as error:
-                self._metrics.reconciler_rounds.labels(result="failed").inc()
-                log.warning("reconciler.failed", code=error.code, error=error.message)
-            try:
-                await asyncio.wait_for(stop.wait(), timeout=EVERY)
-            except TimeoutError:
-                continue
+        await repeat(self._counted_round, stop, every=EVERY, failed="reconciler.failed")
+
+    async def _counted_round(self) -> None:
+        result = "failed"
+        try:
+            await self.round()
+            result = "done"
+        finally:
+            self._metrics.reconciler_rounds.labels(result=result).inc()
 
     async def round(self) -> list[str]:
         """Look once; return the tickets whose closing was started."""
