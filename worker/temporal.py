@@ -43,7 +43,7 @@ them."""
 
 WORKFLOW_TASKS = 10
 """Workflow tasks at once, of the SDK's 100. Python runs one at a time anyway, and the SDK makes a workflow's
-sandbox (15 ms) on the very loop that beats for the activities: a burst of a hundred would keep it from
+sandbox (5 to 15 ms) on the very loop that beats for the activities: a burst of a hundred would keep it from
 beating for seconds on a loaded machine. What waits on the server, any worker takes; what a worker has taken
 when it is killed comes back only when the 10 s of a task are over."""
 
