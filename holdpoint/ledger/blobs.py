@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -17,13 +18,16 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from holdpoint.ledger.canonical import digest_of
 from holdpoint.models.base import Digest
-from holdpoint.models.errors import Conflict, NotFound
+from holdpoint.models.errors import Conflict, NotFound, UpstreamUnavailable
 
 _NONCE = 12
 
 
 class Blobs:
-    """Files by digest in one folder; `key` (32 bytes) is for secrets. Safe for many processes."""
+    """Files by digest in one folder; `key` (32 bytes) is for secrets. Safe for many processes.
+
+    What is put raises UpstreamUnavailable while the disk cannot take it.
+    """
 
     def __init__(self, folder: Path, key: bytes) -> None:
         self._folder = folder
@@ -76,19 +80,30 @@ class Blobs:
         # Whole or not at all, and on the disk before anyone is told the digest.
         if path.exists():
             return
-        path.parent.mkdir(mode=0o700, exist_ok=True)
         part = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-        with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-        for folder in (path.parent, self._folder):
-            handle = os.open(folder, os.O_RDONLY)
-            try:
-                os.fsync(handle)
-            finally:
-                os.close(handle)
+        try:
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+            with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(path)
+            for folder in (path.parent, self._folder):
+                _sync(folder)
+        except OSError as error:
+            with suppress(OSError):
+                part.unlink()  # it is tried again and again: on a full disk what is left would pile up
+            raise UpstreamUnavailable(
+                f"{self._folder} cannot be written to: {error.strerror or error}. Look at its disk."
+            ) from error
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _derive(key: bytes, purpose: bytes) -> bytes:

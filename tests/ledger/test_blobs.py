@@ -1,11 +1,12 @@
 """Blobs: found by digest, whole, and sealed where they are secret."""
 
+import errno
 from pathlib import Path
 
 import pytest
 
 from holdpoint.ledger.blobs import Blobs
-from holdpoint.models.errors import Conflict, NotFound
+from holdpoint.models.errors import Conflict, NotFound, UpstreamUnavailable
 
 KEY = bytes(range(32))
 
@@ -23,6 +24,20 @@ def test_bytes_come_back_by_their_digest(tmp_path: Path) -> None:
     assert (blobs.get(digest), blobs.put(b"manifest")) == (b"manifest", digest)
     assert the_file(tmp_path).stat().st_mode & 0o777 == 0o600
     assert (tmp_path / "blobs").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_full_disk_is_an_outage_and_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+
+    with pytest.raises(UpstreamUnavailable, match="No space left"):
+        Blobs(tmp_path, KEY).put(b"manifest")
+
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 def test_a_secret_has_a_stable_digest_and_is_not_readable_on_disk(tmp_path: Path) -> None:
