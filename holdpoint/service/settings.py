@@ -11,9 +11,8 @@ from typing import Any, get_args, get_origin
 
 import yaml
 from pydantic import ValidationError
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
 
+from holdpoint.ledger.engines import ledger_url
 from holdpoint.models.errors import SettingsError
 from holdpoint.models.settings import Settings
 
@@ -42,7 +41,7 @@ def load_settings(
     values["data"] = folder
     try:
         settings = Settings.model_validate(values)
-        _check_ledger(settings.ledger_url)
+        ledger_url(settings.ledger_url)  # a wrong one is told now, not at its first use
         return settings if settings.embedded else settings.model_copy(update={"local_repositories": False})
     except ValidationError as error:
         found = "; ".join(
@@ -52,17 +51,6 @@ def load_settings(
         raise SettingsError(
             f"The settings of {file or folder} cannot be used: {found}. "
             f"Set each in {file or 'settings.yaml'}, or as HOLDPOINT_<FIELD> in the environment."
-        ) from error
-
-
-def _check_ledger(url: str) -> None:
-    """Refuse an address that no driver can be found for; its words are not repeated: it holds a password."""
-    try:
-        make_url(url).get_dialect()
-    except (ArgumentError, ValueError) as error:
-        raise SettingsError(
-            "The settings cannot be used: ledger_url: must be a SQLAlchemy URL such as "
-            "sqlite:////srv/holdpoint/ledger.db or postgresql+psycopg://user@host/holdpoint."
         ) from error
 
 

@@ -172,7 +172,7 @@ def test_a_named_file_that_is_not_there_is_a_mistake(tmp_path: Path) -> None:
     [
         ("temporal_address", "temporal", "host:port"),
         ("opa_url", "opa:8181", "must be a URL"),
-        ("ledger_url", "postgres://me:hunter2@db/x", "must be a SQLAlchemy URL"),
+        ("ledger_url", "mysql://me:hunter2@db/x", "postgresql://user@host"),
         ("drain", "20", "duration"),
         ("health_address", "9100", "host:port"),
         ("log_level", "loud", "debug"),
