@@ -9,16 +9,15 @@ Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 """A SHA-256 digest in the form `sha256:<64 hex digits>`."""
 
 
-def _in_the_calendar(moment: datetime) -> datetime:
-    """Return a moment that UTC can write too. Raises ValueError."""
+def _in_utc(moment: datetime) -> datetime:
+    """Return the moment in UTC. Raises ValueError where UTC's calendar does not have it."""
     try:
-        moment.astimezone(UTC)
+        return moment.astimezone(UTC)
     except OverflowError as error:
         raise ValueError("must be a moment between the years 1 and 9999 in UTC") from error
-    return moment
 
 
-Instant = Annotated[AwareDatetime, AfterValidator(_in_the_calendar)]
+Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 """A moment with a time zone; always written as RFC 3339 in UTC."""
 
 
