@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from holdpoint.clients.access import Access, TokenAccess, TokenFile
-from holdpoint.clients.cluster import Cluster, Receipt, ref_of
+from holdpoint.clients.cluster import Cluster
 from holdpoint.clients.kubeconfig import KubeconfigAccess
 from holdpoint.clients.kubernetes_api import ApiServer
 from holdpoint.clients.metrics import Metrics, PrometheusMetrics
@@ -11,8 +11,6 @@ from holdpoint.models.errors import StepConfig
 from holdpoint.models.settings import ClusterSettings
 
 IDENTITIES = ("forward", "undo")
-
-__all__ = ["Cluster", "Clusters", "Receipt", "ref_of"]
 
 
 class Clusters:

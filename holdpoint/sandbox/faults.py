@@ -34,10 +34,6 @@ class Faults:
         """Put a fault in force in place of the part's former one."""
         self._by_part[fault.part] = fault
 
-    def clear(self, part: str) -> None:
-        """End the part's fault, if it has one."""
-        self._by_part.pop(part, None)
-
     def now(self, part: Part, user: str | None = None) -> Fault | None:
         """Return the fault that a request of this user to this part meets now."""
         fault = self._by_part.get(part)
