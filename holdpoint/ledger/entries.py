@@ -58,6 +58,12 @@ def entries_after(db: Connection, seq: int, ticket: str | None = None, limit: in
     return [read_entry(raw) for (raw,) in db.execute(query)]
 
 
+def tickets_after(db: Connection, seq: int, limit: int) -> list[tuple[int, str | None]]:
+    """Return number and ticket of at most `limit` entries with a higher number, oldest first."""
+    query = select(_E.c.seq, _E.c.ticket).where(_E.c.seq > seq).order_by(_E.c.seq).limit(limit)
+    return [(row.seq, row.ticket) for row in db.execute(query)]
+
+
 def read_entry(raw: bytes) -> Entry:
     """Return the entry that these bytes are."""
     value: dict[str, Any] = parse(raw)

@@ -1,6 +1,6 @@
 """The tree over the stored entries.
 
-Roots and proofs from leaf hashes and tiles, some hundred rows for each.
+Roots and proofs from tiles, one row for 256 entries, and the leaf hashes of what no tile covers.
 """
 
 from sqlalchemy import Connection, select
@@ -16,6 +16,7 @@ class Tree:
         self._db = db
         self._size = size
         self._known: dict[tuple[int, int], bytes] = {}
+        self._tiles: dict[int, bytes] | None = None
 
     def root(self) -> bytes:
         """Return the root hash."""
@@ -48,8 +49,13 @@ class Tree:
     def _tile(self, start: int, end: int) -> bytes | None:
         if end - start != TILE or start % TILE:
             return None
-        query = select(schema.tiles.c.hash).where(schema.tiles.c.idx == start // TILE)
-        return self._db.execute(query).scalar_one_or_none()
+        if self._tiles is None:
+            # All in one query: a root needs nearly all, and a million entries have four thousand.
+            query = select(schema.tiles.c.idx, schema.tiles.c.hash).where(
+                schema.tiles.c.idx < self._size // TILE
+            )
+            self._tiles = {row.idx: row.hash for row in self._db.execute(query)}
+        return self._tiles.get(start // TILE)
 
     def _load_leaves(self, tile: int) -> None:
         entries = schema.entries

@@ -58,9 +58,9 @@ class Feed:
             self._seq = (await self._ledger.read(head.read)).seq
             # What came before the first look may have been waited for already.
             self._tell(set(self._listeners))
-        while new := await self._ledger.read(entries.entries_after, self._seq, None, PAGE):
-            self._seq = new[-1].seq
-            self._tell({entry.ticket for entry in new if entry.ticket})
+        while new := await self._ledger.read(entries.tickets_after, self._seq, PAGE):
+            self._seq = new[-1][0]
+            self._tell({ticket for _, ticket in new if ticket})
 
     @contextmanager
     def listening(self, ticket: str) -> Iterator[News]:

@@ -131,7 +131,7 @@ class Delivery:
 
     async def _notify(self, row: OutboxRow) -> None:
         """Write the notification where the operator's log collection finds it."""
-        log.info("notification.sent", ticket=row.ticket, **{"body": row.body})
+        log.info("notification.sent", ticket=row.ticket, body=row.body)
 
     async def send_update(self, ticket: str, body: dict[str, Any], *, key: str) -> Any:
         """Send the update that `body` names, under `key` as its ID. Raises Conflict and TransientError."""
