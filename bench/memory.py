@@ -5,9 +5,10 @@ import secrets
 import time
 
 from bench.cases import Case, bounded
-from bench.installation import Installation, installed
+from bench.installation import LOOK, Installation, installed
 from bench.processes import resident_mb
 from bench.progress import say
+from holdpoint.models.phases import Phase
 
 SIZES = (1000, 5000)
 SERVICES = [f"svc-{number:02}" for number in range(20)]
@@ -31,24 +32,42 @@ async def measure() -> list[Case]:
 
 
 async def _wait_for_approval(stack: Installation, count: int) -> None:
-    """Submit so many changes that need an approval, and return when all wait for it.
-
-    Whether they do is looked at when all are submitted: looks in between would cost more than the tickets.
-    """
+    """Submit so many changes that need an approval, and return when all wait for it."""
     gate, run, began = asyncio.Semaphore(AT_ONCE), secrets.token_hex(4), time.monotonic()
-    tickets: list[str] = []
+    submitted = 0
 
     async def one(number: int) -> None:
+        nonlocal submitted
         async with gate:
             service = SERVICES[number % len(SERVICES)]
             key = f"{run}/{number}"
-            tickets.append(await stack.submit(service, key=key, environment="production", type="normal"))
-        if len(tickets) % SAID_EVERY == 0:
-            used, rate = await _worker_memory(stack), len(tickets) / (time.monotonic() - began)
-            say(f"{len(tickets):,} of {count:,} submitted, {rate:.1f} a second; the worker has {used:.0f} MB")
+            await stack.submit(service, key=key, environment="production", type="normal")
+        submitted += 1
+        if submitted % SAID_EVERY == 0:
+            rate, used = submitted / (time.monotonic() - began), await _worker_memory(stack)
+            say(f"{submitted:,} of {count:,} submitted, {rate:.1f} a second; the worker has {used:.0f} MB")
 
     await asyncio.gather(*(one(number) for number in range(count)))
-    await stack.all_until(tickets, "AwaitingApproval")
+    await _all_wait(stack)
+
+
+async def _all_wait(stack: Installation) -> None:
+    """Return when no ticket is evaluated any more. Raises RuntimeError if one does not wait then.
+
+    Lists are asked for, not each ticket: looking at thousands would cost more than they do.
+    """
+    while True:
+        if not await _some_in(stack, Phase.EVALUATING):
+            break
+        await asyncio.sleep(LOOK)
+    for phase in Phase:
+        if phase is not Phase.AWAITING_APPROVAL and await _some_in(stack, phase):
+            raise RuntimeError(f"Some ticket is {phase.value}, and does not wait for an approval.")
+
+
+async def _some_in(stack: Installation, phase: Phase) -> bool:
+    path = f"/v1/changes?phase={phase.value}&limit=1"
+    return bool((await stack.call("GET", path, by="ci"))["items"])
 
 
 async def _worker_memory(stack: Installation) -> float:
