@@ -1,6 +1,8 @@
 """An activity that goes on beats; one that is over at once leaves Temporal alone."""
 
 import asyncio
+import dataclasses
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -27,10 +29,18 @@ async def test_activity_that_goes_on_beats_with_what_the_next_attempt_must_know(
     await environment.run(goes_on)
 
 
-async def test_activity_that_is_over_at_once_does_not_beat() -> None:
+@pytest.mark.parametrize(
+    ("waited", "beaten"),
+    [pytest.param(0.0, [], id="taken up at once"), pytest.param(2.0, [()], id="taken up late")],
+)
+async def test_activity_that_is_over_at_once_beats_only_if_it_began_late(
+    waited: float, beaten: list[tuple[Any, ...]]
+) -> None:
     beats: list[tuple[Any, ...]] = []
     environment = ActivityEnvironment()
     environment.on_heartbeat = lambda *details: beats.append(details)
+    started = datetime.now(UTC) - timedelta(seconds=waited)
+    environment.info = dataclasses.replace(environment.info, started_time=started)
 
     async def over() -> None:
         async with beating():
@@ -38,4 +48,4 @@ async def test_activity_that_is_over_at_once_does_not_beat() -> None:
 
     await environment.run(over)
 
-    assert beats == []
+    assert beats == beaten
