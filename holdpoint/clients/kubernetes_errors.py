@@ -14,6 +14,12 @@ from holdpoint.models.errors import (
     UpstreamUnavailable,
 )
 
+NO_RIGHT = "no_right"
+"""The `reason` in the detail of a denial that says what the user lacks."""
+
+STARTING_PAUSE = 1.0
+"""Seconds until an API server that starts is asked again."""
+
 _MANAGER = re.compile(r'conflict with "([^"]*)"')
 
 _UNTYPED = "failed to create typed patch object"
@@ -21,6 +27,12 @@ _UNTYPED = "failed to create typed patch object"
 
 _DENIED = re.compile(r'admission webhook "[^"]*" denied the request')
 """How the server begins its answer when a webhook refuses; the status is whatever the webhook chose."""
+
+_NO_RIGHT = re.compile(r'is forbidden: User "')
+"""How the server begins what it says of a user who lacks a right."""
+
+_NOT_YET = "not yet ready to handle request"
+"""What admission says, with a 403, while the server starts."""
 
 _FENCE_POLICY = "ValidatingAdmissionPolicy 'holdpoint-fence'"
 """Who denies a create that was fenced; as a 409 does for an update, it means: look at the world again."""
@@ -41,15 +53,13 @@ def error_of(
         return AccessDenied(text, **detail)
     if status == 404:
         return NotFound(text, **detail)
-    if status == 403 and _FENCE_POLICY in said:
-        return Conflict(text, **detail, reason="fenced")
     if status == 401:
         # Surely not carried out, and no fault of the change: an expired token is read again when it rotates.
         return UpstreamRateLimited(
             f"{text}. Its token or certificate is not accepted.", retry_after=1.0, **detail
         )
     if status == 403:
-        return AccessDenied(text, **detail)
+        return _denial(text, said)
     if status == 409:
         return _conflict(cluster, path, text, body)
     if status == 429:
@@ -60,6 +70,16 @@ def error_of(
         return StepConfig(text, **detail)
     # 2xx without a body that can be read is no answer either: what came of the request is unknown.
     return UpstreamUnavailable(text, retry_after=_seconds(headers), **detail)
+
+
+def _denial(text: str, said: str) -> HoldpointError:
+    """Tell a fence, an admission that is not ready yet, a lacking right and any other refusal apart."""
+    if _FENCE_POLICY in said:
+        return Conflict(text, status=403, reason="fenced")
+    if _NOT_YET in said:
+        return UpstreamRateLimited(text, retry_after=STARTING_PAUSE, status=403)
+    lacking = {"reason": NO_RIGHT} if _NO_RIGHT.search(said) else {}
+    return AccessDenied(text, status=403, **lacking)
 
 
 def _conflict(cluster: str, path: str, text: str, body: dict[str, Any]) -> Conflict:

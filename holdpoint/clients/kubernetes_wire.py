@@ -13,11 +13,14 @@ from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.client.rest import RESTClientObject
 
 from holdpoint.clients.access import Access, Transport
-from holdpoint.clients.kubernetes_errors import error_of
-from holdpoint.models.errors import UpstreamUnavailable
+from holdpoint.clients.kubernetes_errors import NO_RIGHT, STARTING_PAUSE, error_of
+from holdpoint.models.errors import AccessDenied, HoldpointError, UpstreamRateLimited, UpstreamUnavailable
 
 READ_BUDGET = 10.0
 """Seconds for a read or a dry run: an API server that is slower is treated as down, and asked again later."""
+
+READY_BUDGET = 3.0
+"""Seconds for the question whether a server is ready: one that starts says at once that it is not."""
 
 RETIRED = 2
 """Pairs of clients that are kept when a certificate rotates: requests may be under way on the last one."""
@@ -57,9 +60,14 @@ class Wire:
         missing_is_none: bool = False,
     ) -> tuple[int, dict[str, Any]]:
         """Send what changes nothing; return status and body. What is no yes is raised as ours."""
-        return await self._send(
-            method, path, query=query, body=body, content=content, missing_is_none=missing_is_none
-        )
+        asked: dict[str, Any] = {"query": query, "body": body, "content": content}
+        try:
+            return await self._send(method, path, **asked, missing_is_none=missing_is_none)
+        except AccessDenied as denial:
+            if denial.detail.get("reason") != NO_RIGHT:
+                raise
+            # It may have become ready between the denial and the question whether it is.
+            return await self._send(method, path, **asked, missing_is_none=missing_is_none)
 
     async def write(
         self,
@@ -117,8 +125,33 @@ class Wire:
             return 404, {}
         answer = _parsed(data)
         if response.status >= 300 or answer is None:
-            raise error_of(self._name, method, path, response.status, answer or {}, response.headers)
+            no = error_of(self._name, method, path, response.status, answer or {}, response.headers)
+            raise await self._unless_starting(no, authorization)
         return response.status, answer
+
+    async def _unless_starting(self, error: HoldpointError, authorization: dict[str, str]) -> HoldpointError:
+        """Return the error; an outage in place of a denial by a server that has not read all rights yet.
+
+        While it starts, an API server denies what it will allow a second later. `/readyz` is open to
+        everybody, and says 500 until then.
+        """
+        if error.detail.get("reason") != NO_RIGHT:
+            return error
+        client, _ = self._clients[-1]
+        url, limit = client.configuration.host + "/readyz", aiohttp.ClientTimeout(total=READY_BUDGET)
+        try:
+            response = await client.call_api("GET", url, authorization, None, _request_timeout=limit)
+            await response.read()  # type: ignore[no-untyped-call]  # the client has no types
+            if response.status < 500:
+                return error
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            pass  # it is away again; in any case it does not say that it is ready
+        # Surely not carried out, so that a write of it may be tried again.
+        return UpstreamRateLimited(
+            f"Cluster {self._name} is starting and does not know all rights yet. {error.message}",
+            retry_after=STARTING_PAUSE,
+            status=403,
+        )
 
     async def _client(self, *, fresh: bool) -> tuple[ApiClient, dict[str, str]]:
         """Return the client as the files have it now, and what says who we are."""
