@@ -21,7 +21,7 @@ from holdpoint.models.record import EntryDraft, Record
 from holdpoint.models.ticket import Hold
 from workflows.failures import Broken, Outage, Overdue, Stopped, of_activity, seconds
 from workflows.holds import OUTAGE, Holds
-from workflows.limits import FIRST_PAUSE, LIMITS, LONGEST_PAUSE, Limit
+from workflows.limits import LIMITS, Limit, pause_after
 
 A = TypeVar("A", bound=Call)
 R = TypeVar("R")
@@ -156,7 +156,7 @@ class Clerk:
 
         Raises Overdue when the outage has lasted for `bound`, else as `carry_out`.
         """
-        pause, limit = FIRST_PAUSE, limit or LIMITS[named.name]
+        limit = limit or LIMITS[named.name]
         while True:
             try:
                 result = await self.carry_out(
@@ -171,8 +171,9 @@ class Clerk:
                 return result
             if (overdue := self.holds.overdue(workflow.now())) is not None:
                 raise Overdue(overdue)
-            await (idle or self._idle(stoppable))(pause)
-            pause, limit = min(pause * 2, LONGEST_PAUSE), limit.once()
+            away = workflow.now() - self.holds[OUTAGE].since
+            await (idle or self._idle(stoppable))(pause_after(away))
+            limit = limit.once()
 
     async def flush(self, *, limit: Limit | None = None, stoppable: bool = False) -> bool:
         """Have what waits recorded now, because no activity follows soon; return whether all of it is.

@@ -7,7 +7,7 @@ from temporalio import workflow
 
 from workflows import memory, record_keeping
 from workflows.failures import Overdue, Stopped
-from workflows.limits import LONGEST_PAUSE, look_again
+from workflows.limits import look_again, pause_after
 from workflows.state import TicketState
 
 
@@ -16,15 +16,17 @@ async def wait(ticket: TicketState, ready: Callable[[], bool], *, until: datetim
 
     A long wait goes on in a new run when Temporal suggests it; everything that counts is carried over.
     """
-    clerk = ticket.clerk
+    clerk, recorded_at = ticket.clerk, workflow.now()
     while _must_continue() or (not ready() and workflow.now() < until):
         recorded = await clerk.flush()
         _check(ticket)
         if _must_continue():
             workflow.continue_as_new(ticket.start.model_copy(update={"resumed": memory.of(ticket)}))
         ends = [until, clerk.holds.next_end() or until]
-        if not recorded:
-            ends.append(workflow.now() + LONGEST_PAUSE)
+        if recorded:
+            recorded_at = workflow.now()
+        else:
+            ends.append(workflow.now() + pause_after(workflow.now() - recorded_at))
         await record_keeping.wait(
             lambda: ready() or ticket.stopping() or clerk.fresh, min(ends) - workflow.now(), summary
         )
