@@ -20,20 +20,28 @@ LONGEST = 10
 
 
 class Readiness(Model):
-    """Whether an object is ready, whether it never will be, and how far it is."""
+    """Whether an object is ready, will never be, or has its pods refused; and how far it is."""
 
     ready: bool
     failed: bool = False
+    refused: bool = False
     message: str = ""
 
 
 async def wait_ready(
-    cluster: Cluster, ref: ObjectRef, *, patience: float, limit: float | None = None, heed: bool = True
+    cluster: Cluster,
+    ref: ObjectRef,
+    *,
+    patience: float,
+    limit: float | None = None,
+    heed: bool = True,
+    refused: float | None = None,
 ) -> Readiness:
     """Return when the object is ready, has failed, or made no progress for `patience` seconds.
 
     `limit` is the longest wait in all; without it a rollout that flaps is given up after ten times that.
     Without `heed` the controller's own word that it failed is not taken: after an undo it may be the old one.
+    `refused` is the patience while the API server lets no pods of it in.
     """
     began = moved = time.monotonic()
     said = ""
@@ -46,8 +54,9 @@ async def wait_ready(
             return now
         if now.message != said:
             moved, said = time.monotonic(), now.message
-        if time.monotonic() - moved >= patience:
-            return Readiness(ready=False, failed=True, message=f"{said}; no progress in {patience:.0f} s")
+        allowed = patience if refused is None or not now.refused else min(patience, refused)
+        if time.monotonic() - moved >= allowed:
+            return Readiness(ready=False, failed=True, message=f"{said}; no progress in {allowed:.0f} s")
         if time.monotonic() - began >= (patience * LONGEST if limit is None else limit):
             return Readiness(ready=False, failed=True, message=f"{said}; the time for it is over")
         # Looked at, not watched: a watch that breaks off silently would be taken for no progress.
@@ -116,6 +125,7 @@ def _deployment(named: str, spec: dict[str, Any], status: dict[str, Any]) -> Rea
     done = updated >= wanted and total <= updated and min(ready, available) >= wanted
     return Readiness(
         ready=done,
+        refused=bool(why),
         message=f"{named}: {updated} of {wanted} replicas updated, {available} ready, {total} in all{why}",
     )
 

@@ -29,6 +29,11 @@ What it scales is its own and was never ours to restore.
 """
 
 
+REFUSED_PATIENCE = 10.0
+"""Seconds to wait for restored pods that the API server does not let in: what is in their way, where a quota
+is used up, may be the canary, which goes after them."""
+
+
 @dataclass
 class Undo:
     """Brings objects back, one after the other, and tells which could not be."""
@@ -40,19 +45,27 @@ class Undo:
     written: set[ObjectRef] = field(default_factory=set)
 
     async def all(self, snapshot: Snapshot) -> None:
-        """Undo in reverse order. What is refused for good is noted, and the rest is undone all the same."""
-        for before in reversed(snapshot.objects):
-            if before.body is not None:
-                await self._attempt(before)
+        """Undo in reverse order. What is refused for good is noted, and the rest is undone all the same.
+
+        Everything is sent before any of it is waited for. What was not there goes last: a canary carries its
+        share until stable can.
+        """
+        restored = [before for before in reversed(snapshot.objects) if before.body is not None]
+        for before in [one for one in restored if await self._attempt(one)]:
+            await self._until_ready(before)
         for before in reversed(snapshot.absent):
             await self._attempt(before)
 
-    async def _attempt(self, before: Before) -> None:
+    async def _attempt(self, before: Before) -> bool:
+        """Undo one object; return whether anything was sent."""
         try:
-            if await self._one(before):
-                self.written.add(before.ref)
+            sent = await self._one(before)
         except PermanentError as refusal:
             self.problems.append(f"{before.ref.kind}/{before.ref.name}: {refusal.message}")
+            return False
+        if sent:
+            self.written.add(before.ref)
+        return sent
 
     async def _one(self, before: Before) -> bool:
         ref, live = before.ref, await self.cluster.read(before.ref)
@@ -67,14 +80,15 @@ class Undo:
         if live is None or not differences(before.body, live):
             return returned
         manifest = restoring(before.body, live)
-        sent = await self.writer.settle(
+        return returned | await self.writer.settle(
             Restore(key=f"undo/{ref.kind}/{ref.name}", manifest=manifest, cluster=self.cluster.name)
         )
-        if sent:
-            ready = await wait_ready(self.cluster, ref, patience=patience_of(before.body), heed=False)
-            if not ready.ready:
-                self.notes.append(f"{ref.kind}/{ref.name} is restored but not ready: {ready.message}")
-        return sent or returned
+
+    async def _until_ready(self, before: Before) -> None:
+        ref, patience = before.ref, patience_of(before.body or {})
+        ready = await wait_ready(self.cluster, ref, patience=patience, heed=False, refused=REFUSED_PATIENCE)
+        if not ready.ready:
+            self.notes.append(f"{ref.kind}/{ref.name} is restored but not ready: {ready.message}")
 
     async def _return_route(self, ref: ObjectRef, before: dict[str, Any]) -> bool:
         """Take the requests off the canary in any rule, whoever has edited the route since."""

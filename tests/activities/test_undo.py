@@ -2,12 +2,14 @@
 
 import asyncio
 import dataclasses
+from typing import Any
 
 import pytest
 from temporalio.testing import ActivityEnvironment
 
 from activities import beat
 from activities import intents as room
+from activities import undo as undoing
 from activities.beat import beating
 from holdpoint.ledger import entries
 from holdpoint.models.record import Record
@@ -246,3 +248,49 @@ async def test_create_that_lands_after_an_undo_without_ledger_is_found_by_the_co
     assert first.result == "partial"
     assert second.result == "restored"
     assert await world.read(kind="Service") is None
+
+
+async def test_under_a_full_quota_the_canary_makes_room_for_what_is_restored(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(undoing, "REFUSED_PATIENCE", 1.0)
+    await world.deploy("chg-1", deployment(replicas=4))
+    await world.submit("chg-2", deployment(replicas=4, image=BETTER))
+    await world.begin()
+    await world.weight(0)
+    place = f"/api/v1/namespaces/{world.namespace}/resourcequotas"
+    few = {"metadata": {"name": "few"}, "spec": {"hard": {"pods": "4"}}}
+    world.sandbox.ask("POST", place, token="forward", json=few).raise_for_status()
+
+    undone = await asyncio.wait_for(world.undo(), 30)
+    compared = await world.compare()
+
+    assert undone.complete
+    assert "exceeded quota: few" in undone.message
+    assert (compared.result, compared.differences) == ("restored", [])
+    assert await world.read("shop-canary") is None
+
+
+async def test_everything_is_sent_back_before_any_of_it_is_waited_for(world: World) -> None:
+    names, old = ("shop", "cart", "mail"), "registry.example/slow:1"
+    await world.deploy("chg-1", *(deployment(name, replicas=1, image=old) for name in names))
+    await world.submit(
+        "chg-2", *(deployment(name, replicas=1, image=BETTER) for name in names), steps=[{"apply": {}}]
+    )
+    await world.begin()
+    assert (await world.finish_step()).status == "done"
+    world.sandbox.steer("behave", image=old, never_ready=True)
+
+    undo = asyncio.create_task(world.undo())
+    async with asyncio.timeout(20):
+        for name in names:
+            while image_of(await world.live(name)) != old:  # noqa: ASYNC110  # as said below
+                # The activity tells nobody how far it is.
+                await asyncio.sleep(0.1)
+    world.sandbox.steer("behave", image=old)
+
+    assert (await undo).complete
+
+
+def image_of(body: dict[str, Any]) -> str:
+    return str(body["spec"]["template"]["spec"]["containers"][0]["image"])
