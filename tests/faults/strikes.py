@@ -93,12 +93,12 @@ def lasts(seconds: float) -> None:
     time.sleep(seconds)  # the reason is the docstring above: an outage of so many seconds is what is tested
 
 
-def stop_worker(moment: str) -> Strike:
+def stop_worker(moment: str, *, bad: bool = False) -> Strike:
     """SIGSTOP the worker at a moment until every deadline has passed, then let it go on."""
 
     def strike(world: FaultWorld) -> Change:
         world.order(moment, signal.SIGSTOP)
-        change = world.change()
+        change = world.change(bad=bad)
         stopped = world.struck(moment)
         lasts(PAST_DEADLINES)
         stopped.signal(signal.SIGCONT)

@@ -76,6 +76,9 @@ def _stops() -> Iterator[Row]:
     for moment in ("apply_step.before", "apply_step.after", "judge.before"):
         where = moment.replace(".", ", ")
         yield Row("SIGSTOP of a worker for 18 s", where, DONE, strikes.stop_worker(moment))
+    for moment in ("undo.before", "undo.after"):
+        where = moment.replace(".", ", ")
+        yield Row("SIGSTOP of a worker for 18 s", where, UNDONE, strikes.stop_worker(moment, bad=True))
 
 
 def _outages() -> Iterator[Row]:

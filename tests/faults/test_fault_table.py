@@ -15,7 +15,7 @@ import pytest
 from tests.faults.fault_world import FaultWorld
 from tests.faults.seen import Seen, keep
 from tests.faults.table import ROWS, Row
-from tests.real.installation import Installation
+from tests.real.installation import WORKERS, Installation
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
 
@@ -54,3 +54,16 @@ def test_the_ticket_ends_as_it_must_and_the_record_agrees_with_the_cluster(
 
     assert got == row.expected
     assert problems == []
+
+
+def test_six_canaries_go_on_when_one_of_two_workers_is_killed_amid_them(world: FaultWorld) -> None:
+    changes = [world.change(bake="6s") for _ in range(6)]
+    for change in changes:
+        world.in_canary(change)
+
+    world.at.processes[WORKERS[0]].kill()
+    ended = [world.at.ends(change.ticket)["phase"] for change in changes]
+    world.mend()
+
+    assert ended == ["Succeeded"] * len(changes)
+    assert [world.problems(change, "Succeeded") for change in changes] == [[]] * len(changes)

@@ -7,7 +7,6 @@ Between each process and each server lies a line (`lines.py`) on which a test ca
 import asyncio
 import json
 import secrets
-import socket
 import subprocess
 import time
 import uuid
@@ -26,10 +25,12 @@ from holdpoint.ledger.signing import Signer
 from holdpoint.service.tokens import create_issuer_keys, issue
 from tests.real import shop
 from tests.real.database import Database
+from tests.real.git_repository import know_password, make_repository
 from tests.real.kubernetes_admin import Admin
 from tests.real.lines import Held, Lines, Moment, ProcessLines, Sent
 from tests.real.outside import Outside
 from tests.real.processes import Process, StackServer
+from tests.sandbox.process import free_port
 
 ISSUER = "https://tokens.example"
 ACCOUNTS = ("ci", "approver", "sre", "commander", "auditor")
@@ -56,7 +57,7 @@ class Installation:
         self.processes: dict[str, Process] = {}
         self.http = httpx.Client(trust_env=False, timeout=60)
         self.tokens: dict[str, str] = {}
-        self.ports = {name: _free_port() for name in names}
+        self.ports = {name: free_port() for name in names}
         self.outside = Outside(
             folder=folder,
             admin=self.admin,
@@ -76,11 +77,12 @@ class Installation:
         issuer = create_issuer_keys(_made(self.folder / "issuer"))
         self.tokens = {name: issue(issuer, name, issuer=ISSUER) for name in ACCOUNTS}
         self.outside.api, self.outside.auditor = self.address, self.tokens["auditor"]
-        (self.data / "catalog.yaml").write_text(shop.catalog())
+        (self.data / "catalog.yaml").write_text(shop.catalog("boutique"))
         self.database.create()
         self.admin.namespace(self.namespace)
         self.admin.install_rights(self.namespace)
-        self._make_repository()
+        self.repository = make_repository(self.stack["git"], self.namespace, shop.releases())
+        know_password(self.stack["git"], self.folder)
         for name in self.lines:
             self._configure(name)
         self._migrate()
@@ -159,7 +161,10 @@ class Installation:
 
     def submit(self, service: str, release: int, **change: Any) -> str:
         """Submit a change and return its ticket."""
-        text = self.change_file(service, release, **change).read_text()
+        return self.submit_text(self.change_file(service, release, **change).read_text())
+
+    def submit_text(self, text: str) -> str:
+        """Submit what a change file says and return its ticket."""
         key = {"Idempotency-Key": uuid.uuid4().hex}
         ticket: str = self.call("POST", "/changes", json={"change": text}, headers=key)["id"]
         return ticket
@@ -223,17 +228,6 @@ class Installation:
         owner = {"HOLDPOINT_LEDGER_URL": self.database.ledger_url("holdpoint_owner")}
         settings = ("--settings", str(self._settings("worker-1")))
         assert self.command("migrate", *settings, "--grant-to", "holdpoint_app", env=owner)["migrated"]
-
-    def _make_repository(self) -> None:
-        git = self.stack["git"]
-        name = f"{self.namespace}.git"
-        shop.make_repository(Path(git["repositories"]) / name)
-        self.repository = f"{git['url']}/{name}"
-        place = urlsplit(git["url"])
-        password = Path(git["password_file"]).read_text()
-        store = self.folder / "git-credentials"
-        store.write_text(f"http://{git['user']}:{password}@{place.netloc}\n")
-        (self.folder / "gitconfig").write_text(f"[credential]\n\thelper = store --file={store}\n")
 
     def _configure(self, name: str) -> None:
         lines = self.lines[name]
@@ -300,9 +294,3 @@ def installed(folder: Path, stack_folder: Path) -> Iterator[Installation]:
 def _made(folder: Path) -> Path:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port

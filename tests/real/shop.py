@@ -1,7 +1,6 @@
 """A repository with eleven services in one, as a platform team has it, and the change files for them."""
 
-import subprocess
-from pathlib import Path
+from collections.abc import Iterator
 
 from holdpoint.embedded.demo import shop
 
@@ -76,34 +75,28 @@ def change(
     return text + (ANALYSIS if judged else "")
 
 
-def make_repository(bare: Path) -> None:
-    """Make the bare repository with all its releases, where Git's server looks."""
-    subprocess.run(["git", "init", "--quiet", "--bare", "--initial-branch", "main", str(bare)], check=True)
-    told = "".join(_release(number) for number in range(1, RELEASES + 1))
-    command = ["git", f"--git-dir={bare}", "fast-import", "--quiet"]
-    subprocess.run(command, input=told.encode(), check=True)
+def releases() -> Iterator[dict[str, str]]:
+    """Yield the files of each release, by their paths."""
+    for number in range(1, RELEASES + 1):
+        yield {
+            f"{service}/{kind}.yaml": text
+            for service in SERVICES
+            for kind, text in (
+                ("deployment", _deployment(service, number)),
+                ("service", shop.SERVICE.format(service=service)),
+            )
+        }
 
 
-def _release(number: int) -> str:
-    """Return one release as `git fast-import` reads it: a commit on main, and its tag."""
-    who = "Sam Shopkeeper <sam@shop.example> 1700000000 +0000"
-    told = f"commit refs/heads/main\ncommitter {who}\n{_data(f'Release v{number}')}"
-    for service in SERVICES:
-        text = shop.DEPLOYMENT.format(service=service, image=image(service, number))
-        text = text.replace("replicas: 10", f"replicas: {REPLICAS}")
-        told += f"M 644 inline {service}/deployment.yaml\n{_data(text)}"
-        told += f"M 644 inline {service}/service.yaml\n{_data(shop.SERVICE.format(service=service))}"
-    return told + f"reset refs/tags/v{number}\nfrom refs/heads/main\n\n"
+def _deployment(service: str, number: int) -> str:
+    text = shop.DEPLOYMENT.format(service=service, image=image(service, number))
+    return text.replace("replicas: 10", f"replicas: {REPLICAS}")
 
 
-def _data(text: str) -> str:
-    return f"data {len(text.encode())}\n{text}\n"
-
-
-def catalog() -> str:
-    """Return a catalog with every service, and with `shop`, which is all of them; its window is open."""
+def catalog(*more: str) -> str:
+    """Return a catalog with every service, with `shop`, which is all, and more; its window is open."""
     rows = "".join(
         f"  {name}: {{owner: team-{name}, backupOwner: team-platform, tier: 2}}\n"
-        for name in (*SERVICES, "shop")
+        for name in (*SERVICES, "shop", *more)
     )
     return shop.CATALOG + rows
