@@ -164,7 +164,7 @@ class Review(Model):
 class TicketView(Model):
     """The whole ticket as shown.
 
-    Written only as patches by the workflow's records; see ledger/tickets.py.
+    Written only as patches by the workflow's records.
     """
 
     id: str
