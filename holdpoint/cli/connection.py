@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from holdpoint.cli.output import Output
+from holdpoint.ledger.files import replace
 from holdpoint.models.errors import SettingsError, UpstreamUnavailable
 
 if TYPE_CHECKING:
@@ -94,13 +95,9 @@ def token_file(data: Path) -> Path:
 def store_token(data: Path, value: str) -> Path:
     """Keep a login, readable by its owner only, in one step; return where."""
     path = token_file(data)
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(mode=0o700, exist_ok=True)
-        fresh.unlink(missing_ok=True)
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(value)
-        fresh.replace(path)
+        replace(path, value.encode())
     except OSError as error:
         raise SettingsError(f"The login cannot be kept in {path}: {error}.") from error
     return path

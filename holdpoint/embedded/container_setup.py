@@ -9,9 +9,10 @@ import os
 import secrets
 from pathlib import Path
 
-from holdpoint.embedded.folder import open_folder, write_new
+from holdpoint.embedded.folder import open_folder
 from holdpoint.embedded.opa import find_from
 from holdpoint.embedded.policy_bundle import Bundle, packaged_policies
+from holdpoint.ledger.files import write_new
 
 BLOB_KEY_BYTES = 32
 

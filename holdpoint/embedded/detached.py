@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from holdpoint.embedded.folder import DataFolder, read_document, replace
+from holdpoint.embedded.folder import DataFolder, read_document
 from holdpoint.embedded.lock import StackLock, command_line, end_leftovers
+from holdpoint.ledger.files import replace
 from holdpoint.models.errors import Conflict, HoldpointError, PolicyBundle, SettingsError, UpstreamUnavailable
 
 Report = Callable[[str], None]

@@ -8,9 +8,10 @@ from typing import Any
 
 import yaml
 
-from holdpoint.embedded.folder import DataFolder, replace, write_new
+from holdpoint.embedded.folder import DataFolder
 from holdpoint.embedded.policy_bundle import packaged_policies
 from holdpoint.embedded.temporal_server import NAMESPACE
+from holdpoint.ledger.files import replace, write_new
 from holdpoint.ledger.signing import Signer
 from holdpoint.ledger.store import Ledger
 from holdpoint.models.errors import SettingsError

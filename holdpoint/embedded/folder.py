@@ -82,24 +82,6 @@ def open_folder(path: Path) -> DataFolder:
     return folder
 
 
-def write_new(path: Path, data: bytes, mode: int = 0o600) -> None:
-    """Write a file with its mode from the first moment on, unless it is there already."""
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    except FileExistsError:
-        return
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-
-
-def replace(path: Path, data: bytes, mode: int = 0o600) -> None:
-    """Write a file in one step: a reader sees the old text or the new one, never a part."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    fresh.unlink(missing_ok=True)
-    write_new(fresh, data, mode)
-    os.replace(fresh, path)
-
-
 def read_document(path: Path) -> dict[str, Any] | None:
     """Return the JSON object in a file; None where there is none, or another thing."""
     try:

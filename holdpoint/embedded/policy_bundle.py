@@ -14,7 +14,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from holdpoint.embedded.folder import write_new
+from holdpoint.ledger.files import write_new
 from holdpoint.models.errors import PolicyBundle
 
 ENTRY_POINT = "data.holdpoint.decision"

@@ -6,7 +6,8 @@ import socket
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from holdpoint.embedded.folder import read_document, replace
+from holdpoint.embedded.folder import read_document
+from holdpoint.ledger.files import replace
 from holdpoint.models.errors import SettingsError
 
 FIRST, LAST = 18000, 31999

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from holdpoint.embedded.detached import Detached, Report
-from holdpoint.embedded.folder import DataFolder, folder_at, open_folder, read_document, replace
+from holdpoint.embedded.folder import DataFolder, folder_at, open_folder, read_document
 from holdpoint.embedded.lock import StackLock
 from holdpoint.embedded.server import clean_environment, python
+from holdpoint.ledger.files import replace
 from holdpoint.models.base import Model
 
 DETACH_SECONDS = 900.0

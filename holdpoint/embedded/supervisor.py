@@ -7,8 +7,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from holdpoint.embedded.folder import DataFolder, replace
+from holdpoint.embedded.folder import DataFolder
 from holdpoint.embedded.server import Server, end, spawn
+from holdpoint.ledger.files import replace
 from holdpoint.models.errors import UpstreamUnavailable
 
 READY_SECONDS = 120.0

@@ -8,7 +8,6 @@ import hashlib
 import hmac
 import os
 import secrets
-from contextlib import suppress
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -17,6 +16,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from holdpoint.ledger.canonical import digest_of
+from holdpoint.ledger.files import replace
 from holdpoint.models.base import Digest
 from holdpoint.models.errors import Conflict, NotFound, UpstreamUnavailable
 
@@ -80,19 +80,12 @@ class Blobs:
         # Whole or not at all, and on the disk before anyone is told the digest.
         if path.exists():
             return
-        part = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
         try:
             path.parent.mkdir(mode=0o700, exist_ok=True)
-            with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(path)
+            replace(path, data)
             for folder in (path.parent, self._folder):
                 _sync(folder)
         except OSError as error:
-            with suppress(OSError):
-                part.unlink()  # it is tried again and again: on a full disk what is left would pile up
             raise UpstreamUnavailable(
                 f"{self._folder} cannot be written to: {error.strerror or error}. Look at its disk."
             ) from error

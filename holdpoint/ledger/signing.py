@@ -4,7 +4,6 @@ Ed25519, its ID the fingerprint of the public key, so that nobody has to be told
 """
 
 import hashlib
-import os
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature
@@ -23,6 +22,7 @@ from securesystemslib.signer import (  # type: ignore[attr-defined]  # it re-exp
     SSlibKey,
 )
 
+from holdpoint.ledger.files import write_new
 from holdpoint.models.errors import SettingsError
 
 PRIVATE, PUBLIC = "ledger.key", "ledger.pub"
@@ -94,7 +94,7 @@ class Signer:
         signer = cls(key)
         public = folder / PUBLIC
         if not public.exists():
-            public.write_bytes(signer.public.pem)
+            write_new(public, signer.public.pem, 0o644)
         return signer
 
     def sign(self, data: bytes) -> bytes:
@@ -112,14 +112,4 @@ class Signer:
 
 def _create(path: Path) -> None:
     pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(pem)
-        file.flush()
-        os.fsync(file.fileno())
-    try:
-        os.link(part, path)  # the first of several processes wins, and all read its key
-    except FileExistsError:
-        pass
-    finally:
-        part.unlink()
+    write_new(path, pem)  # the first of several processes wins, and all read its key

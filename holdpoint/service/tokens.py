@@ -5,7 +5,6 @@ its folder is 0700, the key 0600, no HTTP route gives out tokens, and a server o
 a server trusts the one issuer that its settings name, and else nobody.
 """
 
-import os
 import re
 import secrets
 import time
@@ -23,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 
+from holdpoint.ledger.files import write_new
 from holdpoint.models.errors import SettingsError, Unauthenticated
 from holdpoint.models.settings import Settings
 from holdpoint.service.roles import ACCOUNT_ROLES, ROLES, Actor
@@ -45,10 +45,10 @@ def create_issuer_keys(folder: Path) -> Path:
     private, public = folder / "issuer.key", folder / "issuer.pub"
     if not private.exists():
         pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        _write_new(private, pem, mode=0o600)
+        write_new(private, pem)
     if not public.exists():
         pem = _private_key(private).public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-        _write_new(public, pem, mode=0o644)
+        write_new(public, pem, 0o644)
     return private
 
 
@@ -133,13 +133,6 @@ def _actor(claims: dict[str, Any]) -> Actor:
         raise Unauthenticated("The token's `roles` is not a list of names.")
     # A role we do not know grants nothing; dropping it keeps it out of the record as well.
     return Actor(account=account, roles=frozenset(roles) & ROLES)
-
-
-def _write_new(path: Path, data: bytes, *, mode: int) -> None:
-    """Write a file that must not exist yet, with its mode from the first moment on."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
 
 
 def _private_key(path: Path) -> Ed25519PrivateKey:

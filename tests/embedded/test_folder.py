@@ -1,10 +1,9 @@
-import os
 import stat
 from pathlib import Path
 
 import pytest
 
-from holdpoint.embedded.folder import open_folder, replace, write_new
+from holdpoint.embedded.folder import open_folder
 from holdpoint.models.errors import SettingsError
 
 
@@ -54,20 +53,3 @@ def test_a_file_in_the_way_is_a_settings_error(tmp_path: Path) -> None:
 
     with pytest.raises(SettingsError):
         open_folder(tmp_path / "data")
-
-
-def test_write_new_keeps_what_is_there(tmp_path: Path) -> None:
-    write_new(tmp_path / "key", b"first")
-    write_new(tmp_path / "key", b"second")
-
-    assert (tmp_path / "key").read_bytes() == b"first"
-    assert _mode(tmp_path / "key") == 0o600
-
-
-def test_replace_leaves_no_half_written_file_behind(tmp_path: Path) -> None:
-    (tmp_path / "settings.yaml").write_text("old")
-
-    replace(tmp_path / "settings.yaml", b"new")
-
-    assert (tmp_path / "settings.yaml").read_bytes() == b"new"
-    assert os.listdir(tmp_path) == ["settings.yaml"]

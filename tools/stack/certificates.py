@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
-from holdpoint.embedded.folder import write_new
+from holdpoint.ledger.files import write_new
 
 LIFE = timedelta(days=365)
 EARLIER = timedelta(minutes=10)

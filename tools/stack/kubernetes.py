@@ -4,8 +4,8 @@ import secrets
 from pathlib import Path
 from typing import Any
 
-from holdpoint.embedded.folder import replace
 from holdpoint.embedded.server import Server, http_ready
+from holdpoint.ledger.files import replace
 from tools.stack import cluster_contents
 from tools.stack.certificates import make_account_keys, make_certificates
 from tools.stack.parts import binary

@@ -9,8 +9,9 @@ from typing import Any
 
 import httpx
 
-from holdpoint.embedded.folder import DataFolder, replace, write_new
+from holdpoint.embedded.folder import DataFolder
 from holdpoint.embedded.server import Ready, Server
+from holdpoint.ledger.files import replace, write_new
 
 Prepare = Callable[[], Awaitable[None]]
 
