@@ -31,6 +31,10 @@ OUTAGE = 90.0
 """Seconds without an answer after which watching is given up; a stack that restarts takes fifteen."""
 
 
+OVER = ("succeeded", "failed", "undone")
+"""How a step stands that nothing is done for any more."""
+
+
 class Progress(Protocol):
     """Where news of a ticket goes."""
 
@@ -107,15 +111,14 @@ class Follower:
 def changes(before: View, after: View) -> Iterator[str]:
     """Yield a line for each thing new in `after`: everything that matters, where `before` is empty."""
     moved = before.get("phase") != after["phase"]
+    yield from _changed_steps(before, after, over=True)
     if moved and after["phase"] not in TERMINAL:
         yield str(after["phase"])
     if before.get("approvals") != after.get("approvals") and (after.get("approvals") or {}).get("required"):
         yield f"approvals: {approvals_text(after['approvals'])}"
     yield from (f"warning: {one}" for one in _new(before, after, "warnings"))
     yield from _hold_changes(before, after)
-    known = {step["name"]: step for step in before.get("steps") or []}
-    for step in after.get("steps") or []:
-        yield from _step_changes(known.get(step["name"], {}), step, after.get("warnings") or [])
+    yield from _changed_steps(before, after, over=False)
     if rollback_text(before.get("rollback")) != (now := rollback_text(after.get("rollback"))) and now:
         yield f"rollback: {now}"
         yield from (f"  differs: {one}" for one in after["rollback"].get("differences") or [])
@@ -142,11 +145,23 @@ def _hold_changes(before: View, after: View) -> Iterator[str]:
     yield from (f"no longer held by {was[key]['code']}" for key in was if key not in now)
 
 
+def _changed_steps(before: View, after: View, *, over: bool) -> Iterator[str]:
+    """Yield what is new in steps that are over, which comes before a new phase, or in the others."""
+    known = {step["name"]: step for step in before.get("steps") or []}
+    for step in after.get("steps") or []:
+        if (step["status"] in OVER) is over:
+            yield from _step_changes(known.get(step["name"], {}), step, after.get("warnings") or [])
+
+
 def _step_changes(before: View, after: View, said: list[str]) -> Iterator[str]:
+    verdicts = [f"{after['name']}: {verdict_text(one)}" for one in _new(before, after, "verdicts")]
+    if after["status"] in OVER:
+        yield from verdicts
     weight = after.get("weight")
     moved = before.get("status") != after["status"] or before.get("weight") != weight
     if moved and (after["status"] != "pending"):
         yield f"{after['name']}: {after['status']}{'' if weight is None else ' at ' + percent(weight)}"
     fresh = {**after, "warnings": _new(before, after, "warnings")}
     yield from (f"{after['name']}: warning: {one}" for one in step_warnings(fresh, said))
-    yield from (f"{after['name']}: {verdict_text(one)}" for one in _new(before, after, "verdicts"))
+    if after["status"] not in OVER:
+        yield from verdicts

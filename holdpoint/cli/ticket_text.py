@@ -93,7 +93,8 @@ def risk_text(risk: View | None) -> str:
     """Return the level with its reasons."""
     if not risk:
         return ""
-    return f"{risk['level']} ({'; '.join(risk['reasons'])})" if risk.get("reasons") else str(risk["level"])
+    reasons = "; ".join(reason.rstrip(".") for reason in risk.get("reasons") or [])
+    return f"{risk['level']} ({reasons})" if reasons else str(risk["level"])
 
 
 def reason_text(reason: View | None) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from holdpoint.cli.progress import changes
+from holdpoint.cli.ticket_text import risk_text
 from tests.cli.conftest import FakeApi, Holdpoint, a_view
 
 PATH = "GET /v1/changes/chg-abcdefghij"
@@ -112,6 +113,24 @@ def test_a_warning_is_told_once_although_ticket_and_step_carry_it() -> None:
     assert list(changes(view, view)) == []
 
 
+def test_what_ended_a_phase_is_told_before_the_next_one() -> None:
+    verdict = {"verdict": "fail", "weight": 10.0, "message": "5 of 100 failed"}
+    running = {"name": "s", "kind": "canary", "status": "running", "weight": 10.0}
+    failed = {**running, "status": "failed", "verdicts": [verdict]}
+
+    told = list(
+        changes(a_view(phase="Executing", steps=[running]), a_view(phase="RollingBack", steps=[failed]))
+    )
+
+    assert told == ["s: fail at 10 %: 5 of 100 failed", "s: failed at 10 %", "RollingBack"]
+
+
+def test_reasons_of_a_risk_are_joined_without_their_full_stops() -> None:
+    risk = {"level": "low", "reasons": ["It is the first one.", "The budget is unknown."]}
+
+    assert risk_text(risk) == "low (It is the first one; The budget is unknown)"
+
+
 def test_the_end_is_the_last_line() -> None:
     verdict = {"verdict": "fail", "weight": 10.0, "message": "5 of 100 failed"}
     step = {"name": "s", "kind": "canary", "status": "undone", "weight": 0, "verdicts": [verdict]}
@@ -120,8 +139,8 @@ def test_the_end_is_the_last_line() -> None:
     view = a_view(phase="RollbackFailed", steps=[step], reason=reason, rollback=rollback)
 
     assert list(changes(a_view(phase="RollingBack"), view)) == [
-        "s: undone at 0 %",
         "s: fail at 10 %: 5 of 100 failed",
+        "s: undone at 0 %",
         "rollback: diverged, 1 difference",
         "  differs: Service/shop: spec.x: 1 -> 2",
         "RollbackFailed (analysis_failed): 5 of 100 failed",
