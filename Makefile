@@ -42,7 +42,7 @@ test-fast: .venv/.ready ## run the tests that need no server
 test-real: setup ## build what is missing, start the real servers, run every test that needs them, stop them
 	@$(BIN)/python -m tools.stack test
 
-faults: setup ## every fault of tests/faults/table.py on the real servers, and a table of what was seen (about 30 minutes)
+faults: setup ## every fault of tests/faults/table.py on the real servers, and a table of what was seen (30 to 50 minutes)
 	@HOLDPOINT_FAULTS=$(or $(FAULTS),all) $(BIN)/python -m tools.stack test -- tests/faults/test_fault_table.py
 
 real-build: .venv/.ready ## build the real servers that are missing into the cache (about 20 minutes once)
