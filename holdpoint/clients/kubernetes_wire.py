@@ -132,8 +132,8 @@ class Wire:
     async def _unless_starting(self, error: HoldpointError, authorization: dict[str, str]) -> HoldpointError:
         """Return the error; an outage in place of a denial by a server that has not read all rights yet.
 
-        While it starts, an API server denies what it will allow a second later. `/readyz` is open to
-        everybody, and says 500 until then.
+        While it starts, an API server denies what it will allow a second later, `/readyz` included: every
+        authenticated user may read that, once the server knows it (the role system:public-info-viewer).
         """
         if error.detail.get("reason") != NO_RIGHT:
             return error
@@ -142,7 +142,7 @@ class Wire:
         try:
             response = await client.call_api("GET", url, authorization, None, _request_timeout=limit)
             await response.read()  # type: ignore[no-untyped-call]  # the client has no types
-            if response.status < 500:
+            if response.status not in (401, 403) and response.status < 500:
                 return error
         except (aiohttp.ClientError, TimeoutError, OSError):
             pass  # it is away again; in any case it does not say that it is ready

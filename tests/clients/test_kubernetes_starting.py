@@ -52,10 +52,11 @@ async def cluster(server: Starting, tmp_path: Path) -> AsyncIterator[ApiServer]:
     await made.close()
 
 
+@pytest.mark.parametrize("ready", [500, 403])
 async def test_a_read_that_a_starting_server_denies_is_asked_again_later(
-    server: Starting, cluster: ApiServer
+    server: Starting, cluster: ApiServer, ready: int
 ) -> None:
-    server.ready = 500
+    server.ready = ready
 
     with pytest.raises(
         UpstreamRateLimited, match="eu is starting and does not know all rights yet"

@@ -70,6 +70,12 @@ class Boutique:
             for item in self.at.admin.http.get(path).json()["items"]
         }
 
+    def all_ready(self) -> bool:
+        """Tell whether every Deployment has all its pods."""
+        path = f"/apis/apps/v1/namespaces/{self.namespace}/deployments"
+        found = self.at.admin.http.get(path).json()["items"]
+        return all(item["status"].get("availableReplicas", 0) >= item["spec"]["replicas"] for item in found)
+
     def objects(self, plural: str) -> list[Json]:
         """Return the core objects of one kind."""
         path = f"/api/v1/namespaces/{self.namespace}/{plural}"
@@ -194,6 +200,8 @@ def quota(shop: Boutique, **hard: str) -> Iterator[None]:
     wait_for(lambda: shop.at.admin.http.post(secrets, json=probe).status_code == 403)
     yield
     shop.at.admin.delete(f"{root}/few")
+    # What the quota refused is tried again by its controller, after ever longer pauses.
+    wait_for(shop.all_ready, seconds=120)
 
 
 @contextmanager
