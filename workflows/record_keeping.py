@@ -194,6 +194,11 @@ class Clerk:
         return not self._waiting
 
     @property
+    def behind(self) -> timedelta:
+        """Return for how long the oldest of what waits has waited to be recorded."""
+        return workflow.now() - min((one.draft.at for one in self._waiting), default=workflow.now())
+
+    @property
     def fresh(self) -> bool:
         """Tell whether something was noted since the last flush began."""
         return self._fresh and bool(self._waiting)

@@ -16,17 +16,15 @@ async def wait(ticket: TicketState, ready: Callable[[], bool], *, until: datetim
 
     A long wait goes on in a new run when Temporal suggests it; everything that counts is carried over.
     """
-    clerk, recorded_at = ticket.clerk, workflow.now()
+    clerk = ticket.clerk
     while _must_continue() or (not ready() and workflow.now() < until):
         recorded = await clerk.flush()
         _check(ticket)
         if _must_continue():
             workflow.continue_as_new(ticket.start.model_copy(update={"resumed": memory.of(ticket)}))
         ends = [until, clerk.holds.next_end() or until]
-        if recorded:
-            recorded_at = workflow.now()
-        else:
-            ends.append(workflow.now() + pause_after(workflow.now() - recorded_at))
+        if not recorded:
+            ends.append(workflow.now() + pause_after(clerk.behind))
         await record_keeping.wait(
             lambda: ready() or ticket.stopping() or clerk.fresh, min(ends) - workflow.now(), summary
         )

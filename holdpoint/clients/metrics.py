@@ -88,7 +88,9 @@ class PrometheusMetrics:
         try:
             async with asyncio.timeout(TIMEOUT):  # httpx bounds each read only
                 answer = await self._http.post(f"{self._base}/api/v1/query", data=form)
-        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
+        except (httpx.TimeoutException, TimeoutError) as error:
+            raise UpstreamUnavailable(f"Prometheus gave no answer within {TIMEOUT:g} s.") from error
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise UpstreamUnavailable(f"Prometheus gave no answer: {type(error).__name__}.") from error
         return _samples(_data(answer))
 
