@@ -148,7 +148,8 @@ async def test_an_approval_in_the_moment_of_expiry_counts(live: World) -> None:
         await live.enters(Phase.AWAITING_APPROVAL)
     await asyncio.sleep(2.1)  # the clock runs out while no worker sees it
 
-    approving = asyncio.create_task(live.tell(contracts.APPROVE, an_approval()))
+    approving = asyncio.create_task(live.tell(contracts.APPROVE, an_approval(), id="in-the-moment"))
+    await live.admitted("in-the-moment")
     async with a_worker(live.client, queue=live.queue, version=VERSION):
         await approving
 

@@ -12,9 +12,13 @@ from itertools import count
 from typing import Any, TypeVar
 
 from temporalio import activity
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.enums.v1 import UpdateWorkflowExecutionLifecycleStage
+from temporalio.api.update.v1 import UpdateRef, WaitPolicy
+from temporalio.api.workflowservice.v1 import PollWorkflowExecutionUpdateRequest
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import WorkflowEnvironment
 
 from holdpoint.models import contracts
@@ -238,6 +242,24 @@ class World:
         """Send an update to the ticket and return its answer."""
         answer: R = await self.of_ticket.execute_update(named.name, argument, id=id, result_type=named.result)
         return answer
+
+    async def admitted(self, update: str) -> None:
+        """Return when the server has an update that no worker has seen yet."""
+        ref = UpdateRef(workflow_execution=WorkflowExecution(workflow_id=self.of_ticket.id), update_id=update)
+        stage = UpdateWorkflowExecutionLifecycleStage.UPDATE_WORKFLOW_EXECUTION_LIFECYCLE_STAGE_ADMITTED
+        ask = PollWorkflowExecutionUpdateRequest(
+            namespace=self.client.namespace, update_ref=ref, wait_policy=WaitPolicy(lifecycle_stage=stage)
+        )
+        async with asyncio.timeout(10):
+            while True:
+                try:
+                    await self.client.workflow_service.poll_workflow_execution_update(ask)
+                except RPCError as error:
+                    if error.status is not RPCStatusCode.NOT_FOUND:
+                        raise
+                    await asyncio.sleep(0.02)  # the history does not show it, and nothing else tells
+                else:
+                    return
 
     async def state(self) -> TicketView:
         """Return what the ticket says about itself."""
