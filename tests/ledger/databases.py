@@ -1,10 +1,12 @@
 """The databases that the ledger's tests run on: fresh ones, each in milliseconds."""
 
+import os
+import signal
 import tempfile
 import uuid
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from shutil import copyfile, rmtree
 from typing import Any, Protocol
@@ -115,7 +117,8 @@ class Server:
         main: Any = self._server.get_postmaster_info().process
         all_of_it = [main, *main.children(recursive=True)]
         for process in all_of_it:
-            process.kill()
+            with suppress(ProcessLookupError):  # a backend whose client has gone ends by itself
+                os.kill(process.pid, signal.SIGKILL)
         for process in all_of_it:
             process.wait(timeout=20)
 
