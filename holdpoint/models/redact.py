@@ -38,7 +38,7 @@ _TEXT: tuple[tuple[re.Pattern[str], str], ...] = (
 
 _TRACES = (
     *("pass", "pwd", "token", "secret", "authorization", "key", "credential", "cookie", "session"),
-    *("bearer", "basic", "eyj", "gh", "glpat-", "xox", "akia", "asia", "://"),
+    *("bearer", "basic", "eyj", "gh", "github_pat_", "glpat-", "xox", "akia", "asia", "://"),
 )
 """In lower case: one of them is in whatever a pattern matches. Nearly all texts have none."""
 

@@ -139,6 +139,32 @@ PIECES = (
 """What the patterns are made of, some in letters that are like ours only where case does not count."""
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "-----BEGIN RSA PRIVATE KEY-----\nMIIE",
+        "eyJhbGciOiJI.eyJzdWIiOiIx.c2ln",
+        "Bearer abcdefgh",
+        "basic abcdefgh",
+        *(f"gh{kind}_{'a1' * 18}" for kind in "pousr"),
+        f"github_pat_{'a1' * 18}",
+        f"glpat-{'a1' * 10}",
+        *(f"xox{kind}-1234567890" for kind in "abprs"),
+        "AKIAABCDEFGHIJKLMNOP",
+        "ASIAABCDEFGHIJKLMNOP",
+        "postgres://ci:hunter2@db",
+        *(f"{word}=hunter2" for word in ("password", "passwd", "passphrase", "pwd", "token", "secret")),
+        *(
+            f"{word}: hunter2"
+            for word in ("authorization", "api-key", "access_key", "privatekey", "signing_key")
+        ),
+        *(f"{word}='hunter2'" for word in ("credential", "credentials", "cookie", "session_id", "sessionid")),
+    ],
+)
+def test_every_shape_of_a_secret_is_masked_where_nothing_else_gives_it_away(text: str) -> None:
+    assert "[redacted]" in redact(text)
+
+
 @given(st.lists(st.sampled_from(PIECES), max_size=8).map("".join))
 def test_no_text_is_passed_over_that_a_pattern_would_mask(text: str) -> None:
     masked = text
