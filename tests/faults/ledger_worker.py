@@ -10,6 +10,7 @@ import json
 import random
 import sys
 import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -17,6 +18,7 @@ from urllib.parse import urlencode
 from holdpoint.ledger import intents
 from holdpoint.ledger.store import Ledger
 from holdpoint.models.base import Model
+from holdpoint.models.errors import UpstreamUnavailable
 from holdpoint.models.record import (
     AlreadyClosed,
     EntryDraft,
@@ -59,20 +61,27 @@ class Worker:
 
     def work(self) -> None:
         """Go on until the target is lost."""
-        number = 0
-        while True:
-            request = self._request(number, str(self._call("GET", "")["version"]))
-            outcome = self._ledger.write_now(intents.open_intent, request, self._record(number))
-            if isinstance(outcome, LeftOpen):
-                outcome = self._look_again(outcome.intent)
-            if isinstance(outcome, Opened):
-                self._send(outcome.intent)
-            elif isinstance(outcome, AlreadyClosed):
-                number += 1
-            elif isinstance(outcome, Refused):
-                if outcome.code == "not_holder":
-                    return
-                time.sleep(0.02)  # a freeze is asked about until it is lifted, as a waiting workflow would
+        number: int | None = 0
+        while number is not None:
+            # PostgreSQL ends the transaction of who is stopped in it; a turn can be taken again.
+            with suppress(UpstreamUnavailable):
+                number = self._turn(number)
+
+    def _turn(self, number: int) -> int | None:
+        """Bring one write on, and return the number of the next; None when the target is lost."""
+        request = self._request(number, str(self._call("GET", "")["version"]))
+        outcome = self._ledger.write_now(intents.open_intent, request, self._record(number))
+        if isinstance(outcome, LeftOpen):
+            outcome = self._look_again(outcome.intent)
+        if isinstance(outcome, Opened):
+            self._send(outcome.intent)
+        elif isinstance(outcome, AlreadyClosed):
+            return number + 1
+        elif isinstance(outcome, Refused):
+            if outcome.code == "not_holder":
+                return None
+            time.sleep(0.02)  # a freeze is asked about until it is lifted, as a waiting workflow would
+        return number
 
     def _look_again(self, left: Intent) -> OpenOutcome:
         """Close what an earlier attempt turns out to have done, or open a new attempt of it."""

@@ -15,6 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,14 @@ class Scene:
                     return
             except sqlite3.OperationalError:
                 self.workers[name].send_signal(signal.SIGCONT)
+
+    def stopped_amid_a_write(self, name: str, service: str) -> bool:
+        """Stop the only worker of a service, and let it go on unless it has an intent open."""
+        self.stop(name)
+        if any(one.request.service == service for one in self.ledger.read_now(intents.open_intents)):
+            return True
+        self.workers[name].send_signal(signal.SIGCONT)
+        return False
 
     def freeze(self, scope: Scope, *, fences: bool = True) -> Freeze:
         """Declare a freeze, fence what is open, acknowledge; note from where on all must be quiet."""
@@ -248,7 +257,10 @@ def storm(scene: Scene) -> None:
     ):
         scene.world.grows(8)
         victim = chance.choice(["shop-1", "pay-1"])
-        scene.stop(victim)
+        if victim == "pay-1":
+            until(partial(scene.stopped_amid_a_write, victim, "pay"))
+        else:
+            scene.stop(victim)
         freeze = scene.freeze(scope)
         scene.workers[victim].send_signal(signal.SIGCONT)
         time.sleep(MUST_NOT_COME)  # what must not come cannot be awaited
