@@ -1,7 +1,6 @@
 """Archive a closed ticket's evidence as one signed file, and find out what an abandoned ticket has left."""
 
 import asyncio
-import os
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from activities.history import cut_after, fetch_history
 from holdpoint.ledger import archives, checkpoint, intents, targets, tickets
 from holdpoint.ledger.canonical import canonical, digest_of
 from holdpoint.ledger.export import build_evidence
+from holdpoint.ledger.files import replace
 from holdpoint.ledger.signing import Signer
 from holdpoint.ledger.store import Ledger
 from holdpoint.models import contracts
@@ -56,7 +56,7 @@ class ArchiveActivities:
             )
             kept = await self._ledger.write(archives.keep, call.ticket, evidence, draft)
             if not self._ledger.shared:
-                await asyncio.to_thread(_write, self._archive / f"{call.ticket}.json", kept)
+                await asyncio.to_thread(replace, self._archive / f"{call.ticket}.json", kept)
             # Whoever keeps a copy of the signed checkpoint can show later that the record was rewritten.
             await self._ledger.write(checkpoint.publish, self._signer)
             return Archived(digest=digest_of(kept))
@@ -129,14 +129,3 @@ def _before_mutation(view: TicketView) -> Phase:
 def _undo(row: TargetRow, reason: Reason) -> RolloutStart:
     rollout: dict[str, Any] = {**(row.rollout or {}), "record": None}
     return RolloutStart.model_validate({**rollout, "mode": "undo", "reason": reason.model_dump()})
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Write the file in one step, and have it on the disk before anyone is told that it is there."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}.{activity.info().attempt}")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(fresh, path)

@@ -1,11 +1,11 @@
 """Read and write the files that a person names on the command line."""
 
-import os
 import sys
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from pathlib import Path
 from typing import BinaryIO
 
+from holdpoint.ledger.files import replace
 from holdpoint.models.errors import HoldpointError
 
 STDIN = Path("-")
@@ -49,13 +49,9 @@ def read_public_key(path: Path) -> bytes:
 
 def write_file(path: Path, data: bytes) -> None:
     """Write the file in one step: it is there whole or not at all. Raises BadFile."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        fresh.write_bytes(data)
-        fresh.replace(path)
+        replace(path, data, 0o666)  # less the caller's umask, as for any file that a person asks for
     except (OSError, ValueError) as error:
-        with suppress(OSError):
-            fresh.unlink()
         raise BadFile(f"{path} cannot be written: {_why(error)}.", file=str(path)) from error
 
 

@@ -5,7 +5,6 @@ file or a repository may influence is shut off here; what is left is bounded in 
 """
 
 import contextlib
-import fcntl
 import re
 import shutil
 import threading
@@ -16,6 +15,7 @@ from pathlib import Path
 from git.cmd import Git
 from git.exc import GitCommandError, GitCommandNotFound, UnsafeProtocolError
 
+from holdpoint.ledger.files import locked
 from holdpoint.models.errors import HoldpointError, InvalidChange, NotFound, UpstreamUnavailable
 from holdpoint.models.git_names import check_repository
 
@@ -160,18 +160,9 @@ class Mirror:
     def _locked(self) -> Iterator[None]:
         """Hold the lock of this mirror among all processes of this machine."""
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        deadline = time.monotonic() + LOCK_LIMIT
         with self._path.with_suffix(".lock").open("w") as lock:
-            while True:
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() > deadline:
-                        raise UpstreamUnavailable(
-                            "Another fetch of this repository does not end.", upstream="git"
-                        ) from None
-                    time.sleep(0.02)  # a blocking flock has no time limit, nor can a thread be woken from it
+            if not locked(lock.fileno(), LOCK_LIMIT):
+                raise UpstreamUnavailable("Another fetch of this repository does not end.", upstream="git")
             yield
 
     def _run(

@@ -12,14 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from holdpoint.embedded.folder import DataFolder, read_document
-from holdpoint.embedded.lock import StackLock, command_line, end_leftovers
+from holdpoint.embedded.lock import StackLock, await_end, end_leftovers
 from holdpoint.ledger.files import replace
 from holdpoint.models.errors import Conflict, HoldpointError, PolicyBundle, SettingsError, UpstreamUnavailable
 
 Report = Callable[[str], None]
 
-LAST_SECONDS = 5.0
-"""What a supervisor that has stopped its servers may take to end itself."""
 POLL_SECONDS = 0.05
 LOG_LINES = 15
 """How much of the supervisor's log says why it ended, where it left no word itself."""
@@ -117,9 +115,7 @@ class Detached:
                 _signal(holder, signal.SIGKILL)  # its servers are on a leash and go with it
                 deadline += self.down_seconds
             time.sleep(POLL_SECONDS)  # it is no child of ours: nothing tells us that it gave the lock back
-        deadline = time.monotonic() + LAST_SECONDS
-        while command_line(holder) and time.monotonic() < deadline:
-            time.sleep(POLL_SECONDS)  # its end comes a moment after the lock, and nothing tells us of it
+        await_end(holder)  # which comes a moment after the lock
 
 
 def leave_failure(folder: DataFolder, error: HoldpointError) -> None:

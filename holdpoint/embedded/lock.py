@@ -9,10 +9,11 @@ import subprocess
 import time
 from pathlib import Path
 
+from holdpoint.ledger.files import locked
 from holdpoint.models.errors import Conflict
 
-LEFTOVER_SECONDS = 5.0
-"""A process that was sent SIGKILL is gone in milliseconds; this is for a disk that hangs."""
+LAST_SECONDS = 5.0
+"""Who was sent SIGKILL, or has nothing left to do, is gone in milliseconds; this is for a disk that hangs."""
 LOOKING_SECONDS = 0.2
 """A `status` that looks at the same moment holds the lock for microseconds."""
 
@@ -30,12 +31,9 @@ class StackLock:
     def take(self) -> None:
         """Hold the lock and write our process ID into it. Raises Conflict if another process holds it."""
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        deadline = time.monotonic() + LOOKING_SECONDS
-        while not _locked(descriptor):
-            if time.monotonic() > deadline:
-                os.close(descriptor)
-                raise self.taken_by(self.holder())
-            time.sleep(0.02)  # a blocking flock has no time limit
+        if not locked(descriptor, LOOKING_SECONDS):
+            os.close(descriptor)
+            raise self.taken_by(self.holder())
         os.ftruncate(descriptor, 0)
         os.write(descriptor, str(os.getpid()).encode())
         self._file = descriptor
@@ -100,12 +98,11 @@ def command_line(process: int) -> str:
     return found.stdout.strip()
 
 
-def _locked(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+def await_end(process: int) -> None:
+    """Wait until a process that is about to end is gone, for five seconds at most."""
+    deadline = time.monotonic() + LAST_SECONDS
+    while command_line(process) and time.monotonic() < deadline:
+        time.sleep(0.02)  # the process is no child of ours: nothing tells us of its end
 
 
 def _recorded(pids: Path) -> dict[str, int]:
@@ -119,8 +116,6 @@ def _recorded(pids: Path) -> dict[str, int]:
 def _kill(process: int) -> None:
     try:
         os.kill(process, signal.SIGKILL)
-        deadline = time.monotonic() + LEFTOVER_SECONDS
-        while command_line(process) and time.monotonic() < deadline:
-            time.sleep(0.02)  # the process is no child of ours: nothing tells us of its end
     except ProcessLookupError:
         return
+    await_end(process)

@@ -1,7 +1,9 @@
-"""Files that are whole or not there, whatever dies while they are written."""
+"""Files that are whole or not there, whatever dies while they are written, and locks on files."""
 
+import fcntl
 import os
 import secrets
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,7 +21,29 @@ def write_new(path: Path, data: bytes, mode: int = 0o600) -> None:
 
 def replace(path: Path, data: bytes, mode: int = 0o600) -> None:
     """Write a file in one step: a reader sees the old one or the new one, never a part. Raises OSError."""
-    os.replace(_written_beside(path, data, mode), path)
+    fresh = _written_beside(path, data, mode)
+    try:
+        os.replace(fresh, path)
+    except OSError:
+        fresh.unlink()
+        raise
+
+
+def locked(descriptor: int, within: float) -> bool:
+    """Take the lock of an open file alone; return whether that was possible within so many seconds.
+
+    The kernel gives it back when the file is closed, however its holder dies.
+    """
+    deadline = time.monotonic() + within
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.02)  # a blocking flock has no time limit, nor can a thread be woken from it
+        else:
+            return True
 
 
 def _written_beside(path: Path, data: bytes, mode: int) -> Path:
