@@ -14,33 +14,34 @@ _WORDS = (
 _KEY = re.compile(rf"(?:^|_){_WORDS}$")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
-_TEXT: tuple[tuple[re.Pattern[str], str], ...] = (
+_PRIVATE_KEY = r"-----BEGIN ([A-Z0-9 ]{0,40}PRIVATE KEY)-----.*?(?:-----END \1-----|\Z)"
+_PAIR = (
+    rf"\b((?:[A-Za-z0-9]{{1,40}}[_-]){{0,5}}{_WORDS.replace('_?', '[_-]?')}"
+    rf"[\"']?\s{{0,5}}[:=]\s{{0,5}}[\"']?)"
+    rf"(?!\[redacted\]|Bearer\b|Basic\b)[^\s\"',;&]{{4,}}"
+)
+_TEXT: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = (
+    (("private key",), re.compile(_PRIVATE_KEY, re.DOTALL), MASK),
+    (("eyj",), re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"), MASK),
     (
-        re.compile(r"-----BEGIN ([A-Z0-9 ]{0,40}PRIVATE KEY)-----.*?(?:-----END \1-----|\Z)", re.DOTALL),
-        MASK,
+        ("bearer", "basic"),
+        re.compile(r"\b(Bearer|Basic)\s+[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE),
+        rf"\1 {MASK}",
     ),
-    (re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"), MASK),
-    (re.compile(r"\b(Bearer|Basic)\s+[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE), rf"\1 {MASK}"),
-    (re.compile(r"\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|glpat-[\w-]{20,})"), MASK),
-    (re.compile(r"\b(?:xox[abprs]-[A-Za-z0-9-]{10,}|(?:AKIA|ASIA)[0-9A-Z]{16})\b"), MASK),
-    (re.compile(r"(?<=://)([^/\s:@]{0,200}):[^/\s@]{1,500}@"), rf"\1:{MASK}@"),
+    (("gh", "github_pat_"), re.compile(r"\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,})"), MASK),
+    (("glpat-",), re.compile(r"\bglpat-[\w-]{20,}"), MASK),
+    (("xox",), re.compile(r"\bxox[abprs]-[A-Za-z0-9-]{10,}\b"), MASK),
+    (("akia", "asia"), re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"), MASK),
+    (("://",), re.compile(r"(?<=://)([^/\s:@]{0,200}):[^/\s@]{1,500}@"), rf"\1:{MASK}@"),
     (
-        re.compile(
-            rf"\b((?:[A-Za-z0-9]{{1,40}}[_-]){{0,5}}{_WORDS.replace('_?', '[_-]?')}"
-            rf"[\"']?\s{{0,5}}[:=]\s{{0,5}}[\"']?)"
-            rf"(?!\[redacted\]|Bearer\b|Basic\b)[^\s\"',;&]{{4,}}",
-            re.IGNORECASE,
-        ),
+        ("pass", "pwd", "token", "secret", "authorization", "key", "credential", "cookie", "session"),
+        re.compile(_PAIR, re.IGNORECASE),
         rf"\1{MASK}",
     ),
 )
+"""Traces (in lower case, one of them is in whatever the pattern matches), pattern, and what it leaves."""
 
-
-_TRACES = (
-    *("pass", "pwd", "token", "secret", "authorization", "key", "credential", "cookie", "session"),
-    *("bearer", "basic", "eyj", "gh", "github_pat_", "glpat-", "xox", "akia", "asia", "://"),
-)
-"""In lower case: one of them is in whatever a pattern matches. Nearly all texts have none."""
+_TRACES = tuple(dict.fromkeys(trace for traces, _, _ in _TEXT for trace in traces))
 
 
 def redact(value: T) -> T:
@@ -91,13 +92,13 @@ def redact_text(text: str) -> str:
     """Return the text with private keys, tokens, passwords in URLs and `password=...` pairs masked."""
     if not _suspicious(text):
         return text
-    for pattern, mask in _TEXT:
+    for _, pattern, mask in _TEXT:
         text = pattern.sub(mask, text)
     return text
 
 
 def _suspicious(text: str) -> bool:
-    """Tell whether a pattern may match. What is not ASCII may: other letters can count as ours there."""
+    """Tell whether a pattern may match: few texts have a trace. Beyond ASCII other letters count as ours."""
     if not text.isascii():
         return True
     lower = text.lower()
