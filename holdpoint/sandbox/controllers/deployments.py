@@ -10,7 +10,7 @@ from holdpoint.sandbox.clock import seconds_text
 from holdpoint.sandbox.controllers import deployment_status, rollout
 from holdpoint.sandbox.controllers.replica_sets import owned_by_uid, owner_reference
 from holdpoint.sandbox.controllers.rollout import Generation
-from holdpoint.sandbox.controllers.settled import Settled, versions_of
+from holdpoint.sandbox.controllers.settled import Settled
 from holdpoint.sandbox.kube.kinds import DEPLOYMENTS, REPLICA_SETS
 from holdpoint.sandbox.kube.ownership import Manager, after_update, with_managers
 from holdpoint.sandbox.store import Object, Store, new_uid
@@ -26,7 +26,7 @@ class Deployments:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._settled = Settled()
+        self._settled = Settled(store, self._one)
 
     def reconcile(self) -> float | None:
         """Move every Deployment on; return when a progress deadline passes (Unix seconds)."""
@@ -36,19 +36,9 @@ class Deployments:
             for body in self._store.all(DEPLOYMENTS)
             if "deletionTimestamp" not in body["metadata"]
         }
-        due = [self._moved(uid, body, owned.get(uid, [])) for uid, body in alive.items()]
+        due = [self._settled.due(body, owned.get(uid, [])) for uid, body in alive.items()]
         self._settled.forget_all_but(set(alive))
         return min((moment for moment in due if moment is not None), default=None)
-
-    def _moved(self, uid: str, body: Object, sets: list[Object]) -> float | None:
-        versions = versions_of(body, sets)
-        if self._settled.holds(uid, versions):
-            return self._settled.due(uid)
-        before = self._store.revision
-        due = self._one(body, sets)
-        if self._store.revision == before:
-            self._settled.keep(uid, versions, due)
-        return due
 
     def _one(self, body: Object, sets: list[Object]) -> float | None:
         sets = sorted(sets, key=revision_of)

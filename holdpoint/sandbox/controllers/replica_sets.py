@@ -6,7 +6,7 @@ from typing import Any
 
 from holdpoint.sandbox.clock import seconds_text
 from holdpoint.sandbox.controllers.pods import Kubelet, is_ready
-from holdpoint.sandbox.controllers.settled import Settled, versions_of
+from holdpoint.sandbox.controllers.settled import Settled
 from holdpoint.sandbox.kube import quotas
 from holdpoint.sandbox.kube.defaults import defaulted
 from holdpoint.sandbox.kube.kinds import PODS, REPLICA_SETS
@@ -27,7 +27,7 @@ class ReplicaSets:
         self._store = store
         self._kubelet = kubelet
         self._room = MOST_PODS
-        self._settled = Settled()
+        self._settled = Settled(store, self._one)
 
     def reconcile(self) -> float | None:
         """Bring every ReplicaSet to its number; return when a pod becomes available (Unix seconds)."""
@@ -35,20 +35,14 @@ class ReplicaSets:
         self._room = MOST_PODS - len(pods)
         owned = owned_by_uid(pods)
         alive = {body["metadata"]["uid"]: body for body in self._store.all(REPLICA_SETS)}
-        due = [self._kept(uid, body, owned.get(uid, [])) for uid, body in alive.items()]
+        due = [self._kept(body, owned.get(uid, [])) for uid, body in alive.items()]
         self._settled.forget_all_but(set(alive))
         return min((moment for moment in due if moment is not None), default=None)
 
-    def _kept(self, uid: str, body: Object, pods: list[Object]) -> float | None:
-        versions = versions_of(body, pods)
-        if self._settled.holds(uid, versions):
-            return self._settled.due(uid)
-        before = self._store.revision
-        due = self._one(body, pods)
+    def _kept(self, body: Object, pods: list[Object]) -> float | None:
         # What lacks pods is looked at again: a quota or the cluster's room may give way.
-        if self._store.revision == before and body["spec"]["replicas"] <= len(_active(pods)):
-            self._settled.keep(uid, versions, due)
-        return due
+        lacking = body["spec"]["replicas"] > len(_active(pods))
+        return self._settled.due(body, pods, again=lacking)
 
     def _one(self, body: Object, pods: list[Object]) -> float | None:
         active = _active(pods)

@@ -5,30 +5,36 @@ cost a cluster of many objects more than all the writes.
 """
 
 import time
+from collections.abc import Callable
 
-from holdpoint.sandbox.store import Object
+from holdpoint.sandbox.store import Object, Store
 
 Versions = tuple[str, ...]
+Work = Callable[[Object, list[Object]], float | None]
 
 
 class Settled:
     """The versions of objects, with those that they own, which were found as they must be, and until when."""
 
-    def __init__(self) -> None:
+    def __init__(self, store: Store, work: Work) -> None:
+        self._store, self._work = store, work
         self._seen: dict[str, tuple[Versions, float | None]] = {}
 
-    def keep(self, uid: str, versions: Versions, due: float | None) -> None:
-        """Remember that nothing was to do on these versions, before the moment when something is due."""
-        self._seen[uid] = versions, due
+    def due(self, body: Object, owned: list[Object], *, again: bool = False) -> float | None:
+        """Return when something is due on an object (Unix seconds), having done what is to do on it now.
 
-    def holds(self, uid: str, versions: Versions) -> bool:
-        """Tell whether nothing is to do on these versions now."""
+        The work is not called again on versions on which it wrote nothing, until the moment that it returned
+        comes, unless it may have to be done `again` for what the versions do not show.
+        """
+        uid, versions = body["metadata"]["uid"], _versions_of(body, owned)
         seen = self._seen.get(uid)
-        return seen is not None and seen[0] == versions and (seen[1] is None or time.time() < seen[1])
-
-    def due(self, uid: str) -> float | None:
-        """Return when something is due on an object that is settled (Unix seconds)."""
-        return self._seen[uid][1]
+        if seen is not None and seen[0] == versions and (seen[1] is None or time.time() < seen[1]):
+            return seen[1]
+        before = self._store.revision
+        due = self._work(body, owned)
+        if self._store.revision == before and not again:
+            self._seen[uid] = versions, due
+        return due
 
     def forget_all_but(self, alive: set[str]) -> None:
         """Forget the objects that are gone."""
@@ -36,6 +42,6 @@ class Settled:
             del self._seen[uid]
 
 
-def versions_of(body: Object, owned: list[Object]) -> Versions:
+def _versions_of(body: Object, owned: list[Object]) -> Versions:
     """Return the versions of an object and of those that it owns."""
     return tuple([str(one["metadata"]["resourceVersion"]) for one in (body, *owned)])
