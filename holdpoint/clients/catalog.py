@@ -96,11 +96,8 @@ class Catalog:
             if stamp != self._stamp:
                 self._file = _File.model_validate(_load(self._path.read_text("utf-8")))
                 self._stamp = stamp
-        except (
-            OSError,
-            ValueError,
-            yaml.YAMLError,
-        ) as error:  # YAML reads dates, and raises for what is none
+        # ValueError: YAML reads dates, and raises it for what looks like one and is none.
+        except (OSError, ValueError, yaml.YAMLError) as error:
             raise UpstreamUnavailable(
                 f"The service catalog cannot be used: {self._path.name}: {_first_line(error)}.",
                 upstream="policy",

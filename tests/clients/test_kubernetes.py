@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -67,6 +67,15 @@ def an_api_server(server: str, token: Path) -> ApiServer:
     return ApiServer("eu", TokenAccess("eu", server=server, token=TokenFile(token)))
 
 
+@asynccontextmanager
+async def a_cluster(port: int, folder: Path) -> AsyncIterator[ApiServer]:
+    """The server on a port of this machine, and the token for it in a folder."""
+    (folder / "token").write_text("s3cret\n")
+    made = an_api_server(f"http://127.0.0.1:{port}/", folder / "token")
+    yield made
+    await made.close()
+
+
 @pytest.fixture
 async def wire() -> AsyncIterator[Wire]:
     made = Wire()
@@ -80,10 +89,8 @@ async def wire() -> AsyncIterator[Wire]:
 
 @pytest.fixture
 async def cluster(wire: Wire, tmp_path: Path) -> AsyncIterator[ApiServer]:
-    (tmp_path / "token").write_text("s3cret\n")
-    made = an_api_server(f"http://127.0.0.1:{wire.port}/", tmp_path / "token")
-    yield made
-    await made.close()
+    async with a_cluster(wire.port, tmp_path) as made:
+        yield made
 
 
 def an_intent(version: str | None = "41") -> Intent:

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from holdpoint.clients.kubernetes_api import ApiServer
 from holdpoint.models.errors import AccessDenied, UpstreamRateLimited
-from tests.clients.test_kubernetes import MANIFEST, REF, an_api_server, an_intent
+from tests.clients.test_kubernetes import MANIFEST, REF, a_cluster, an_intent
 
 LACKS = 'deployments.apps "shop" is forbidden: User "forward" cannot get resource "deployments"'
 
@@ -46,10 +46,8 @@ async def server() -> AsyncIterator[Starting]:
 
 @pytest.fixture
 async def cluster(server: Starting, tmp_path: Path) -> AsyncIterator[ApiServer]:
-    (tmp_path / "token").write_text("s3cret\n")
-    made = an_api_server(f"http://127.0.0.1:{server.port}", tmp_path / "token")
-    yield made
-    await made.close()
+    async with a_cluster(server.port, tmp_path) as made:
+        yield made
 
 
 @pytest.mark.parametrize("ready", [500, 403])

@@ -1,9 +1,8 @@
 """Whole changes of eleven Deployments and all that stands round them, and what refuses one in the middle."""
 
-import contextlib
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -50,14 +49,14 @@ class Boutique:
         body = {"image": boutique.image(service, release), **behaviour}
         assert httpx.post(url, json=body, trust_env=False, timeout=60).is_success
 
-    @contextmanager
-    def paused_at_a_weight(self, release: int) -> Iterator[str]:
-        """Give a ticket whose canary is paused at its first weight; it goes on when this is left."""
+    def brings_into(self, refusal: Callable[[], AbstractContextManager[object]], release: int) -> Json:
+        """Bring a release whose canary meets a refusal from its second weight on; return its ticket."""
         ticket = self.submit(release, "frontend", bake="5s")
         self.at.until(ticket, lambda view: bool(view["steps"] and view["steps"][0]["weight"]))
         self.at.command("pause", ticket, by="sre")
-        yield ticket
-        self.at.command("resume", ticket, by="sre")
+        with refusal():
+            self.at.command("resume", ticket, by="sre")
+            return self.at.ends(ticket)
 
     def deployments(self) -> dict[str, tuple[str, int]]:
         """Return image and wanted replicas of every Deployment, by name."""
@@ -128,10 +127,7 @@ def test_a_webhook_that_refuses_the_next_weight_rolls_back_with_its_words(
 ) -> None:
     before = shop.deployments(), shop.banner()
 
-    with contextlib.ExitStack() as until_the_end:
-        with shop.paused_at_a_weight(5) as ticket:
-            until_the_end.enter_context(webhook(shop, tmp_path, users=(FORWARD,)))
-        ended = shop.at.ends(ticket)
+    ended = shop.brings_into(lambda: webhook(shop, tmp_path, users=(FORWARD,)), 5)
 
     assert (ended["phase"], ended["rollback"]["result"]) == ("RolledBack", "restored"), ended
     assert 'webhook "owner.holdpoint.dev" denied the request: not this week' in ended["reason"]["message"]
@@ -143,12 +139,9 @@ def test_a_webhook_that_refuses_the_undo_too_needs_a_person_and_the_rollback_is_
 ) -> None:
     before = shop.deployments(), shop.banner()
 
-    with contextlib.ExitStack() as until_the_end:
-        with shop.paused_at_a_weight(6) as ticket:
-            until_the_end.enter_context(webhook(shop, tmp_path, users=USERS))
-        failed = shop.at.ends(ticket)
-    shop.at.command("rollback", ticket, by="sre")
-    view = wait_for(lambda: is_rolled_back(shop, ticket), seconds=60)
+    failed = shop.brings_into(lambda: webhook(shop, tmp_path, users=USERS), 6)
+    shop.at.command("rollback", failed["id"], by="sre")
+    view = wait_for(lambda: is_rolled_back(shop, failed["id"]), seconds=60)
 
     assert (failed["phase"], failed["rollback"]["result"]) == ("RollbackFailed", "partial"), failed
     assert "not this week" in failed["reason"]["message"]
@@ -159,10 +152,7 @@ def test_a_webhook_that_refuses_the_undo_too_needs_a_person_and_the_rollback_is_
 def test_a_quota_that_refuses_the_next_weights_pods_rolls_back_with_its_words(shop: Boutique) -> None:
     before = shop.deployments(), shop.banner()
 
-    with contextlib.ExitStack() as until_the_end:
-        with shop.paused_at_a_weight(4) as ticket:
-            until_the_end.enter_context(quota(shop, pods=str(len(shop.objects("pods")))))
-        ended = shop.at.ends(ticket)
+    ended = shop.brings_into(lambda: quota(shop, pods=str(len(shop.objects("pods")))), 4)
 
     assert (ended["phase"], ended["rollback"]["result"]) == ("RolledBack", "restored"), ended
     assert "exceeded quota: few, requested: pods=1" in ended["reason"]["message"]
