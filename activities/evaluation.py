@@ -1,13 +1,15 @@
 """Gather everything the policy may look at, and compute what approvals are bound to."""
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
 import rfc8785
 from sqlalchemy import Connection
 
+from activities.linked import Links, look, warnings
 from activities.manifests import images, load
 from activities.steps.registry import outline
 from holdpoint.clients.catalog import Services
@@ -44,14 +46,17 @@ class Known:
     shape_succeeded: bool
     recent_failures: int
     last: StoredChange | None
+    links: Links
 
 
 @dataclass(frozen=True)
 class Gathered:
-    """The policy's input with the plan as it will run."""
+    """The policy's input and the plan as it will run; `objections` deny it whatever the policy says."""
 
     question: PolicyInput
     plan: list[PlannedStep]
+    objections: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
 
 async def gather(
@@ -63,7 +68,7 @@ async def gather(
     plan = await _plan(sources, stored, manifests)
     shape = plan_shape(plan, manifests)
     catalog = sources.catalog.facts(metadata.service)
-    known = await sources.ledger.read(_known, stored, shape)
+    known = await sources.ledger.read(_known, stored, shape, released=purpose == "release")
     local = local_time(catalog.windows, now)
     question = PolicyInput(
         ticket=stored.ticket,
@@ -78,6 +83,8 @@ async def gather(
         commit=stored.commit,
         authors=await sources.repositories.author(stored.repository, stored.commit),
         target=target_of(stored),
+        rolls_back=stored.rolls_back,
+        retries=stored.retries,
         images=images(manifests),
         plan=[step.model_dump(mode="json") for step in plan],
         plan_shape=shape,
@@ -91,17 +98,19 @@ async def gather(
         hour=local.hour,
         in_window=_in_window(catalog, now),
     )
-    return Gathered(question, plan)
+    said = await warnings(sources.repositories, manifests, known.links)
+    return Gathered(question, plan, objections=known.links.objections, warnings=said)
 
 
-def _known(db: Connection, stored: StoredChange, shape: str) -> Known:
-    metadata = stored.change.metadata
+def _known(db: Connection, stored: StoredChange, shape: str, *, released: bool) -> Known:
+    metadata, target = stored.change.metadata, target_of(stored)
     scope = {"service": metadata.service, "environment": metadata.environment}
     return Known(
-        freezes=freezes.covering(db, **scope, change_type=metadata.type),
+        freezes=freezes.covering(db, **scope, change_type=stored.freeze_type),
         shape_succeeded=tickets.shape_succeeded(db, **scope, shape=shape),
         recent_failures=tickets.recent_failures(db, **scope, within=RECENT),
-        last=tickets.last_succeeded(db, target_of(stored)),
+        last=tickets.last_succeeded(db, target),
+        links=look(db, stored, target, holds_target=released),
     )
 
 
@@ -162,20 +171,19 @@ def binding_digest(stored: StoredChange, gathered: Gathered, decision: Decision)
     return _digest(content)
 
 
-def held_to(decision: Decision, plan: list[PlannedStep]) -> Decision:
-    """Return the decision with what the plan breaks of its own obligations added to `deny`.
+def held_to(decision: Decision, plan: list[PlannedStep], objections: Sequence[str] = ()) -> Decision:
+    """Return the decision with `objections`, and what the plan breaks of its obligations, added to `deny`.
 
     The share that is asked for counts, not the one that the replicas can give: that is not the plan's to say.
     """
     most = decision.obligations.smallest_canary
-    if most is None:
-        return decision
     broken = [
         f"The canary begins too large: spec.plan.steps[{step.index}] ({step.name}) begins with "
         f"{step.weights[0].asked} %, allowed is at most {most} % for a change of this risk."
         for step in plan
-        if step.weights and step.weights[0].asked > most
+        if most is not None and step.weights and step.weights[0].asked > most
     ]
+    broken = [*objections, *broken]
     if not broken:
         return decision
     deny = [*decision.deny, *broken]

@@ -130,10 +130,12 @@ async def _present_health(world: World, manifests: list[dict[str, Any]]) -> Find
 
 
 def _excused(world: World, finding: Finding) -> Finding:
-    """Let an emergency begin on ground that is not good: it may be the fix."""
-    if finding.passed or world.stored.change.metadata.type != "emergency":
+    """Let an emergency or a rollback begin on ground that is not good: it may be the fix."""
+    emergency, back = world.stored.change.metadata.type == "emergency", world.stored.rolls_back is not None
+    if finding.passed or not (emergency or back):
         return finding
-    return Finding(True, f"{finding.message} An emergency goes on in spite of it.")
+    who = "A rollback" if back else "An emergency"
+    return Finding(True, f"{finding.message} {who} goes on in spite of it.")
 
 
 async def _rollback_target(

@@ -39,7 +39,8 @@ def ask(db: Connection, call: ScheduleCall, windows: list[Window], now: datetime
 
 
 def _covering(db: Connection, view: TicketView) -> list[Freeze]:
-    return freezes.covering(db, service=view.service, environment=view.environment, change_type=view.type)
+    scope = {"service": view.service, "environment": view.environment}
+    return freezes.covering(db, **scope, change_type=view.freeze_type)
 
 
 def _holder(db: Connection, place: LanePlace) -> TicketView | None:

@@ -111,7 +111,7 @@ class TicketActivities:
         except (StepConfig, InvalidChange, NotFound) as error:
             return None, denial(error.message, "none")
         decision = await self._policy.decide(gathered.question)
-        return gathered, held_to(decision, gathered.plan)
+        return gathered, held_to(decision, gathered.plan, gathered.objections)
 
     async def _counted(
         self, stored: StoredChange, gathered: Gathered | None, decision: Decision
@@ -121,7 +121,8 @@ class TicketActivities:
         plan = [] if gathered is None else gathered.plan
         written = await self._ledger.read(entries.entries_of, stored.ticket)
         quorum = count_quorum(written, digest=digest, need=decision.approvals, requester=stored.requester)
-        warnings = [f"{step.name}: {warning}" for step in plan for warning in step.warnings]
+        said = [] if gathered is None else gathered.warnings
+        warnings = [*said, *(f"{step.name}: {warning}" for step in plan for warning in step.warnings)]
         return Evaluation(decision=decision, digest=digest, plan=plan, quorum=quorum, warnings=warnings)
 
     def _asked_now(self, db: Connection, ticket: str) -> tuple[StoredChange, datetime]:
@@ -136,7 +137,7 @@ def _before(db: Connection, ticket: str) -> tuple[StoredChange, StoredChange | N
     stored = tickets.change_of(db, ticket)
     metadata = stored.change.metadata
     covering = freezes.covering(
-        db, service=metadata.service, environment=metadata.environment, change_type=metadata.type
+        db, service=metadata.service, environment=metadata.environment, change_type=stored.freeze_type
     )
     return stored, tickets.last_succeeded(db, target_of(stored)), covering
 

@@ -13,6 +13,7 @@ from temporalio.workflow import ParentClosePolicy
 from holdpoint.models.activity_calls import Abandoned, Call
 from holdpoint.models.contracts import INSPECT, ROLLOUT, SIGNAL_CONTROL, rollout_workflow
 from holdpoint.models.phases import Phase
+from holdpoint.models.record import freeze_type
 from holdpoint.models.ticket import Hold, HoldCode, Reason
 from holdpoint.models.workflow_messages import RolloutResult, RolloutStart
 from workflows.failures import Broken, Overdue, Stopped
@@ -71,7 +72,7 @@ def forward(ticket: TicketState) -> RolloutStart:
         target=start.target,
         service=start.service,
         environment=start.environment,
-        type=start.type,
+        type=freeze_type(start.type, rolls_back=start.rolls_back is not None),
         plan=ticket.evaluation.plan if ticket.evaluation else [],
         verify=start.verify,
         analysis=start.analysis,

@@ -5,9 +5,10 @@ from datetime import datetime, timedelta
 from temporalio import workflow
 
 from holdpoint.models.activity_calls import EvaluateCall, Evaluation, LeaveCall, ScheduleCall
-from holdpoint.models.contracts import EMERGENCY, EVALUATE, LEAVE, NORMAL, SCHEDULE, STANDARD
+from holdpoint.models.contracts import EMERGENCY, EVALUATE, FRONT, LEAVE, NORMAL, SCHEDULE, STANDARD
 from holdpoint.models.phases import Phase
 from holdpoint.models.ticket import Hold, HoldCode
+from holdpoint.models.workflow_messages import TicketStart
 from workflows.approval import void_approvals
 from workflows.evaluation import ask_policy, denied, take_in
 from workflows.holds import PAUSED, key_of
@@ -49,7 +50,7 @@ async def _await_target(ticket: TicketState) -> None:
         call = ScheduleCall(
             ticket=clerk.ticket,
             target=ticket.start.target,
-            priority=PRIORITIES.get(ticket.start.type, STANDARD),
+            priority=_priority(ticket.start),
             window=ticket.obligations.window,
         )
         ticket.in_lane = True
@@ -69,6 +70,10 @@ async def _await_target(ticket: TicketState) -> None:
             until=until,
             summary=f"Wait for: {held}",
         )
+
+
+def _priority(start: TicketStart) -> int:
+    return FRONT if start.rolls_back else PRIORITIES.get(start.type, STANDARD)
 
 
 async def _while_paused(ticket: TicketState) -> None:

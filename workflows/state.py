@@ -137,6 +137,7 @@ class TicketState:
             repository="",
             revision="",
             target=start.target,
+            rolls_back=start.rolls_back,
             warnings=warnings_of(evaluation) if evaluation else [],
             review=self.review,
         )

@@ -74,6 +74,10 @@ class FreezeBody(StrictModel):
     reason: Annotated[ReasonText, Field(min_length=1), AfterValidator(_said)]
     until: Instant | None = None
     except_: Annotated[list[ChangeType], Field(alias="except", max_length=3)] = []
+    include_rollbacks: Annotated[
+        bool,
+        Field(description="hold rollbacks after success, too; the undo of a running change goes on"),
+    ] = False
 
 
 class Tickets(Model):

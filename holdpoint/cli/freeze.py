@@ -42,6 +42,13 @@ def create(
         list[str] | None,
         typer.Option("--except", metavar="TYPE", help="A change type that goes on, such as emergency."),
     ] = None,
+    include_rollbacks: Annotated[
+        bool,
+        typer.Option(
+            "--include-rollbacks",
+            help="Hold rollbacks of what has succeeded, too. The undo of a change that runs is never held.",
+        ),
+    ] = False,
     idempotency_key: Annotated[
         str | None,
         typer.Option(
@@ -62,6 +69,8 @@ def create(
     body: dict[str, Any] = {"scope": check_scope(scope), "reason": reason, "except": except_types or []}
     if until is not None:
         body["until"] = until
+    if include_rollbacks:
+        body["include_rollbacks"] = True
     with connect(data) as api:
         within = ACKNOWLEDGE_WITHIN
         status, freeze = send_once(api, "freezes", body, key, out, bound=within, patience=within)

@@ -61,6 +61,7 @@ COMMANDS = (
     ("resume", control.resume),
     ("abort", control.abort),
     ("rollback", control.rollback),
+    ("retry", control.retry),
     ("migrate", migrate.migrate),
     ("worker", processes.worker),
     ("api", processes.api),

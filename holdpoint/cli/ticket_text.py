@@ -25,6 +25,9 @@ def ticket_text(view: View) -> str:
                 "rollback": rollback_text(view.get("rollback")),
                 "review": review_text(view.get("review")),
                 "earlier": view.get("previous"),
+                "run again by": view.get("retried_by"),
+                "rolls back": _way_back(view),
+                "rolled back by": view.get("rolled_back_by"),
             }
         ),
     ]
@@ -38,6 +41,11 @@ def ticket_text(view: View) -> str:
 
 def _facts(facts: dict[str, Any]) -> list[str]:
     return [f"  {name:<10} {value}" for name, value in facts.items() if value]
+
+
+def _way_back(view: View) -> str:
+    """Return what a rollback after success undoes, and what it brings back."""
+    return f"{view['rolls_back']}, back to {view.get('restores')}" if view.get("rolls_back") else ""
 
 
 def step_lines(step: View, said: list[str]) -> list[str]:

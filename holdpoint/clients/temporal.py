@@ -100,7 +100,7 @@ class LazyTemporal:
             id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             search_attributes=_search_attributes(start),
-            priority=Priority(priority_key=PRIORITIES.get(start.type, STANDARD)),
+            priority=Priority(priority_key=_task_priority(start)),
             static_summary=f"{start.service} in {start.environment}: {start.title}"[:200],
         )
 
@@ -194,6 +194,11 @@ class NoTemporal:
     async def signal(self, workflow: str, name: str, argument: Model) -> None:
         """Raise UpstreamUnavailable."""
         raise _unavailable(None)
+
+
+def _task_priority(start: TicketStart) -> int:
+    """Return the priority of a ticket's tasks; a rollback's are as urgent as an emergency's."""
+    return EMERGENCY if start.rolls_back else PRIORITIES.get(start.type, STANDARD)
 
 
 def _search_attributes(start: TicketStart) -> TypedSearchAttributes:

@@ -11,6 +11,8 @@ LIFE_MS = 30 * 86_400_000
 
 FREEZE = " freeze/"
 """Before the key of a freeze. A caller's key never begins with a space, so it cannot be one of a submit."""
+ROLLBACK, RETRY = " rollback/", " retry/"
+"""Before the ID of a ticket that is rolled back after success, or run again: one open ticket for each."""
 
 _K = schema.idempotency_keys
 

@@ -14,8 +14,8 @@ from holdpoint.models.base import Digest, Model
 from holdpoint.models.change import Change
 from holdpoint.models.errors import NotFound
 from holdpoint.models.phases import Phase
-from holdpoint.models.record import EntryDraft
-from holdpoint.models.ticket import TicketView, most_severe
+from holdpoint.models.record import EntryDraft, freeze_type
+from holdpoint.models.ticket import RollsBack, TicketView, most_severe
 from holdpoint.models.workflow_messages import TicketStart
 
 FAILURES = (Phase.FAILED, Phase.ROLLED_BACK, Phase.ROLLBACK_FAILED, Phase.ERRORED)
@@ -51,6 +51,13 @@ class StoredChange(Model):
     repository: str
     requester: str
     digest: Digest
+    rolls_back: RollsBack | None = None
+    retries: str | None = None
+
+    @property
+    def freeze_type(self) -> str:
+        """Return the type that a freeze looks at."""
+        return freeze_type(self.change.metadata.type, rolls_back=self.rolls_back is not None)
 
 
 class TicketRow(NamedTuple):
@@ -162,6 +169,7 @@ def _start(view: TicketView, stored: StoredChange) -> TicketStart:
         target=view.target,
         verify=stored.change.verify_seconds,
         analysis=stored.change.spec.analysis,
+        rolls_back=view.rolls_back,
     )
 
 
@@ -186,6 +194,23 @@ def patch_ticket(db: Connection, ticket: str, patch: dict[str, Any]) -> None:
     db.execute(_UPDATE, {**columns, "wanted": ticket})
     if view.phase.terminal:
         targets.leave_all(db, ticket=ticket)
+        _tell_undone(db, view)
+
+
+def _tell_undone(db: Connection, view: TicketView) -> None:
+    """Record with the ticket that this one rolls back how that has ended."""
+    if view.rolls_back is None:
+        return
+    succeeded = view.phase is Phase.SUCCEEDED
+    draft = EntryDraft(
+        key=f"rollback.ended/{view.id}/{view.phase}",
+        kind="rollback.ended",
+        actor=view.id,
+        at=instant(read_ms(db)),
+        body={"ticket": view.id, "phase": view.phase.value},
+    )
+    if append_once(db, draft, view.rolls_back)[1]:
+        patch_ticket(db, view.rolls_back, {"rolled_back_by": view.id if succeeded else None})
 
 
 def recent_failures(db: Connection, *, service: str, environment: str, within: float) -> int:

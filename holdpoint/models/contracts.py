@@ -60,6 +60,8 @@ SEARCH_SERVICE, SEARCH_ENVIRONMENT, SEARCH_PHASE = (
 
 EMERGENCY, NORMAL, STANDARD = 1, 3, 4
 """Task and lane priorities; smaller goes first. A rollback's tasks go with 1."""
+FRONT = 0
+"""Lane priority of a rollback after success: before everyone who waits, emergencies too."""
 
 
 def ticket_workflow(ticket: str) -> str:

@@ -5,7 +5,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from holdpoint.models.base import Digest, Instant, Model
-from holdpoint.models.ticket import Risk
+from holdpoint.models.ticket import Risk, RollsBack
 
 Unknown = Literal["unknown"]
 """A fact nobody could find out. It is never read as good."""
@@ -71,6 +71,10 @@ class PolicyInput(Model):
     commit: str
     authors: Author | None = None
     target: str
+    rolls_back: RollsBack | None = Field(
+        default=None, description="set where this is a rollback after success: of what, and to what"
+    )
+    retries: str | None = Field(default=None, description="the finished ticket that this one re-runs")
     images: list[str] = []
     plan: list[dict[str, Any]] = []
     plan_shape: str = Field(description="digest of the plan without its artifact: kinds, weights, objects")

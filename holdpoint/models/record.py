@@ -10,6 +10,14 @@ from holdpoint.models.base import Digest, Instant, Model, StrictModel
 Direction = Literal["forward", "undo"]
 Verb = Literal["apply", "patch", "delete", "fence"]
 
+ROLLBACK_TYPE = "rollback"
+"""What a freeze calls the ticket that rolls back one which succeeded, whatever type that was."""
+
+
+def freeze_type(change_type: str, *, rolls_back: bool) -> str:
+    """Return the type that a freeze looks at: a rollback after success is a type of its own."""
+    return ROLLBACK_TYPE if rolls_back else change_type
+
 
 class EntryDraft(Model):
     """An entry before the ledger numbers it.

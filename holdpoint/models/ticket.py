@@ -8,6 +8,7 @@ from pydantic import Field
 from holdpoint.models.base import Digest, Instant, Model
 from holdpoint.models.change import ChangeType
 from holdpoint.models.phases import Phase
+from holdpoint.models.record import freeze_type
 
 
 class HoldCode(StrEnum):
@@ -153,6 +154,13 @@ class RollbackView(Model):
     attempts: int = 0
 
 
+class RollsBack(Model):
+    """What a rollback after success undoes, and the ticket whose version it brings back."""
+
+    ticket: str
+    to: str
+
+
 class Review(Model):
     """The review that an emergency owes: when it is due, why, and whether it was held."""
 
@@ -191,5 +199,18 @@ class TicketView(Model):
     revision: str
     target: str
     previous: str | None = Field(default=None, description="the ticket of the same change that ended before")
+    retried_by: str | None = Field(default=None, description="the last ticket that re-runs this one")
+    rolls_back: str | None = Field(default=None, description="the succeeded ticket that this one rolls back")
+    restores: str | None = Field(
+        default=None, description="for a rollback: the ticket whose version it brings back"
+    )
+    rolled_back_by: str | None = Field(
+        default=None, description="the ticket that rolls this one back: it is open, or has succeeded"
+    )
     warnings: list[str] = []
     review: Review | None = Field(default=None, description="the review that is due after an emergency")
+
+    @property
+    def freeze_type(self) -> str:
+        """Return the type that a freeze looks at."""
+        return freeze_type(self.type, rolls_back=self.rolls_back is not None)

@@ -24,6 +24,7 @@ class TicketStart(Model):
     target: str
     verify: float = Field(description="seconds of watching at 100 %")
     analysis: Analysis | None = None
+    rolls_back: str | None = Field(default=None, description="the succeeded ticket that this one rolls back")
     resumed: dict[str, Any] | None = Field(
         default=None, description="state carried over a continue-as-new inside a wait"
     )

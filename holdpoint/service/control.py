@@ -1,5 +1,7 @@
 """Pause, resume, abort, roll back: updates with an explicit ID, one at a time for each ticket.
 
+What has succeeded takes no more words: its rollback is a new ticket (`linked.py`).
+
 Abort can never be locked out: where its update cannot be had (no worker answers, the execution's updates are
 used up) it is sent as a signal, which Temporal keeps until the ticket reads it.
 """
@@ -16,6 +18,7 @@ from holdpoint.models.phases import Phase
 from holdpoint.models.ticket import Reason, TicketView
 from holdpoint.models.workflow_messages import Answer, CloseStart, Control
 from holdpoint.service.denials import record_denial
+from holdpoint.service.linked import roll_back_success
 from holdpoint.service.outbox import Delivery
 from holdpoint.service.read import known_ticket, told_ticket
 from holdpoint.service.roles import Actor, Permission, denial
@@ -42,7 +45,7 @@ async def control(
     delivery: Delivery,
     turns: Turns,
 ) -> TicketView:
-    """Say one of the verbs to a running ticket.
+    """Say one of the verbs to a running ticket; a rollback of one that succeeded is a ticket of its own.
 
     Raises NotFound, AccessDenied, Conflict, UpstreamUnavailable.
     """
@@ -55,6 +58,8 @@ async def control(
         if view.phase is Phase.ROLLBACK_FAILED and verb == "rollback":
             await temporal.start_closing(_again(view, word))
             return await known_ticket(ledger, ticket)
+        elif view.phase is Phase.SUCCEEDED and verb == "rollback":
+            return (await roll_back_success(ticket, reason, actor, ledger=ledger, delivery=delivery)).view
         elif view.phase.terminal:
             raise Conflict(f"{ticket} is closed: it is {view.phase}.", phase=view.phase.value)
         else:

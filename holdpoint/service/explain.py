@@ -181,6 +181,12 @@ def _of_progress(view: TicketView, since: datetime) -> Cause:
     return Cause(code="in_progress", message=message, since=since, who=ITSELF, command=command)
 
 
+def _since(view: TicketView) -> str:
+    """Return which ticket has followed from a closed one."""
+    said = f" {view.rolled_back_by} rolls it back." if view.rolled_back_by else ""
+    return said + (f" {view.retried_by} runs it again." if view.retried_by else "")
+
+
 def _of_closed(view: TicketView) -> Explanation:
     code = view.reason.code if view.reason else view.phase.value.lower()
     message = view.reason.message if view.reason else f"It ended {view.phase}."
@@ -204,5 +210,5 @@ def _of_closed(view: TicketView) -> Explanation:
                 command=f"holdpoint rollback {view.id}",
             )
         )
-    summary = f"It ended {view.phase}: {message}"
+    summary = f"It ended {view.phase}: {message}{_since(view)}"
     return Explanation(id=view.id, phase=view.phase, summary=summary, causes=causes, closed=closed)

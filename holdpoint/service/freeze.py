@@ -16,7 +16,7 @@ from holdpoint.ledger.store import Ledger
 from holdpoint.models.base import Instant, Model
 from holdpoint.models.change import ChangeType
 from holdpoint.models.errors import InvalidRequest
-from holdpoint.models.record import Freeze, Intent, Scope
+from holdpoint.models.record import ROLLBACK_TYPE, Freeze, Intent, Scope
 from holdpoint.models.settings import Settings
 from holdpoint.service.outbox import Delivery
 from holdpoint.service.roles import Actor, Permission, require
@@ -34,7 +34,13 @@ class FreezeOrder(Model):
     reason: str
     until: Instant | None = None
     except_types: list[ChangeType] = []
+    include_rollbacks: bool = False
     key: str | None = None
+
+    @property
+    def excepts(self) -> list[str]:
+        """Return the types that go on: a rollback after success does, unless the order says otherwise."""
+        return [*self.except_types, *([] if self.include_rollbacks else [ROLLBACK_TYPE])]
 
     @property
     def content(self) -> str:
@@ -115,7 +121,7 @@ async def create(
 
 async def _declare(order: FreezeOrder, actor: Actor, *, ledger: Ledger) -> tuple[Freeze, bool]:
     asked: dict[str, Any] = {"scope": order.scope, "reason": order.reason, "by": actor.account}
-    asked |= {"until": order.until, "except_types": list(order.except_types)}
+    asked |= {"until": order.until, "except_types": order.excepts}
     if order.key is None:
         return await ledger.write(freezes.create_freeze, **asked), True
     return await ledger.write(freezes.create_freeze_once, key=order.key, content=order.content, **asked)

@@ -94,7 +94,7 @@ async def in_flight(freeze: Freeze, *, ledger: Ledger) -> list[InFlight]:
     return [
         _moving(view)
         for view in views
-        if freeze.stops(service=view.service, environment=view.environment, change_type=view.type)
+        if freeze.stops(service=view.service, environment=view.environment, change_type=view.freeze_type)
     ]
 
 

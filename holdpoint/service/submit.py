@@ -9,6 +9,7 @@ import hashlib
 import re
 import secrets
 from datetime import datetime
+from typing import Any
 
 from holdpoint.clients.git import Repositories
 from holdpoint.ledger import tickets
@@ -71,11 +72,11 @@ async def submit(
     view, created = await ledger.write(
         tickets.open_ticket,
         view=view,
-        stored=_stored(view.id, prepared, actor),
+        stored=stored_change(view.id, prepared, actor),
         key=derived_key(prepared) if derived else submission.key,
         content=prepared.digest,
         scope_open_only=derived,
-        draft=_first_entry(view, prepared, submission.key),
+        draft=first_entry(view, prepared, submission.key),
     )
     delivery.nudge()
     return Submitted(view=view, created=created)
@@ -119,7 +120,8 @@ def _step(number: int, step: Step) -> StepView:
     return StepView(name=step.name or f"{number}-{step.kind}", kind=step.kind)
 
 
-def _stored(ticket: str, prepared: Prepared, actor: Actor) -> StoredChange:
+def stored_change(ticket: str, prepared: Prepared, actor: Actor, **links: Any) -> StoredChange:
+    """Return what the ledger keeps of a submission; `links` name the ticket that it follows from."""
     return StoredChange(
         ticket=ticket,
         change=prepared.change,
@@ -127,10 +129,12 @@ def _stored(ticket: str, prepared: Prepared, actor: Actor) -> StoredChange:
         repository=prepared.repository,
         requester=actor.account,
         digest=prepared.digest,
+        **links,
     )
 
 
-def _first_entry(view: TicketView, prepared: Prepared, key: str) -> EntryDraft:
+def first_entry(view: TicketView, prepared: Prepared, key: str, **more: Any) -> EntryDraft:
+    """Return the entry that a ticket begins with; `more` stands in its body, too."""
     return EntryDraft(
         key=f"{view.id}/submitted",
         kind="ticket.submitted",
@@ -144,5 +148,6 @@ def _first_entry(view: TicketView, prepared: Prepared, key: str) -> EntryDraft:
             "target": prepared.target,
             "digest": prepared.digest,
             "idempotency_key": key,
+            **more,
         },
     )

@@ -16,6 +16,7 @@ staging := {
 	"revision": "1.4.0",
 	"commit": "0123456789012345678901234567890123456789",
 	"target": "sandbox/default/shop",
+	"rolls_back": null,
 	"images": ["registry.example:5000/shop:1.4.0"],
 	"plan": [],
 	"plan_shape": "sha256:aa",
@@ -42,3 +43,5 @@ production := object.union(staging, {"environment": "production"})
 
 # What the embedded stack really knows: neither budget nor incidents.
 embedded := object.union(production, {"error_budget": "unknown", "open_incidents": "unknown"})
+
+rollback := object.union(production, {"rolls_back": {"ticket": "chg-abcdefgh22", "to": "chg-abcdefgh24"}})

@@ -184,6 +184,18 @@ async def test_emergency_goes_on_although_the_service_is_ill(shop: TicketWorld) 
     assert "in spite" in check.message
 
 
+async def test_a_rollback_after_success_goes_on_although_the_service_is_ill(shop: TicketWorld) -> None:
+    running(shop)
+    shop.sandbox.steer("behave", image="registry.example/ill:3", never_ready=True)
+    shop.deploy(deployment(replicas=2, image="registry.example/ill:3"))
+    shop.submit("chg-2", back=("chg-0", "chg-0"))
+
+    check = (await look(shop, "chg-2"))["health"]
+
+    assert check.passed
+    assert "A rollback goes on in spite of it." in check.message
+
+
 async def test_drift_is_told_and_fails_only_where_the_policy_demands_it(shop: TicketWorld) -> None:
     running(shop)
     shop.sandbox.edit(shop.path(deployment()), {"spec": {"replicas": 3}}, manager="stranger")

@@ -150,3 +150,23 @@ async def test_risky_change_in_production_may_not_begin_with_a_large_canary(
     assert [
         ("steps[0]" in one and "26 %" in one and "at most 25 %" in one) for one in evaluation.decision.deny
     ] == ([True] if denied else [])
+
+
+@pytest.mark.parametrize("type", ["standard", "normal", "emergency"])
+async def test_a_rollback_after_success_needs_one_approver_at_once_whatever_its_type(
+    shop: TicketWorld, type: str
+) -> None:
+    shop.time = NIGHT
+    for ticket in ("chg-1", "chg-2"):
+        shop.submit(ticket)
+        shop.enters(ticket, Phase.SUCCEEDED)
+    for ticket in ("chg-3", "chg-4"):
+        shop.submit(ticket)
+        shop.enters(ticket, Phase.ROLLED_BACK)
+    shop.submit("chg-5", change=shop.a_change(type=type), back=("chg-2", "chg-1"))
+
+    decision = (await shop.evaluate("chg-5")).decision
+
+    assert decision.deny == []
+    assert (decision.approvals.count, decision.approvals.groups) == (1, ["approver"])
+    assert (decision.obligations.window, decision.obligations.smallest_canary) == (False, None)

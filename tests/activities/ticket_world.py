@@ -41,7 +41,7 @@ from holdpoint.models.policy import (
     Window,
 )
 from holdpoint.models.record import Entry, EntryDraft, Freeze, Record, Scope
-from holdpoint.models.ticket import Hold, HoldCode, Risk, TicketView
+from holdpoint.models.ticket import Hold, HoldCode, Risk, RollsBack, TicketView
 from tests.activities.world import Sandbox, deployment, service
 
 DIGEST = "sha256:" + "0" * 64
@@ -197,8 +197,16 @@ class TicketWorld:
         )
 
     def submit(
-        self, ticket: str = "chg-1", *, commit: str | None = None, change: Change | None = None
+        self,
+        ticket: str = "chg-1",
+        *,
+        commit: str | None = None,
+        change: Change | None = None,
+        back: tuple[str, str] | None = None,
+        retries: str | None = None,
     ) -> None:
+        """Open a ticket; `back` makes it the rollback of the first named one to the second."""
+        links = None if back is None else RollsBack(ticket=back[0], to=back[1])
         change = change or self.a_change()
         commit = commit or self.git("rev-parse", "HEAD")
         stored = StoredChange(
@@ -208,6 +216,8 @@ class TicketWorld:
             repository=str(self.repository),
             requester="ci",
             digest=DIGEST,
+            rolls_back=links,
+            retries=retries,
         )
         view = TicketView(
             id=ticket,
@@ -222,6 +232,8 @@ class TicketWorld:
             repository=str(self.repository),
             revision="main",
             target=self.target,
+            rolls_back=None if links is None else links.ticket,
+            restores=None if links is None else links.to,
         )
         draft = EntryDraft(key=f"{ticket}/submitted", kind="ticket.submitted", actor="ci", at=MONDAY)
         self.ledger.write_now(

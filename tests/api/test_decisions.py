@@ -4,7 +4,7 @@ import pytest
 
 from holdpoint.models.phases import Phase
 from tests.api.conftest import As
-from tests.service.world import DIGEST, World
+from tests.service.world import DIGEST, World, a_change
 
 OTHER = "sha256:" + "e" * 64
 
@@ -57,7 +57,34 @@ async def test_a_closed_ticket_takes_no_word(as_: As, world: World, verb: str) -
     assert answer.status_code == 409
 
 
-@pytest.mark.parametrize("verb", ["approve", "reject", "pause", "resume", "abort", "rollback"])
+async def test_a_finished_ticket_is_run_again_once_while_that_is_open(as_: As, world: World) -> None:
+    ticket = (await world.a_ticket(phase=Phase.FAILED)).id
+
+    one, two = [
+        await as_("ci").post(f"/v1/changes/{ticket}/retry", json={"reason": "flaky"}) for _ in range(2)
+    ]
+
+    assert (one.status_code, two.status_code) == (201, 200)
+    assert one.json()["id"] == two.json()["id"] != ticket
+    assert one.headers["location"] == f"/v1/changes/{one.json()['id']}"
+    assert one.json()["previous"] == ticket
+
+
+async def test_a_rollback_after_success_answers_with_the_ticket_that_goes_back(as_: As, world: World) -> None:
+    first = (await world.submit(a_change(), key="build-1")).view.id
+    await world.record(first, phase=Phase.SUCCEEDED)
+    second = (await world.submit(a_change(title="podinfo 3"), key="build-2")).view.id
+    await world.record(second, phase=Phase.SUCCEEDED)
+
+    answer = await as_("sre").post(f"/v1/changes/{second}/rollback", json={"reason": "INC-7"})
+
+    assert answer.status_code == 200
+    assert (answer.json()["rolls_back"], answer.json()["restores"]) == (second, first)
+    shown = await as_("ci").get(f"/v1/changes/{second}")
+    assert shown.json()["rolled_back_by"] == answer.json()["id"]
+
+
+@pytest.mark.parametrize("verb", ["approve", "reject", "pause", "resume", "abort", "rollback", "retry"])
 async def test_an_unknown_ticket_is_not_found(as_: As, verb: str) -> None:
     body = {"digest": DIGEST} if verb == "approve" else {}
     account = "approver" if verb in ("approve", "reject") else "sre"
@@ -98,7 +125,7 @@ async def test_a_freeze_over_http_is_the_contracts_document(as_: As, world: Worl
     )
     assert made.json()["scope"] == body["scope"]
     assert [one["id"] for one in listed] == [made.json()["id"]]
-    assert listed[0]["except_types"] == ["emergency"]
+    assert listed[0]["except_types"] == ["emergency", "rollback"]
     assert lifted.json()["lifted_by"] == "commander"
 
 

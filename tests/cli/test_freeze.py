@@ -46,6 +46,14 @@ def test_create_answers_with_the_acknowledgement_as_it_came(api: FakeApi, holdpo
     assert 7100 < left.total_seconds() <= 7200
 
 
+def test_a_freeze_holds_rollbacks_only_when_it_is_told_to(api: FakeApi, holdpoint: Holdpoint) -> None:
+    api.will(FREEZES, (201, ACKNOWLEDGED))
+
+    holdpoint("freeze", "create", "--scope", "all", "--reason", "r", "--include-rollbacks")
+
+    assert api.requests[0].body["include_rollbacks"] is True
+
+
 @pytest.mark.parametrize(
     "scope",
     ["", "shop", "all,service=x", "service=", "team=x", "service=a,service=b", "service=a,"],

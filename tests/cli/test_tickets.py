@@ -172,7 +172,7 @@ def test_a_rejection_needs_no_digest(api: FakeApi, holdpoint: Holdpoint) -> None
     assert api.sent(f"POST {PATH}/reject")[0].body == {"reason": "not today"}
 
 
-@pytest.mark.parametrize("verb", ["pause", "resume", "abort", "rollback"])
+@pytest.mark.parametrize("verb", ["pause", "resume", "abort", "rollback", "retry"])
 def test_a_word_on_a_ticket_answers_with_its_view(api: FakeApi, holdpoint: Holdpoint, verb: str) -> None:
     api.will(f"POST {PATH}/{verb}", (200, a_view(phase="RollingBack")))
 
@@ -180,6 +180,29 @@ def test_a_word_on_a_ticket_answers_with_its_view(api: FakeApi, holdpoint: Holdp
 
     assert (done.code, done.json["phase"]) == (0, "RollingBack")
     assert api.requests[0].body == {"reason": "INC-7"}
+
+
+@pytest.mark.parametrize("verb", ["rollback", "retry"])
+def test_the_ticket_that_follows_from_a_closed_one_is_named_with_how_to_follow_it(
+    api: FakeApi, holdpoint: Holdpoint, verb: str
+) -> None:
+    api.will(f"POST {PATH}/{verb}", (201, a_view(id="chg-bbbbbbbbbb")))
+
+    done = holdpoint(verb, TICKET, "--output", "json")
+
+    assert done.json["id"] == "chg-bbbbbbbbbb"
+    assert f"the {verb} of {TICKET} is chg-bbbbbbbbbb" in done.err
+    assert "holdpoint watch chg-bbbbbbbbbb" in done.err
+
+
+def test_show_names_the_tickets_that_a_ticket_is_linked_with(api: FakeApi, holdpoint: Holdpoint) -> None:
+    view = a_view(rolls_back="chg-b", restores="chg-c", rolled_back_by="chg-d", retried_by="chg-e")
+    api.will(f"GET {PATH}", (200, view))
+
+    lines = [" ".join(line.split()) for line in holdpoint("show", TICKET).out.splitlines()]
+
+    for said in ("rolls back chg-b, back to chg-c", "rolled back by chg-d", "run again by chg-e"):
+        assert said in lines
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,22 @@ def test_a_freeze_holds_a_canary_and_does_not_keep_it_from_being_rolled_back(sta
     stack.run("freeze", "lift", freeze["id"], by="commander")
 
 
+def test_a_succeeded_change_is_rolled_back_by_one_approval_also_under_a_freeze(stack: Stack) -> None:
+    bad = stack.submit("mail", bake=None)
+    stack.until(bad, lambda view: view["phase"] == "Succeeded")
+    freeze = stack.run("freeze", "create", "--scope", "service=mail", "--reason", "INC-8", by="commander")
+
+    back = stack.run("rollback", bad, "--reason", "INC-8", by="sre").document
+    stack.until(back["id"], lambda view: view["phase"] == "AwaitingApproval")
+    stack.run("approve", back["id"], by="approver")
+
+    assert back["rolls_back"] == bad
+    stack.until(back["id"], lambda view: view["phase"] == "Succeeded")
+    assert stack.images("mail") == [shop.image("mail", shop.FIRST)]
+    assert stack.view(bad)["rolled_back_by"] == back["id"]
+    stack.run("freeze", "lift", freeze.document["id"], by="commander")
+
+
 def test_fifty_submits_of_one_key_at_once_open_one_ticket(stack: Stack) -> None:
     file = stack.folder / stack.change("cart", revision=shop.FIRST, bake=None)
     body = {"change": file.read_text(), "base": str(stack.folder)}

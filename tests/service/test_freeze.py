@@ -11,7 +11,7 @@ from holdpoint.ledger import freezes, intents, schema
 from holdpoint.ledger.clock import now
 from holdpoint.models.errors import AccessDenied, Conflict, InvalidRequest, NotFound
 from holdpoint.models.phases import Phase
-from holdpoint.models.record import Intent, LeftOpen, Refused, Scope
+from holdpoint.models.record import ROLLBACK_TYPE, Intent, LeftOpen, Refused, Scope
 from holdpoint.models.ticket import StepStatus, StepView
 from holdpoint.service import freeze
 from holdpoint.service.background import end_freezes
@@ -132,6 +132,19 @@ async def test_an_excepted_type_goes_on(world: World) -> None:
 
     assert await status(world, intent) == "open"
     assert world.clusters.cluster.fences == []
+
+
+@pytest.mark.parametrize(("included", "left"), [(False, "open"), (True, "fenced")])
+async def test_a_rollback_after_success_goes_on_unless_the_freeze_says_otherwise(
+    world: World, *, included: bool, left: str
+) -> None:
+    ticket = await world.a_ticket(phase=Phase.EXECUTING, rolls_back="chg-aaaaaaaaaa")
+    intent = await world.an_open_intent(ticket.id, type=ROLLBACK_TYPE)
+
+    acknowledged = await frozen(world, include_rollbacks=included)
+
+    assert await status(world, intent) == left
+    assert [moving.ticket for moving in acknowledged.in_flight] == ([ticket.id] if included else [])
 
 
 async def test_another_scope_goes_on(world: World) -> None:

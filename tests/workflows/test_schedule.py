@@ -36,6 +36,15 @@ async def test_a_wake_up_makes_the_ticket_ask_again_at_once(world: World) -> Non
     assert [body["code"] for body in world.bodies("hold.lifted")] == ["lane"]
 
 
+async def test_a_rollback_after_success_goes_to_the_front_of_the_lane(world: World) -> None:
+    await world.submit(rolls_back="chg-0")
+
+    assert await world.ends() is Phase.SUCCEEDED
+    [asked] = world.calls_of(contracts.SCHEDULE)
+    assert asked.priority == contracts.FRONT < contracts.EMERGENCY
+    assert world.calls_of(contracts.BEGIN)[0].start.type == "rollback"
+
+
 async def test_a_wake_up_during_the_question_is_not_lost(world: World) -> None:
     async def grants_only_after_a_wake_up(call: ScheduleCall) -> Scheduled:
         if len(world.calls_of(contracts.SCHEDULE)) > 1:

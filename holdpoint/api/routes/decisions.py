@@ -1,15 +1,22 @@
-"""A person's word on a ticket: approve, reject, pause, resume, abort, roll back."""
+"""A person's word on a ticket: approve, reject, pause, resume, abort, roll back, run again."""
 
-from fastapi import APIRouter
+from typing import Any
+
+from fastapi import APIRouter, Response
 
 from holdpoint.api.bodies import ApproveBody, ReasonBody, RejectBody
 from holdpoint.api.dependencies import Caller, HasParts, Parts
 from holdpoint.models.ticket import TicketView
 from holdpoint.service.control import Verb, control
 from holdpoint.service.decide import Word, decide
+from holdpoint.service.linked import retry
 from holdpoint.service.roles import Actor
 
 router = APIRouter(prefix="/v1/changes/{ticket}", tags=["decisions"])
+
+JOINED: dict[int | str, dict[str, Any]] = {
+    200: {"model": TicketView, "description": "the open ticket that runs it again already"}
+}
 
 
 @router.post("/approve")
@@ -44,8 +51,22 @@ async def abort_change(ticket: str, body: ReasonBody, parts: HasParts, actor: Ca
 
 @router.post("/rollback")
 async def roll_back_change(ticket: str, body: ReasonBody, parts: HasParts, actor: Caller) -> TicketView:
-    """Undo what was applied; after a failed rollback, try again."""
+    """Undo what was applied; after a failed rollback, try again.
+
+    After success the answer is the ticket that brings back what stood before: one while that is open.
+    """
     return await _control(ticket, "rollback", body, actor, parts)
+
+
+@router.post("/retry", status_code=201, responses=JOINED)
+async def retry_change(
+    ticket: str, body: ReasonBody, parts: HasParts, actor: Caller, response: Response
+) -> TicketView:
+    """Run a finished ticket again, as a new one with the same document and commit; one while that is open."""
+    done = await retry(ticket, body.reason, actor, ledger=parts.ledger, delivery=parts.delivery)
+    response.status_code = 201 if done.created else 200
+    response.headers["Location"] = f"/v1/changes/{done.view.id}"
+    return done.view
 
 
 async def _decide(ticket: str, word: Word, actor: Actor, parts: Parts) -> TicketView:

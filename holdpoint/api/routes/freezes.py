@@ -31,6 +31,7 @@ async def create_freeze(
         reason=body.reason,
         until=body.until,
         except_types=body.except_,
+        include_rollbacks=body.include_rollbacks,
         key=idempotency_key,
     )
     declared = await freeze.create(

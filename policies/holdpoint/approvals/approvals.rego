@@ -2,25 +2,31 @@
 # title: How many approvals a change needs, from whom, and how long they are waited for
 # description: |
 #   standard: none outside production whatever the risk; in production none at low risk when the same plan shape has
-#   succeeded there before, else one. normal: one, two at high risk. emergency: one, and a review after. The
-#   requester never counts; Holdpoint counts the quorum from its ledger.
+#   succeeded there before, else one. normal: one, two at high risk. emergency: one, and a review after. A rollback
+#   after success: one, whatever its type. The requester never counts; Holdpoint counts the quorum from its ledger.
 # scope: package
 package holdpoint.approvals
 
 import data.holdpoint.environments
 import data.holdpoint.risk
+import data.holdpoint.ticket
 
 need := object.union({"count": count, "groups": groups}, ladder)
 
 # What is not one of the three types is denied by rules.request; should that rule be lost, two people must look.
 default count := 2
 
+# What comes back has been approved here before, and whoever waits for a second approver waits with a bad version.
+count := 1 if ticket.rollback
+
 count := 0 if {
+	not ticket.rollback
 	input.type == "standard"
 	environments.relaxed
 }
 
 count := 0 if {
+	not ticket.rollback
 	input.type == "standard"
 	environments.production
 	proven
@@ -54,11 +60,11 @@ hour := 60 * minute
 
 default ladder := {"remind_after": 3600, "escalate_after": 14400, "expire_after": 259200}
 
-# An emergency that nobody looks at within minutes must reach somebody else within minutes.
+# What is urgent and is not looked at within minutes must reach somebody else within minutes.
 ladder := {
 	"remind_after": 5 * minute,
 	"escalate_after": 15 * minute,
 	"expire_after": 4 * hour,
 } if {
-	input.type == "emergency"
+	ticket.urgent
 }

@@ -64,3 +64,18 @@ test_ladder_rises if {
 test_emergency_is_escalated_within_minutes if {
 	approvals.need.escalate_after == 900 with input as object.union(testing.production, {"type": "emergency"})
 }
+
+test_rollback_needs_one_whatever_its_type_environment_and_risk if {
+	every base in [testing.staging, testing.production, object.union(testing.production, risky)] {
+		every type in ["standard", "normal", "emergency"] {
+			back := object.union(base, {"type": type, "rolls_back": testing.rollback.rolls_back})
+			approvals.count == 1 with input as back
+		}
+	}
+}
+
+test_rollback_is_approved_by_an_approver_and_escalated_within_minutes if {
+	need := approvals.need with input as testing.rollback
+	need.groups == ["approver"]
+	need.escalate_after == 900
+}

@@ -1,14 +1,15 @@
 # METADATA
 # title: What must hold while the change runs
 # description: |
-#   A production change begins inside its service's window, an emergency at once. The obligation is carried inside
-#   the window too: it is a condition on when the change begins, and a decision that changed with the clock would
-#   void approvals every evening. Every hold has a bound.
+#   A production change begins inside its service's window; an emergency and a rollback after success begin at once.
+#   The obligation is carried inside the window too: it is a condition on when the change begins, and a decision that
+#   changed with the clock would void approvals every evening. Every hold has a bound.
 # scope: package
 package holdpoint.obligations
 
 import data.holdpoint.environments
 import data.holdpoint.risk
+import data.holdpoint.ticket
 
 hour := 3600
 
@@ -28,28 +29,32 @@ default window := false
 
 window if {
 	environments.production
-	input.type != "emergency"
+	not ticket.urgent
 	count(input.catalog.windows) > 0
 }
 
 default smallest_canary := null
 
-# A canary that begins at more than this share, in percent, is denied. An emergency must be able to go out at once.
+# A canary that begins at more than this share, in percent, is denied. What is urgent must be able to go out at once.
 smallest_canary := 25 if {
 	environments.production
-	input.type != "emergency"
+	not ticket.urgent
 	risk.level == "high"
 }
 
 default review_within := null
 
-review_within := 72 * hour if input.type == "emergency"
+# A rollback has skipped no look: an approver has seen it, and what it brings has been approved before.
+review_within := 72 * hour if {
+	input.type == "emergency"
+	not ticket.rollback
+}
 
 default hold_bound := 14400
 
-# An emergency that cannot be judged is rolled back sooner: it was let through with fewer eyes on it.
-hold_bound := 1 * hour if input.type == "emergency"
+# What is urgent and cannot be judged is rolled back sooner: it was let through with fewer eyes on it.
+hold_bound := 1 * hour if ticket.urgent
 
 default schedule_bound := 1209600
 
-schedule_bound := 1 * day if input.type == "emergency"
+schedule_bound := 1 * day if ticket.urgent

@@ -50,3 +50,16 @@ test_any_canary_may_begin_outside_production if {
 test_an_emergency_begins_as_it_must if {
 	obligations.all.smallest_canary == null with input as object.union(risky, {"type": "emergency"})
 }
+
+test_rollback_waits_for_no_window_needs_no_canary_and_owes_no_review if {
+	every type in ["standard", "normal", "emergency"] {
+		all := obligations.all with input as object.union(
+			testing.rollback,
+			{"type": type, "open_incidents": 1, "recent_failures": 2},
+		)
+		not all.window
+		all.smallest_canary == null
+		all.review_within == null
+		all.schedule_bound == 86400
+	}
+}

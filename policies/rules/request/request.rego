@@ -11,7 +11,7 @@ types := {"standard", "normal", "emergency"}
 required := {
 	"ticket", "purpose", "service", "environment", "type", "requester", "repository", "commit", "target",
 	"images", "plan", "shape_succeeded", "catalog", "diff", "recent_failures", "error_budget",
-	"open_incidents", "weekday", "hour", "in_window",
+	"open_incidents", "rolls_back", "weekday", "hour", "in_window",
 }
 
 deny contains message if {

@@ -8,6 +8,7 @@ package rules.window
 
 import data.holdpoint.environments
 import data.holdpoint.obligations
+import data.holdpoint.ticket
 
 warn contains "The production window is closed now: the change waits for its next opening." if {
 	obligations.window
@@ -16,6 +17,6 @@ warn contains "The production window is closed now: the change waits for its nex
 
 warn contains "No production window is known for this service: the change may begin at any hour." if {
 	environments.production
-	input.type != "emergency"
+	not ticket.urgent
 	not obligations.window
 }

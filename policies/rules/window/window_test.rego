@@ -17,7 +17,8 @@ test_warn_when_no_window_is_known if {
 	count(window.warn) == 1 with input as object.union(testing.production, {"catalog": {"windows": []}})
 }
 
-test_allow_staging_and_emergencies_at_any_hour if {
+test_allow_staging_emergencies_and_rollbacks_at_any_hour if {
 	window.warn == set() with input as object.union(testing.staging, {"in_window": false})
 	window.warn == set() with input as object.union(testing.production, {"type": "emergency", "in_window": false})
+	window.warn == set() with input as object.union(testing.rollback, {"in_window": false})
 }

@@ -1,0 +1,45 @@
+"""From the plan of a change that succeeded to the plan that brings its version back, whole and at once.
+
+What a plan states about objects is stated again, in its order. What it did once (a wait, a word of a person)
+is over, and is not done again because somebody goes back: docs/decisions/0010-a-rollback-after-success.md.
+"""
+
+from holdpoint.models.change import ApplyConfig, Change, Plan, Step
+
+WHOLE = frozenset({"canary"})
+"""Kinds that bring objects in little by little. All of them together are one `apply` of all paths."""
+STATED = frozenset({"apply", "delete", "config"})
+"""Kinds that say how objects are to be."""
+DONE_ONCE = frozenset({"wait", "manual", "analysis"})
+"""Kinds that are left out: what they were there for is over, and Verifying judges what comes back."""
+
+LONGEST_TITLE = 200
+
+
+def way_back(undone: Change, ticket: str, earlier: Change) -> Change | None:
+    """Return the change that puts the earlier one's version in the place of what `ticket` brought.
+
+    It is of the undone change's service, environment and type; None where no step says how objects are to be.
+    """
+    kept = [step for step in earlier.spec.plan.steps if step.kind not in DONE_ONCE]
+    first = next((step for step in kept if step.kind in WHOLE), None)
+    steps = [
+        Step(name="apply whole", apply=ApplyConfig()) if step is first else step
+        for step in kept
+        if step is first or step.kind not in WHOLE
+    ]
+    if not steps:
+        return None
+    plan = Plan(steps=steps, verify=earlier.verify_seconds)
+    title = f"Roll back {ticket} to: {earlier.metadata.title}"[:LONGEST_TITLE].rstrip()
+    return earlier.model_copy(
+        update={
+            "metadata": undone.metadata.model_copy(update={"title": title}),
+            "spec": earlier.spec.model_copy(update={"plan": plan}),
+        }
+    )
+
+
+def left_out(plan: Plan) -> list[str]:
+    """Return the names of the steps that are not done again."""
+    return [step.name or step.kind for step in plan.steps if step.kind in DONE_ONCE]
