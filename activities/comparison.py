@@ -44,10 +44,11 @@ MISSING: Final = Missing()
 
 @dataclass(frozen=True)
 class Item:
-    """One step into a list: the item by what names it, and the item itself."""
+    """One step into a list: the item by what names it, and the item itself. `keys` are those of the label."""
 
     label: str
     element: dict[str, Any]
+    keys: tuple[str, ...] = ()
 
 
 Path = tuple[str | Item, ...]
@@ -64,7 +65,21 @@ class Difference:
 
 def differences(was: dict[str, Any], now: dict[str, Any]) -> list[Difference]:
     """Return every field that differs, extra and missing ones too; empty means equal."""
-    return list(_compare((), _comparable(was), _comparable(now)))
+    return list(_compare((), comparable(was), comparable(now)))
+
+
+def leaves(path: Path, value: Any) -> Iterator[tuple[Path, Any]]:
+    """Yield every value that has none below it, with its path; the items of a list by what names them."""
+    keys = _naming(value) if isinstance(value, list) and value else None
+    said = path[-1].keys if path and isinstance(path[-1], Item) else ()
+    if isinstance(value, dict) and set(value) > set(said):
+        for key in sorted(set(value) - set(said)):
+            yield from leaves((*path, key), value[key])
+    elif keys is not None:
+        for label, item in _by_label(keys, value).items():
+            yield from leaves((*path, Item(label, item, keys)), item)
+    else:
+        yield path, value
 
 
 def described(kind: str, difference: Difference) -> str:
@@ -92,7 +107,7 @@ def field_of(path: Path) -> str:
     return text or "(object)"
 
 
-def _comparable(body: dict[str, Any]) -> dict[str, Any]:
+def comparable(body: dict[str, Any]) -> dict[str, Any]:
     """Return the object without status and without what the cluster writes into its metadata."""
     meta = {key: value for key, value in (body.get("metadata") or {}).items() if key not in _CLUSTERS_OWN}
     notes = {
@@ -117,7 +132,7 @@ def _compare(path: Path, was: Any, now: Any) -> Iterator[Difference]:
 
 def _compare_lists(path: Path, was: list[Any], now: list[Any]) -> Iterator[Difference]:
     """Compare items by what names them; lists without such a name are compared whole."""
-    keys = next((keys for keys in _ITEM_KEYS if _names(keys, was) and _names(keys, now)), None)
+    keys = _naming(was, now)
     if keys is None or not was or not now:
         if not _same(was, now):
             yield Difference(path, was, now)
@@ -128,7 +143,13 @@ def _compare_lists(path: Path, was: list[Any], now: list[Any]) -> Iterator[Diffe
         yield Difference((*path, "(order)"), list(before), list(after))
     for label in [*before, *(label for label in after if label not in before)]:
         old, new = before.get(label, MISSING), after.get(label, MISSING)
-        yield from _compare((*path, Item(label, new if isinstance(new, dict) else before[label])), old, new)
+        item = Item(label, new if isinstance(new, dict) else before[label], keys)
+        yield from _compare((*path, item), old, new)
+
+
+def _naming(*lists: list[Any]) -> tuple[str, ...] | None:
+    """Return the keys that name the items of all these lists; None where the lists are compared whole."""
+    return next((keys for keys in _ITEM_KEYS if all(_names(keys, items) for items in lists)), None)
 
 
 def _names(keys: tuple[str, ...], items: list[Any]) -> bool:

@@ -9,8 +9,10 @@ from typing import Any, Literal
 import rfc8785
 from sqlalchemy import Connection
 
+from activities.altered import Altered, altered
 from activities.linked import Links, look, warnings
-from activities.manifests import images, load
+from activities.manifests import images, load_with_paths
+from activities.masking import Fingerprint
 from activities.steps.registry import outline
 from holdpoint.clients.catalog import Services
 from holdpoint.clients.git import Repositories
@@ -30,12 +32,13 @@ RECENT = 7 * 86400.0
 
 @dataclass(frozen=True)
 class Sources:
-    """Where facts come from."""
+    """Where facts come from. `fingerprint` tells masked values from each other."""
 
     ledger: Ledger
     catalog: Services
     repositories: Repositories
     clusters: Clusters
+    fingerprint: Fingerprint
 
 
 @dataclass(frozen=True)
@@ -51,12 +54,22 @@ class Known:
 
 @dataclass(frozen=True)
 class Gathered:
-    """The policy's input and the plan as it will run; `objections` deny it whatever the policy says."""
+    """The policy's input, the plan as it will run, and what that would alter on the cluster.
+
+    `objections` deny it whatever the policy says; `said` is what people must know besides.
+    """
 
     question: PolicyInput
     plan: list[PlannedStep]
+    altered: Altered
     objections: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+
+    @property
+    def warnings(self) -> list[str]:
+        """Return what people are warned of before anything runs."""
+        steps = [f"{step.name}: {warning}" for step in self.plan for warning in step.warnings]
+        return [*self.said, *steps, *self.altered.warnings]
 
 
 async def gather(
@@ -64,8 +77,13 @@ async def gather(
 ) -> Gathered:
     """Return the whole input of one decision. Raises StepConfig and InvalidChange for what cannot run."""
     metadata, spec = stored.change.metadata, stored.change.spec
-    manifests = await load(sources.repositories, stored)
+    found = await load_with_paths(sources.repositories, stored)
+    manifests = [manifest.object for manifest in found]
     plan = await _plan(sources, stored, manifests)
+    needed = purpose == "release"
+    alters = await altered(
+        sources.clusters, stored, plan, found, fingerprint=sources.fingerprint, needed=needed
+    )
     shape = plan_shape(plan, manifests)
     catalog = sources.catalog.facts(metadata.service)
     known = await sources.ledger.read(_known, stored, shape, released=purpose == "release")
@@ -91,6 +109,7 @@ async def gather(
         shape_succeeded=known.shape_succeeded,
         catalog=catalog,
         diff=await _diff_facts(sources, stored, known.last),
+        plan_diff=alters.facts,
         recent_failures=known.recent_failures,
         freezes=[freeze.id for freeze in known.freezes],
         now=now,
@@ -99,7 +118,7 @@ async def gather(
         in_window=_in_window(catalog, now),
     )
     said = await warnings(sources.repositories, manifests, known.links)
-    return Gathered(question, plan, objections=known.links.objections, warnings=said)
+    return Gathered(question, plan, alters, objections=known.links.objections, said=said)
 
 
 def _known(db: Connection, stored: StoredChange, shape: str, *, released: bool) -> Known:
@@ -153,7 +172,7 @@ def plan_shape(plan: list[PlannedStep], manifests: list[dict[str, Any]]) -> str:
 
 
 def binding_digest(stored: StoredChange, gathered: Gathered, decision: Decision) -> str:
-    """Return what approvals are bound to: artifact, plan, diff and the decision's content.
+    """Return what approvals are bound to: artifact, plan, both diffs and the decision's content.
 
     The weights as asked for, not as the replicas give them: those follow an autoscaler, which is somebody
     else's field, and approvals that moved with it would never hold.
@@ -166,6 +185,7 @@ def binding_digest(stored: StoredChange, gathered: Gathered, decision: Decision)
         "spec": spec.model_dump(mode="json", exclude_none=True),
         "plan": [[step.kind, step.name, [weight.asked for weight in step.weights]] for step in gathered.plan],
         "diff": _digest(diff if isinstance(diff, str) else diff.model_dump(mode="json")),
+        "plan_diff": gathered.altered.bound,
         "decision": decision.digest,
     }
     return _digest(content)

@@ -83,9 +83,17 @@ def our_fields(body: dict[str, Any]) -> Tree:
     return tree or {}
 
 
+def applied_fields(body: dict[str, Any]) -> Tree:
+    """Return the tree of what we stated ourselves: without what an admission webhook added to it."""
+    entries = (body.get("metadata") or {}).get("managedFields") or []
+    return our_fields(
+        {"metadata": {"managedFields": [one for one in entries if one.get("operation") != "Update"]}}
+    )
+
+
 def owners_of(body: dict[str, Any], path: Path) -> set[str]:
     """Return who owns the field at a path of the comparison, or a part of it."""
-    return {manager for manager, tree in _entries(body) if _reaches(tree, path)}
+    return {manager for manager, tree in _entries(body) if reaches(tree, path)}
 
 
 def disputed(manifest: dict[str, Any], live: dict[str, Any]) -> bool:
@@ -201,8 +209,8 @@ def _has(tree: Tree, steps: Steps) -> bool:
     return True
 
 
-def _reaches(tree: Tree, path: Path) -> bool:
-    """Tell the same for a path of the comparison."""
+def reaches(tree: Tree, path: Path) -> bool:
+    """Tell whether the tree owns the field at a path of the comparison, a part of it, or what it is in."""
     for step in path:
         name = _step_of(tree, step.element) if isinstance(step, Item) else f"f:{step}"
         if name is None or name not in tree:

@@ -8,7 +8,7 @@ autoscaler has not scaled, the field is ours from an earlier apply, and an apply
 from typing import Any
 
 from activities.ownership import is_by_hand, is_ours, owners_of
-from holdpoint.clients.cluster import Cluster
+from holdpoint.clients.cluster import FIELD_MANAGER, Cluster
 from holdpoint.models.errors import AccessDenied, NotFound
 from holdpoint.models.record import ObjectRef
 
@@ -23,15 +23,20 @@ async def autoscaler_of(cluster: Cluster, ref: ObjectRef) -> str | None:
     """
     if ref.kind not in SCALED:
         return None
+    return (await autoscalers(cluster, ref.namespace)).get((ref.kind, ref.name))
+
+
+async def autoscalers(cluster: Cluster, namespace: str) -> dict[tuple[str, str], str]:
+    """Return the HorizontalPodAutoscalers of a namespace, by kind and name of what they scale."""
     try:
-        found = await cluster.list("autoscaling/v2", "HorizontalPodAutoscaler", ref.namespace)
+        found = await cluster.list("autoscaling/v2", "HorizontalPodAutoscaler", namespace)
     except (AccessDenied, NotFound):
-        return None
-    for scaler in found:
+        return {}
+    named = {}
+    for scaler in reversed(found):  # where two scale one object, the first counts
         target = (scaler.get("spec") or {}).get("scaleTargetRef") or {}
-        if (target.get("kind"), target.get("name")) == (ref.kind, ref.name):
-            return str(scaler["metadata"]["name"])
-    return None
+        named[str(target.get("kind")), str(target.get("name"))] = str(scaler["metadata"]["name"])
+    return named
 
 
 async def scaled_elsewhere(cluster: Cluster, ref: ObjectRef, live: dict[str, Any] | None) -> str | None:
@@ -48,6 +53,12 @@ def foreign_scaler(live: dict[str, Any]) -> str | None:
     """Return the field manager that owns the replicas, if that is neither ours nor a person's terminal."""
     owners = owners_of(live, REPLICAS) if live["kind"] in SCALED else set()
     return min((owner for owner in owners if not is_ours(owner) and not is_by_hand(owner)), default=None)
+
+
+def scaled_by_a_canary(live: dict[str, Any]) -> bool:
+    """Tell whether a canary that runs now has set the replicas: ours, and not the last whole apply's."""
+    owners = owners_of(live, REPLICAS) if live["kind"] in SCALED else set()
+    return FIELD_MANAGER not in owners and any(is_ours(owner) for owner in owners)
 
 
 def yielding(manifest: dict[str, Any], live: dict[str, Any] | None, *, autoscaled: bool) -> dict[str, Any]:

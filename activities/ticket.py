@@ -1,5 +1,6 @@
 """A ticket's activities outside its rollout: evaluate, record, schedule, leave, precheck. Safe to repeat."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import datetime
 
@@ -7,6 +8,7 @@ from sqlalchemy import Connection
 from temporalio import activity
 
 from activities import schedule as lanes
+from activities.altered import keep
 from activities.beat import beating
 from activities.evaluation import Gathered, Sources, binding_digest, gather, held_to, target_of
 from activities.prechecks import World, passed, run_checks
@@ -16,6 +18,7 @@ from holdpoint.clients.git import Repositories
 from holdpoint.clients.kubernetes import Clusters
 from holdpoint.clients.policy import PolicyEngine, denial
 from holdpoint.ledger import clock, entries, freezes, targets, tickets
+from holdpoint.ledger.blobs import Blobs
 from holdpoint.ledger.store import Ledger
 from holdpoint.ledger.tickets import StoredChange
 from holdpoint.models import contracts
@@ -45,15 +48,16 @@ class TicketActivities:
         self,
         *,
         ledger: Ledger,
+        blobs: Blobs,
         policy: PolicyEngine,
         catalog: Services,
         repositories: Repositories,
         clusters: Clusters,
         now: Clock = clock.now,
     ) -> None:
-        self._ledger = ledger
+        self._ledger, self._blobs = ledger, blobs
         self._policy = policy
-        self._sources = Sources(ledger, catalog, repositories, clusters)
+        self._sources = Sources(ledger, catalog, repositories, clusters, blobs.fingerprint)
         self._now = now
 
     @activity.defn(name=contracts.EVALUATE.name)
@@ -63,6 +67,10 @@ class TicketActivities:
             stored, now = await self._ledger.read(self._asked_now, call.ticket)
             gathered, decision = await self._decide(call, stored, now)
             evaluation = await self._counted(stored, gathered, decision)
+            if gathered is not None:
+                alters = gathered.altered
+                moves = await asyncio.to_thread(keep, self._blobs, alters, call.plan_diff)
+                evaluation = evaluation.model_copy(update={"plan_diff": alters.summary, "moved": moves})
             await self._ledger.write(entries.append, _evaluated(call, gathered, evaluation, now))
             return evaluation
 
@@ -121,8 +129,7 @@ class TicketActivities:
         plan = [] if gathered is None else gathered.plan
         written = await self._ledger.read(entries.entries_of, stored.ticket)
         quorum = count_quorum(written, digest=digest, need=decision.approvals, requester=stored.requester)
-        said = [] if gathered is None else gathered.warnings
-        warnings = [*said, *(f"{step.name}: {warning}" for step in plan for warning in step.warnings)]
+        warnings = [] if gathered is None else gathered.warnings
         return Evaluation(decision=decision, digest=digest, plan=plan, quorum=quorum, warnings=warnings)
 
     def _asked_now(self, db: Connection, ticket: str) -> tuple[StoredChange, datetime]:
@@ -152,6 +159,7 @@ def _evaluated(
         "revision": evaluation.decision.revision,
         "input": None if gathered is None else gathered.question.model_dump(mode="json"),
         "digest": evaluation.digest,
+        "plan_diff": None if evaluation.plan_diff is None else evaluation.plan_diff.model_dump(mode="json"),
         "quorum": evaluation.quorum.model_dump(mode="json"),
     }
     kind = "ticket.evaluated"

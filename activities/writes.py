@@ -79,6 +79,14 @@ class Apply:
 
     async def missing(self, cluster: Cluster, live: dict[str, Any] | None) -> Body | None:
         """Ask the API server what the apply would come to; nothing is missing when that is what is there."""
+        body, wanted = await self.outcome(cluster, live)
+        return body if live is None or differences(wanted, live) else None
+
+    async def outcome(self, cluster: Cluster, live: dict[str, Any] | None) -> tuple[Body, dict[str, Any]]:
+        """Return what would be sent now, and the object as the API server would then have it.
+
+        Raises Conflict for a field that may not be taken over.
+        """
         manifest = yielding(self.manifest, live, autoscaled=self.autoscaled)
         # Our managers take fields from each other; at the version that was seen, nobody else can lose one.
         body = Body(manifest, force=live is not None and not disputed(manifest, live))
@@ -89,7 +97,7 @@ class Apply:
                 raise
             body = Body(body.manifest, force=True)
             wanted = await cluster.dry_run(body.manifest, manager=self.manager, force=True)
-        return body if live is None or differences(wanted, live) else None
+        return body, wanted
 
     async def send(self, cluster: Cluster, body: Body, intent: Intent, budget: float) -> Receipt:
         """Apply, with the names of ticket, intent and artifact on the object."""

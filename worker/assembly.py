@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from temporalio.client import Client
@@ -18,8 +17,7 @@ from holdpoint.clients.catalog import Catalog
 from holdpoint.clients.git import Repositories
 from holdpoint.clients.kubernetes import Clusters
 from holdpoint.clients.policy import OpaEngine
-from holdpoint.ledger.blobs import Blobs
-from holdpoint.ledger.shared_blobs import SharedBlobs
+from holdpoint.ledger.shared_blobs import open_blobs
 from holdpoint.ledger.signing import Signer
 from holdpoint.ledger.store import Ledger
 from holdpoint.models.contracts import ACTIVITIES
@@ -47,7 +45,7 @@ async def assemble(
     data, metrics = settings.data, metrics or Metrics()
     ledger = MeasuredLedger(settings.ledger_url, settings.ledger_password_file, metrics)
     clusters = Clusters(settings.clusters)
-    blobs = _blobs(data, ledger)
+    blobs = open_blobs(data, ledger)
     repositories = Repositories(
         data / "git", allow_local=settings.local_repositories, git_hosts=settings.git_hosts
     )
@@ -55,6 +53,7 @@ async def assemble(
     classes = (
         TicketActivities(
             ledger=ledger,
+            blobs=blobs,
             policy=MeasuredPolicy(policy, metrics),
             catalog=Catalog(data / "catalog.yaml"),
             repositories=repositories,
@@ -84,19 +83,3 @@ def methods(*classes: object) -> list[Callable[..., Any]]:
     if missing:
         raise SettingsError(f"No class carries out: {', '.join(missing)}.")
     return [method for method in found if method is not None]
-
-
-def _blobs(data: Path, ledger: Ledger) -> Blobs:
-    key = _blob_key(data)
-    return SharedBlobs(data / "blobs", key, ledger) if ledger.shared else Blobs(data / "blobs", key)
-
-
-def _blob_key(data: Path) -> bytes:
-    file = data / "keys" / "blob.key"
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise SettingsError(
-            f"The key of the blobs, {file}, cannot be read: {error.strerror}. Every worker of an "
-            "installation needs the same 32 random bytes there, readable by nobody else."
-        ) from error

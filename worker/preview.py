@@ -13,6 +13,7 @@ from holdpoint.clients.git import Repositories
 from holdpoint.clients.kubernetes import Clusters
 from holdpoint.clients.policy import OpaEngine, PolicyEngine
 from holdpoint.ledger import clock
+from holdpoint.ledger.blobs import Blobs
 from holdpoint.ledger.store import Ledger
 from holdpoint.ledger.tickets import StoredChange
 from holdpoint.models.settings import Settings
@@ -30,8 +31,12 @@ class TicketEvaluator:
         now = await self._sources.ledger.read(clock.now)
         gathered = await gather(self._sources, stored, purpose="check", now=now)
         decision = held_to(await self._policy.decide(gathered.question), gathered.plan)
-        warnings = [f"{step.name}: {warning}" for step in gathered.plan for warning in step.warnings]
-        return Preview(plan=gathered.plan, decision=decision, warnings=warnings)
+        return Preview(
+            plan=gathered.plan,
+            plan_diff=gathered.altered.diff,
+            decision=decision,
+            warnings=gathered.warnings,
+        )
 
 
 def evaluation(settings: Settings) -> Evaluation:
@@ -39,12 +44,13 @@ def evaluation(settings: Settings) -> Evaluation:
 
     @asynccontextmanager
     async def make(
-        ledger: Ledger, repositories: Repositories, clusters: Clusters
+        ledger: Ledger, repositories: Repositories, clusters: Clusters, blobs: Blobs
     ) -> AsyncIterator[Evaluator]:
         catalog = Catalog(settings.data / "catalog.yaml")
         policy = OpaEngine(settings.opa_url, settings.opa_token_file, revision=settings.policy_revision)
         try:
-            yield TicketEvaluator(sources=Sources(ledger, catalog, repositories, clusters), policy=policy)
+            sources = Sources(ledger, catalog, repositories, clusters, blobs.fingerprint)
+            yield TicketEvaluator(sources=sources, policy=policy)
         finally:
             await policy.close()
 

@@ -54,10 +54,27 @@ def _climb(ticket: TicketState) -> str:
 def void_approvals(ticket: TicketState, before: Evaluation, now: Evaluation) -> None:
     """Void what was given for an earlier evaluation, and name what has changed since."""
     changed = changes(before, now)
-    voided = ticket.ballot.void()
-    message = now.quorum.message if not changed else f"Changed since it was approved: {', '.join(changed)}."
-    body = {"changed": changed, "from": before.digest, "to": now.digest, "message": message}
-    _note(ticket, "approval.voided", {**body, "approvals": [approval.by for approval in voided]})
+    message = _why(changed, before, now)
+    voided = ticket.ballot.void(message)
+    body: dict[str, object] = {"changed": changed, "moved": now.moved, "message": message}
+    body |= {"from": before.digest, "to": now.digest, "approvals": [approval.by for approval in voided]}
+    _note(ticket, "approval.voided", body)
+
+
+def _why(changed: list[str], before: Evaluation, now: Evaluation) -> str:
+    """Return why approvals are void, for whoever is asked again."""
+    if not changed:
+        return now.quorum.message
+    message = f"Changed since it was approved: {', '.join(changed)}."
+    if now.moved:
+        message += f" Moved on the cluster: {'; '.join(now.moved)}."
+    elif "plan diff" in changed and _plan_diff(before) is None:
+        message += " What it would alter on the cluster was unknown."
+    return message
+
+
+def _plan_diff(evaluation: Evaluation) -> str | None:
+    return evaluation.plan_diff.digest if evaluation.plan_diff is not None else None
 
 
 def changes(before: Evaluation, now: Evaluation) -> list[str]:
@@ -70,8 +87,9 @@ def changes(before: Evaluation, now: Evaluation) -> list[str]:
         "approvals": old.approvals != new.approvals,
         "obligations": old.obligations != new.obligations,
         "plan": before.plan != now.plan,
+        "plan diff": _plan_diff(before) != _plan_diff(now),
     }
-    # The digest also covers the artifact and the diff, which are not in an evaluation.
+    # The digest also covers the artifact and Git's diff, which are not in an evaluation.
     return [name for name, differs in parts.items() if differs] or ["artifact or diff"]
 
 

@@ -24,6 +24,7 @@ class Ballot:
         self.required = self.before = 0
         self.groups: list[str] = []
         self.given: list[Approval] = []
+        self.voided = ""
         self.moments: list[datetime] = []
         self.rung = 0
 
@@ -43,11 +44,11 @@ class Ballot:
             Approval(by=given.by, decision=decision, digest=given.digest, at=given.at, reason=given.reason)
         )
 
-    def void(self) -> list[Approval]:
-        """Void what was given; return it."""
+    def void(self, why: str) -> list[Approval]:
+        """Void what was given, for a reason that is shown to whoever is asked again; return it."""
         valid = self._valid("approved")
         self.given = [approval.model_copy(update={"void": True}) for approval in self.given]
-        self.asked = False
+        self.asked, self.voided = False, why
         return valid
 
     def approved_by(self, account: str) -> bool:
@@ -97,6 +98,7 @@ class Ballot:
             escalate_at=escalate,
             expire_at=expire,
             escalated=self.rung >= 2,
+            voided=self.voided,
         )
 
     def _valid(self, decision: str) -> list[Approval]:
@@ -118,6 +120,7 @@ class Ballot:
             "before": self.before,
             "groups": self.groups,
             "given": [approval.model_dump(mode="json") for approval in self.given],
+            "voided": self.voided,
             "moments": [moment.isoformat() for moment in self.moments],
             "rung": self.rung,
         }
@@ -127,4 +130,5 @@ class Ballot:
         self.asked, self.digest, self.required = memory["asked"], memory["digest"], memory["required"]
         self.groups, self.rung, self.before = memory["groups"], memory["rung"], memory["before"]
         self.given = [Approval.model_validate(kept) for kept in memory["given"]]
+        self.voided = memory.get("voided", "")
         self.moments = [datetime.fromisoformat(moment) for moment in memory["moments"]]

@@ -42,6 +42,7 @@ def take_in(ticket: TicketState, evaluation: Evaluation) -> dict[str, Any]:
     return {
         "risk": evaluation.decision.risk.model_dump(),
         "digest": evaluation.digest,
+        "plan_diff": evaluation.plan_diff.model_dump(mode="json") if evaluation.plan_diff else None,
         "steps": [step.model_dump(mode="json") for step in ticket.steps],
         "warnings": warnings_of(evaluation),
     }

@@ -90,7 +90,13 @@ async def _while_paused(ticket: TicketState) -> None:
 
 async def _evaluate_again(ticket: TicketState) -> Evaluation:
     bound = ticket.ballot.digest or (ticket.evaluation.digest if ticket.evaluation else None)
-    call = EvaluateCall(ticket=ticket.start.ticket, purpose="release", digest=bound)
+    shown = ticket.evaluation.plan_diff if ticket.evaluation else None
+    call = EvaluateCall(
+        ticket=ticket.start.ticket,
+        purpose="release",
+        digest=bound,
+        plan_diff=shown.digest if shown else None,
+    )
     return await ask_policy(ticket, call, f"{EVALUATE.name.capitalize()} policy again before release")
 
 

@@ -12,6 +12,7 @@ from temporalio.converter import PayloadCodec
 from holdpoint.clients.git import Repositories
 from holdpoint.clients.kubernetes import Clusters
 from holdpoint.clients.temporal import Temporal
+from holdpoint.ledger.blobs import Blobs
 from holdpoint.ledger.signing import Signer
 from holdpoint.ledger.store import Ledger
 from holdpoint.models.errors import Unauthenticated
@@ -31,6 +32,7 @@ class Parts:
 
     settings: Settings
     ledger: Ledger
+    blobs: Blobs
     temporal: Temporal
     repositories: Repositories
     clusters: Clusters

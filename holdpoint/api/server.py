@@ -16,6 +16,8 @@ from holdpoint.clients.git import Repositories
 from holdpoint.clients.kubernetes import Clusters
 from holdpoint.clients.payloads import data_converter
 from holdpoint.clients.temporal import LazyTemporal
+from holdpoint.ledger.blobs import Blobs
+from holdpoint.ledger.shared_blobs import open_blobs
 from holdpoint.ledger.signing import Signer
 from holdpoint.ledger.store import Ledger
 from holdpoint.models.errors import SettingsError
@@ -36,12 +38,12 @@ log = structlog.get_logger()
 LEDGER_PATIENCE = 10.0
 """Seconds that a request waits for the ledger before it is answered with 503 and Retry-After."""
 
-Evaluation = Callable[[Ledger, Repositories, Clusters], AbstractAsyncContextManager[Evaluator]]
+Evaluation = Callable[[Ledger, Repositories, Clusters, Blobs], AbstractAsyncContextManager[Evaluator]]
 """How a composition root above gives the evaluation, which this layer may not import."""
 
 
 def no_evaluation(
-    ledger: Ledger, repositories: Repositories, clusters: Clusters
+    ledger: Ledger, repositories: Repositories, clusters: Clusters, blobs: Blobs
 ) -> AbstractAsyncContextManager[Evaluator]:
     """Return the null: everything works but the dry run and the policy check."""
     return nullcontext(NoEvaluator())
@@ -103,12 +105,16 @@ class _Server(uvicorn.Server):
 
 @asynccontextmanager
 async def built(settings: Settings, evaluation: Evaluation, tracing: Traces) -> AsyncIterator[Parts]:
-    """Build the parts, bring the ledger's tables up to date, and close everything at the end."""
+    """Build the parts, bring the ledger's tables up to date, and close everything at the end.
+
+    Raises SettingsError.
+    """
     data = settings.data
     metrics = Metrics()
     ledger = MeasuredLedger(
         settings.ledger_url, settings.ledger_password_file, metrics, patience=LEDGER_PATIENCE
     )
+    blobs = open_blobs(data, ledger)
     clusters = Clusters(settings.clusters)
     repositories = Repositories(
         data / "git", allow_local=settings.local_repositories, git_hosts=settings.git_hosts
@@ -119,10 +125,11 @@ async def built(settings: Settings, evaluation: Evaluation, tracing: Traces) -> 
     )
     try:
         await asyncio.to_thread(ledger.migrate)
-        async with evaluation(ledger, repositories, clusters) as evaluator:
+        async with evaluation(ledger, repositories, clusters, blobs) as evaluator:
             yield Parts(
                 settings=settings,
                 ledger=ledger,
+                blobs=blobs,
                 temporal=temporal,
                 codec=converter.payload_codec,
                 repositories=repositories,

@@ -64,6 +64,7 @@ def _decide(verb: str, ticket: str, reason: str, digest: str | None, out: Output
 
 def bound_text(verb: str, view: dict[str, Any]) -> str:
     """Return what a decision on this view binds."""
+    from holdpoint.cli.diff_text import summary_lines
     from holdpoint.cli.ticket_text import risk_text, step_lines
 
     lines = [
@@ -75,6 +76,7 @@ def bound_text(verb: str, view: dict[str, Any]) -> str:
         f"  risk       {risk_text(view.get('risk')) or 'not known yet'}",
         f"  digest     {view.get('digest') or 'none yet'}",
         *(f"  warning    {one}" for one in view.get("warnings") or []),
+        *summary_lines(view),
     ]
     for step in view.get("steps") or []:
         lines += step_lines(step, view.get("warnings") or [])

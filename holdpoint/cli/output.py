@@ -72,13 +72,23 @@ class Output:
     def __init__(self, form: Format = Format.TEXT) -> None:
         self.json = form is Format.JSON
 
-    def answer(self, document: Any, text: Callable[[Any], str]) -> None:
-        """Give the command's one answer: the document under JSON, else what `text` says of it."""
+    def answer(
+        self, document: Any, text: Callable[[Any], str], *, style: Callable[[str], str] | None = None
+    ) -> None:
+        """Give the command's one answer: the document under JSON, else what `text` says of it.
+
+        `style` names the colour of a row (ECMA-48, SGR), which is for terminals alone.
+        """
         if self.json:
             # ASCII only: the document must survive whatever encoding the pipe was given.
             self._write(json.dumps(document, indent=INDENT))
         else:
-            self._write(for_stream(clean(text(cleaned(document))), sys.stdout))
+            said = clean(text(cleaned(document)))
+            if style is None or not _shows_colours(sys.stdout):
+                self._write(for_stream(said, sys.stdout))
+                return
+            rows = [(style(row), for_stream(row, sys.stdout)) for row in said.split("\n")]
+            self._write("\n".join(_coloured(code, row) for code, row in rows))
 
     def document(self, document: Any) -> None:
         """Give an answer that is JSON in either form, such as a schema."""
@@ -112,6 +122,18 @@ class Output:
         # A command is not cut short because nobody reads its answer, and its exit code tells of the change.
         with contextlib.suppress(BrokenPipeError):
             _print(text, sys.stdout)
+
+
+def _shows_colours(stream: Any) -> bool:
+    """Tell whether a person looks at a terminal that has colours; NO_COLOR as on no-color.org."""
+    if os.environ.get("NO_COLOR") or os.environ.get("CI") or os.environ.get("TERM") == "dumb":
+        return False
+    return bool(getattr(stream, "isatty", lambda: False)())
+
+
+def _coloured(code: str, row: str) -> str:
+    """Return a row, perhaps broken into several, in a colour."""
+    return "\n".join(f"\x1b[{code}m{part}\x1b[0m" for part in row.split("\n")) if code else row
 
 
 def mistake_line(mistake: dict[str, Any]) -> str:

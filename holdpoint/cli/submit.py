@@ -32,7 +32,7 @@ def submit(
         ),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show plan and decision; make no ticket, change nothing.")
+        bool, typer.Option("--dry-run", help="Show plan, diff and decision; make no ticket, change nothing.")
     ] = False,
     output: options.Output = Format.TEXT,
     data: options.Data = options.DEFAULT_DATA,
@@ -52,7 +52,9 @@ def submit(
             api, change.body(), key, out, dry_run=dry_run, bound=min(SEND_BOUND, timeout)
         )
         if dry_run:
-            out.answer(document, dry_run_text)
+            from holdpoint.cli.diff_text import style_of
+
+            out.answer(document, dry_run_text, style=style_of)
             return 0
         if status == 200:
             out.say(f"joined {document['id']}, which the same submission opened before")
@@ -108,7 +110,8 @@ def send_once(
 
 
 def dry_run_text(document: dict[str, Any]) -> str:
-    """Return plan and decision in words."""
+    """Return plan, diff and decision in words."""
+    from holdpoint.cli.diff_text import diff_text
     from holdpoint.cli.policy import decision_text
     from holdpoint.cli.ticket_text import planned_text
 
@@ -118,4 +121,6 @@ def dry_run_text(document: dict[str, Any]) -> str:
         lines += [f"               {planned_text(one)}" for one in step.get("weights") or []]
         lines += [f"               warning: {one}" for one in step.get("warnings") or []]
     lines += [f"  warning    {one}" for one in document.get("warnings") or []]
+    if document.get("plan_diff"):
+        lines.append(diff_text(document["plan_diff"]))
     return "\n".join([*lines, decision_text(document.get("decision") or {})])

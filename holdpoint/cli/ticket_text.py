@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from holdpoint.cli.diff_text import summary_lines
+
 View = dict[str, Any]
 
 
@@ -31,6 +33,9 @@ def ticket_text(view: View) -> str:
             }
         ),
     ]
+    lines += summary_lines(view)
+    if voided := (view.get("approvals") or {}).get("voided"):
+        lines.append(f"  void       {voided}")
     lines += [f"  held       {hold_text(hold)}" for hold in view.get("holds") or []]
     lines += [f"  warning    {warning}" for warning in view.get("warnings") or []]
     for step in view.get("steps") or []:

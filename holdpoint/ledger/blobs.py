@@ -21,6 +21,8 @@ from holdpoint.models.base import Digest
 from holdpoint.models.errors import Conflict, NotFound, UpstreamUnavailable
 
 _NONCE = 12
+_SHORT = 12
+"""Hex digits of a fingerprint: 48 bits, so that no change of a secret looks like none."""
 
 
 class Blobs:
@@ -32,6 +34,7 @@ class Blobs:
     def __init__(self, folder: Path, key: bytes) -> None:
         self._folder = folder
         self._names = _derive(key, b"holdpoint blob names")
+        self._marks = _derive(key, b"holdpoint masked values")
         self._cipher = AESGCM(_derive(key, b"holdpoint blob contents"))
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
@@ -63,6 +66,10 @@ class Blobs:
             return self._cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], digest.encode())
         except (InvalidTag, ValueError) as error:
             raise Conflict(f"The sealed file of {digest} was changed, or the key is another.") from error
+
+    def fingerprint(self, data: bytes) -> str:
+        """Return a short digest, keyed by the folder's key: it tells a change of a secret, not what it is."""
+        return hmac.new(self._marks, data, hashlib.sha256).hexdigest()[:_SHORT]
 
     def _path(self, digest: Digest, suffix: str) -> Path:
         name = digest.removeprefix("sha256:")

@@ -12,7 +12,7 @@ from holdpoint.ledger import head, schema
 from holdpoint.ledger.blobs import Blobs
 from holdpoint.ledger.store import Ledger
 from holdpoint.models.base import Digest
-from holdpoint.models.errors import NotFound
+from holdpoint.models.errors import NotFound, SettingsError
 
 _B = schema.blobs
 
@@ -37,6 +37,22 @@ class SharedBlobs(Blobs):
                 raise
             super()._write(path, data)
             return data
+
+
+def open_blobs(data: Path, ledger: Ledger) -> Blobs:
+    """Return the blobs of an installation, by its data folder. Raises SettingsError without their key."""
+    key = _key(data / "keys" / "blob.key")
+    return SharedBlobs(data / "blobs", key, ledger) if ledger.shared else Blobs(data / "blobs", key)
+
+
+def _key(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise SettingsError(
+            f"The key of the blobs, {file}, cannot be read: {error.strerror}. Every process of an "
+            "installation needs the same 32 random bytes there, readable by nobody else."
+        ) from error
 
 
 def _put(db: Connection, name: str, data: bytes) -> None:

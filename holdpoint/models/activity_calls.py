@@ -8,6 +8,7 @@ from holdpoint.models.base import Digest, Instant, Model
 from holdpoint.models.change import Analysis
 from holdpoint.models.phases import Phase
 from holdpoint.models.plan import PlannedStep
+from holdpoint.models.plan_diff import PlanDiffSummary
 from holdpoint.models.policy import Decision
 from holdpoint.models.record import EntryDraft, Record
 from holdpoint.models.ticket import Hold, Reason, RollbackResult, Verdict
@@ -30,6 +31,7 @@ class EvaluateCall(Call):
 
     purpose: Literal["submit", "release"]
     digest: Digest | None = Field(default=None, description="what approvals were bound to, at release")
+    plan_diff: Digest | None = Field(default=None, description="the plan's diff of the evaluation before")
 
 
 class Quorum(Model):
@@ -49,6 +51,8 @@ class Evaluation(Model):
     plan: list[PlannedStep]
     quorum: Quorum
     warnings: list[str] = []
+    plan_diff: PlanDiffSummary | None = None
+    moved: list[str] = Field(default=[], description="objects whose part of the plan's diff is another one")
 
 
 class ScheduleCall(Call):

@@ -5,6 +5,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from holdpoint.models.base import Digest, Instant, Model
+from holdpoint.models.plan_diff import PlanDiffFacts
 from holdpoint.models.ticket import Risk, RollsBack
 
 Unknown = Literal["unknown"]
@@ -81,6 +82,9 @@ class PolicyInput(Model):
     shape_succeeded: bool = Field(description="this plan shape has succeeded in this environment before")
     catalog: ServiceFacts
     diff: DiffFacts | Unknown = "unknown"
+    plan_diff: PlanDiffFacts | Unknown = Field(
+        default="unknown", description="what the plan would alter on the cluster, in numbers"
+    )
     recent_failures: int | Unknown = "unknown"
     error_budget: float | Unknown = "unknown"
     open_incidents: int | Unknown = "unknown"

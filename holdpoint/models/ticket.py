@@ -8,6 +8,7 @@ from pydantic import Field
 from holdpoint.models.base import Digest, Instant, Model
 from holdpoint.models.change import ChangeType
 from holdpoint.models.phases import Phase
+from holdpoint.models.plan_diff import PlanDiffSummary
 from holdpoint.models.record import freeze_type
 
 
@@ -136,6 +137,7 @@ class ApprovalsView(Model):
     escalate_at: Instant | None = None
     expire_at: Instant | None = None
     escalated: bool = False
+    voided: str = Field(default="", description="why what was given before is void, if it is")
 
 
 class RollbackResult(StrEnum):
@@ -191,7 +193,10 @@ class TicketView(Model):
     created_at: Instant
     closed_at: Instant | None = None
     digest: Digest | None = Field(
-        default=None, description="what approvals bind: artifact, plan, diff and decision"
+        default=None, description="what approvals bind: artifact, plan, diffs and decision"
+    )
+    plan_diff: PlanDiffSummary | None = Field(
+        default=None, description="what the plan alters on the cluster; null until it is evaluated"
     )
     requester: str
     commit: str

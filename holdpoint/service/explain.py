@@ -156,6 +156,8 @@ def _of_approval(view: TicketView, since: datetime) -> Cause:
     message = f"{len(given)} of {asked.required} approvals{groups} are given."
     if given:
         message += f" Approved by {', '.join(one.by for one in given)}."
+    if asked.voided:
+        message += f" What was given before is void: {asked.voided}"
     ladder = [at for at in (asked.remind_at, asked.escalate_at, asked.expire_at) if at is not None]
     return Cause(
         code="approval",

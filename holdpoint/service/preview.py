@@ -1,4 +1,4 @@
-"""Look at a change without opening it: the plan as it would run, and what the policy would decide now.
+"""Look at a change without opening it: the plan as it would run, what it would alter, and the decision now.
 
 The evaluation is the ticket's own, given by the composition root, so that a dry run can never say something
 else than the ticket does a moment later.
@@ -12,6 +12,7 @@ from holdpoint.ledger.tickets import StoredChange
 from holdpoint.models.base import Model
 from holdpoint.models.errors import UpstreamUnavailable
 from holdpoint.models.plan import PlannedStep
+from holdpoint.models.plan_diff import PlanDiff
 from holdpoint.models.policy import Decision
 from holdpoint.models.settings import Settings
 from holdpoint.service.prepare import prepare
@@ -32,6 +33,7 @@ class Preview(Model):
     """What would happen."""
 
     plan: list[PlannedStep]
+    plan_diff: PlanDiff
     decision: Decision
     warnings: list[str]
 

@@ -5,10 +5,12 @@ import re
 import time
 
 from holdpoint.ledger import entries, tickets
+from holdpoint.ledger.blobs import Blobs
 from holdpoint.ledger.store import Ledger
 from holdpoint.models.base import Model
 from holdpoint.models.errors import NotFound
 from holdpoint.models.phases import Phase
+from holdpoint.models.plan_diff import PlanDiff
 from holdpoint.models.record import Entry
 from holdpoint.models.ticket import TicketView
 from holdpoint.service.feed import Feed
@@ -43,6 +45,20 @@ async def known_ticket(ledger: Ledger, ticket: str) -> TicketView:
     if not TICKET.fullmatch(ticket):
         raise NotFound(f"No such ticket: {ticket[:40]!r}. An ID looks like chg-7k2m9xq4ab.")
     return await ledger.read(tickets.get_ticket, ticket)
+
+
+async def plan_diff(ledger: Ledger, blobs: Blobs, ticket: str) -> PlanDiff:
+    """Return what a ticket's plan alters on the cluster, as its last evaluation found it.
+
+    Raises NotFound, also when the stored file is lost, and Conflict when it was changed.
+    """
+    view = await known_ticket(ledger, ticket)
+    cluster, _, rest = view.target.partition("/")
+    summary = view.plan_diff
+    if summary is not None and summary.digest is not None:
+        return PlanDiff.model_validate_json(await asyncio.to_thread(blobs.get, summary.digest))
+    why = "It has not been evaluated." if summary is None else summary.message
+    return PlanDiff(cluster=cluster, namespace=rest.partition("/")[0], known=False, message=why)
 
 
 async def told_ticket(ledger: Ledger, ticket: str, *, by: str, after: int) -> TicketView:

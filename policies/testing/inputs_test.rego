@@ -29,6 +29,7 @@ staging := {
 		"windows": [{"days": ["mon"], "start": "09:00", "end": "17:00", "zone": "UTC"}],
 	},
 	"diff": {"base": "1111111111111111111111111111111111111111", "files": 1, "added": 1, "removed": 1, "paths": [], "kinds": ["Deployment"]},
+	"plan_diff": {"created": 0, "changed": 1, "deleted": 0, "refused": 0, "unchanged": 1, "fields": 1, "kinds": ["Deployment"]},
 	"recent_failures": 0,
 	"error_budget": 0.9,
 	"open_incidents": 0,

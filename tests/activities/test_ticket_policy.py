@@ -33,6 +33,7 @@ async def shop(sandbox: Sandbox, opa: Served, tmp_path: Path) -> AsyncIterator[T
     engine = OpaEngine(opa.url, opa.bundle.token_file)
     made.activities = TicketActivities(
         ledger=made.ledger,
+        blobs=made.blobs,
         policy=engine,
         catalog=made.catalog,
         repositories=made.repositories,

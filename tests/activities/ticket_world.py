@@ -18,6 +18,7 @@ from activities.ticket import TicketActivities
 from holdpoint.clients.git import Repositories
 from holdpoint.clients.kubernetes import Clusters
 from holdpoint.ledger import entries, freezes, outbox, targets, tickets
+from holdpoint.ledger.blobs import Blobs
 from holdpoint.ledger.outbox import OutboxRow
 from holdpoint.ledger.store import Ledger
 from holdpoint.ledger.tickets import StoredChange
@@ -91,6 +92,7 @@ class TicketWorld:
         self.repository = folder / "repository"
         self.ledger = Ledger(f"sqlite:///{folder}/ledger.db")
         self.ledger.migrate()
+        self.blobs = Blobs(folder / "blobs", b"k" * 32)
         self.clusters = Clusters({"sandbox": sandbox.settings()})
         self.repositories = Repositories(folder / "git", allow_local=True)
         self.policy, self.catalog = Deciding(), Services()
@@ -99,6 +101,7 @@ class TicketWorld:
         self._activities = itertools.count(1)
         self.activities = TicketActivities(
             ledger=self.ledger,
+            blobs=self.blobs,
             policy=self.policy,
             catalog=self.catalog,
             repositories=self.repositories,
@@ -287,10 +290,13 @@ class TicketWorld:
 
     # Activities
 
-    async def evaluate(self, ticket: str = "chg-1", *, purpose: Any = "submit") -> Evaluation:
+    async def evaluate(
+        self, ticket: str = "chg-1", *, purpose: Any = "submit", before: Evaluation | None = None
+    ) -> Evaluation:
         environment = ActivityEnvironment()
         environment.info = dataclasses.replace(environment.info, activity_id=str(next(self._activities)))
-        call = EvaluateCall(ticket=ticket, purpose=purpose)
+        shown = before.plan_diff if before is not None else None
+        call = EvaluateCall(ticket=ticket, purpose=purpose, plan_diff=shown.digest if shown else None)
         done: Evaluation = await environment.run(self.activities.evaluate, call)
         return done
 

@@ -11,6 +11,7 @@ from holdpoint.api.app import create_app
 from holdpoint.api.dependencies import Parts
 from holdpoint.ledger.tickets import StoredChange
 from holdpoint.models.plan import PlannedStep
+from holdpoint.models.plan_diff import FieldDiff, ObjectDiff, PlanDiff
 from holdpoint.models.policy import Decision
 from holdpoint.models.ticket import Risk
 from holdpoint.service.feed import Feed
@@ -22,13 +23,29 @@ As = Callable[[str], httpx.AsyncClient]
 """Returns a client that speaks as an account."""
 
 
+DIFF = PlanDiff(
+    cluster="sandbox",
+    namespace="default",
+    objects=[
+        ObjectDiff(
+            change="change",
+            api_version="apps/v1",
+            kind="Deployment",
+            name="podinfo",
+            fields=[FieldDiff(field="spec.replicas", change="changed", was=2, now=3)],
+        )
+    ],
+)
+
+
 class FixedEvaluator:
     """Decides always the same."""
 
     async def preview(self, stored: StoredChange) -> Preview:
         decision = Decision(risk=Risk(level="low"), revision="test", digest=DIGEST)
         step = PlannedStep(index=0, name="canary podinfo", kind="canary", config={})
-        return Preview(plan=[step], decision=decision, warnings=["the weight is really 50 %"])
+        warnings = ["the weight is really 50 %"]
+        return Preview(plan=[step], plan_diff=DIFF, decision=decision, warnings=warnings)
 
 
 @pytest.fixture(autouse=True)
@@ -49,6 +66,7 @@ def parts(world: World, tmp_path: Path) -> Parts:
     return Parts(
         settings=world.settings,
         ledger=world.ledger,
+        blobs=world.blobs,
         temporal=world.temporal,
         repositories=world.repositories,
         clusters=world.clusters,

@@ -6,8 +6,9 @@ import httpx
 import pytest
 
 from holdpoint.models.phases import Phase
-from tests.api.conftest import As
-from tests.service.world import World, a_change
+from holdpoint.models.plan_diff import PlanDiff, summary_of
+from tests.api.conftest import DIFF, As
+from tests.service.world import DIGEST, World, a_change
 
 BODY = {"change": a_change(), "base": "/srv/files"}
 CONTRACT = set(
@@ -88,8 +89,43 @@ async def test_a_dry_run_shows_plan_and_decision_and_opens_nothing(as_: As) -> N
     answer = await as_("ci").post("/v1/changes?dry_run=true", json=BODY)
 
     assert answer.status_code == 200
-    assert set(answer.json()) == {"plan", "decision", "warnings"}
+    assert set(answer.json()) == {"plan", "plan_diff", "decision", "warnings"}
     assert (await as_("ci").get("/v1/changes")).json() == {"items": []}
+
+
+async def test_the_plans_diff_is_read_whole(as_: As, world: World) -> None:
+    digest = world.blobs.put(DIFF.model_dump_json().encode())
+    summary = summary_of(DIFF, digest).model_dump(mode="json")
+    ticket = await world.a_ticket(phase=Phase.AWAITING_APPROVAL, plan_diff=summary)
+
+    answer = await as_("approver").get(f"/v1/changes/{ticket.id}/diff")
+
+    assert (answer.status_code, answer.json()) == (200, DIFF.model_dump(mode="json"))
+    shown = (await as_("approver").get(f"/v1/changes/{ticket.id}")).json()["plan_diff"]
+    assert (shown["digest"], shown["facts"]["changed"]) == (digest, 1)
+
+
+async def test_a_diff_that_is_not_known_says_why(as_: As, world: World) -> None:
+    ticket = (await world.a_ticket()).id
+    unknown = PlanDiff(cluster="sandbox", namespace="default", known=False, message="No answer.")
+    summary = summary_of(unknown, None).model_dump(mode="json")
+
+    early = (await as_("ci").get(f"/v1/changes/{ticket}/diff")).json()
+    await world.record(ticket, phase=Phase.AWAITING_APPROVAL, plan_diff=summary)
+    away = (await as_("ci").get(f"/v1/changes/{ticket}/diff")).json()
+
+    assert (early["known"], early["message"]) == (False, "It has not been evaluated.")
+    assert (away["known"], away["message"]) == (False, "No answer.")
+    assert (away["cluster"], away["namespace"]) == ("sandbox", "default")
+
+
+async def test_a_diff_whose_file_is_lost_is_not_found(as_: As, world: World) -> None:
+    summary = summary_of(DIFF, DIGEST).model_dump(mode="json")
+    ticket = await world.a_ticket(phase=Phase.AWAITING_APPROVAL, plan_diff=summary)
+
+    answer = await as_("ci").get(f"/v1/changes/{ticket.id}/diff")
+
+    assert (answer.status_code, DIGEST in answer.json()["detail"]) == (404, True)
 
 
 async def test_the_policy_is_asked_without_a_ticket(as_: As) -> None:

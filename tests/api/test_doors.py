@@ -16,6 +16,7 @@ DOORS = {
     "policy check": ("POST", "/v1/policy/check", BODY, SUBMITTERS),
     "list": ("GET", "/v1/changes", None, EVERYONE),
     "show": ("GET", "/v1/changes/{id}", None, EVERYONE),
+    "diff": ("GET", "/v1/changes/{id}/diff", None, EVERYONE),
     "entries": ("GET", "/v1/changes/{id}/entries", None, EVERYONE),
     "explain": ("GET", "/v1/changes/{id}/explanation", None, EVERYONE),
     "evidence": ("GET", "/v1/changes/{id}/evidence", None, {"auditor", "sre"}),

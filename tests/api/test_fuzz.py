@@ -108,6 +108,7 @@ def api(tmp_path: Path) -> Iterator[Api]:
         parts = Parts(
             settings=world.settings,
             ledger=world.ledger,
+            blobs=world.blobs,
             temporal=world.temporal,
             repositories=world.repositories,
             clusters=world.clusters,

@@ -55,6 +55,7 @@ def start(folder: Path, **environment: str) -> ApiProcess:
     (folder / "settings.yaml").write_text(yaml.safe_dump(settings))
     (folder / "keys").mkdir(exist_ok=True)
     create_issuer_keys(folder / "keys")
+    (folder / "keys" / "blob.key").write_bytes(b"k" * 32)
     port = free_port()
     command = [sys.executable, "-m", "holdpoint.cli", "api", "--data", str(folder), "--port", str(port)]
     process = subprocess.Popen(command, env={**os.environ, **environment}, stderr=subprocess.DEVNULL)

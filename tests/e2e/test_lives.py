@@ -31,11 +31,18 @@ def test_a_healthy_change_succeeds_and_its_evidence_verifies(stack: Stack, tmp_p
 
 def test_a_normal_production_change_needs_somebody_elses_approval(stack: Stack) -> None:
     ticket = stack.submit("payments", by="approver", environment="production", type="normal")
-    stack.until(ticket, lambda view: view["phase"] == "AwaitingApproval")
+    asked = stack.until(ticket, lambda view: view["phase"] == "AwaitingApproval")
+    change = stack.change("payments", environment="production", type="normal")
+    dry = stack.run("submit", change, "--dry-run", by="ci").document
+    read = stack.run("diff", ticket, by="approver2").document
 
     own = stack.run("approve", ticket, by="approver", expect=5)
     stack.run("approve", ticket, "--reason", "read it", by="approver2")
 
+    (altered,) = read["objects"]
+    assert [field["now"] for field in altered["fields"]] == [shop.image("payments", shop.NEXT)]
+    assert (read["unchanged"], read) == (1, dry["plan_diff"])
+    assert asked["plan_diff"]["facts"]["changed"] == 1
     assert own.document["code"] == "access_denied"
     ended = stack.ends(ticket)
     assert ended["phase"] == "Succeeded"

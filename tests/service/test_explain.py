@@ -155,3 +155,11 @@ async def test_since_is_when_the_phase_began(world: World) -> None:
 
     assert cause.since is not None
     assert cause.since > ticket.created_at
+
+
+def test_who_is_asked_again_is_told_why() -> None:
+    approvals = ApprovalsView(required=1, voided="Moved on the cluster: Deployment shop (spec.replicas).")
+
+    (cause,) = explained(a_view(phase=Phase.AWAITING_APPROVAL, approvals=approvals), since=NOW).causes
+
+    assert "void: Moved on the cluster: Deployment shop (spec.replicas)." in cause.message

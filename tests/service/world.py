@@ -12,6 +12,7 @@ from unittest.mock import patch
 
 from holdpoint.clients.cluster import Receipt
 from holdpoint.ledger import entries, intents, targets, tickets
+from holdpoint.ledger.blobs import Blobs
 from holdpoint.ledger.clock import now
 from holdpoint.ledger.signing import Signer
 from holdpoint.ledger.store import Ledger
@@ -200,8 +201,10 @@ class World:
     clusters: Any = field(default_factory=FakeClusters)
     turns: Turns = field(default_factory=Turns)
     delivery: Delivery = field(init=False)
+    blobs: Blobs = field(init=False)
 
     def __post_init__(self) -> None:
+        self.blobs = Blobs(self.settings.data / "blobs", b"k" * 32)
         self.delivery = Delivery(ledger=self.ledger, temporal=self.temporal)
 
     async def submit(self, text: str, *, key: str = "content:x", by: str = "ci") -> Submitted:

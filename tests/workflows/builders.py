@@ -8,6 +8,7 @@ from temporalio.exceptions import ApplicationError
 from holdpoint.models.activity_calls import Evaluation, Judgement, Quorum, StepOutcome
 from holdpoint.models.change import Analysis, ErrorRatio
 from holdpoint.models.plan import PlannedStep, WeightPlan
+from holdpoint.models.plan_diff import PlanDiffSummary
 from holdpoint.models.policy import ApprovalNeed, Decision, Obligations
 from holdpoint.models.ticket import Hold, HoldCode, Risk, Verdict, VerdictCode
 from holdpoint.models.workflow_messages import ApprovalGiven, Control, RolloutStart, TicketStart
@@ -60,6 +61,8 @@ def an_evaluation(
     need: dict[str, Any] | None = None,
     obligations: dict[str, Any] | None = None,
     risk: str = "low",
+    plan_diff: str | None = None,
+    moved: list[str] | None = None,
 ) -> Evaluation:
     decision = Decision(
         deny=deny or [],
@@ -74,6 +77,8 @@ def an_evaluation(
         digest=digest or a_digest(),
         plan=plan if plan is not None else [a_canary()],
         quorum=Quorum(met=met, counted=counted, required=approvals, message="0 of 1 in the ledger."),
+        plan_diff=PlanDiffSummary(digest=plan_diff) if plan_diff else None,
+        moved=moved or [],
     )
 
 

@@ -153,6 +153,32 @@ async def test_approvals_are_void_when_what_they_bind_has_changed(world: World) 
     assert await world.ends() is Phase.SUCCEEDED
 
 
+async def test_what_moved_on_the_cluster_voids_and_is_told_to_who_is_asked_again(world: World) -> None:
+    before = an_evaluation(approvals=1, need=LADDER, plan_diff=a_digest("e"))
+    after = an_evaluation(
+        approvals=1,
+        need=LADDER,
+        digest=a_digest("b"),
+        met=False,
+        plan_diff=a_digest("f"),
+        moved=["Deployment shop (spec.replicas)"],
+    )
+    world.answers["evaluate"] = [before, after]
+    await world.submit()
+    await world.enters(Phase.AWAITING_APPROVAL)
+    first = world.view["plan_diff"]["digest"]
+
+    await world.tell(contracts.APPROVE, an_approval())
+    await world.until(lambda: world.kinds.count("approval.requested") == 2)
+
+    (voided,) = world.bodies("approval.voided")
+    assert (voided["changed"], voided["moved"]) == (["plan diff"], ["Deployment shop (spec.replicas)"])
+    assert "Moved on the cluster: Deployment shop (spec.replicas)." in world.view["approvals"]["voided"]
+    assert (first, world.view["plan_diff"]["digest"]) == (a_digest("e"), a_digest("f"))
+    assert [call.plan_diff for call in world.calls_of(contracts.EVALUATE)] == [None, a_digest("e")]
+    assert await world.ends() is Phase.EXPIRED
+
+
 async def test_a_wake_up_without_an_approval_in_the_ledger_releases_nothing(world: World) -> None:
     wanting = an_evaluation(approvals=1, need=LADDER)
     unmet = an_evaluation(approvals=1, need=LADDER, met=False)

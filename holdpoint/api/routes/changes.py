@@ -7,10 +7,11 @@ from fastapi import APIRouter, Header, Query, Response
 from holdpoint.api.bodies import EntryView, StoryView, SubmitBody, Tickets
 from holdpoint.api.dependencies import Caller, HasParts
 from holdpoint.models.phases import Phase
+from holdpoint.models.plan_diff import PlanDiff
 from holdpoint.models.ticket import TicketView
 from holdpoint.service.explain import Explanation, explain
 from holdpoint.service.preview import Preview, SubmittedFile, preview
-from holdpoint.service.read import Filter, known_ticket, list_tickets, story
+from holdpoint.service.read import Filter, known_ticket, list_tickets, plan_diff, story
 from holdpoint.service.submit import Submission, submit
 
 router = APIRouter(prefix="/v1/changes", tags=["changes"])
@@ -34,7 +35,7 @@ async def submit_change(
     idempotency_key: Annotated[str, Header(max_length=255)] = "",
     dry_run: bool = False,
 ) -> TicketView | Preview:
-    """Open a ticket, or join the one that this key has opened. A dry run only shows plan and decision."""
+    """Open a ticket, or join the one that this key has opened. A dry run shows plan, diff and decision."""
     if dry_run:
         response.status_code = 200
         return await preview(SubmittedFile(text=body.change, base=body.base), actor, parts.preview())
@@ -69,6 +70,12 @@ async def list_changes(
 async def show_change(ticket: str, parts: HasParts, actor: Caller) -> TicketView:
     """Return one ticket."""
     return await known_ticket(parts.ledger, ticket)
+
+
+@router.get("/{ticket}/diff")
+async def diff_change(ticket: str, parts: HasParts, actor: Caller) -> PlanDiff:
+    """Return what the ticket's plan alters on the cluster, whole; secrets are masked."""
+    return await plan_diff(parts.ledger, parts.blobs, ticket)
 
 
 @router.get("/{ticket}/entries")

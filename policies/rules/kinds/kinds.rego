@@ -16,6 +16,9 @@ delicate := {
 
 touched contains kind if some kind in input.diff.kinds
 
+# What the commit leaves alone may differ on the cluster, and is altered with it.
+touched contains kind if some kind in input.plan_diff.kinds
+
 factor contains {"points": 3, "reason": reason} if {
 	found := touched & delicate
 	count(found) > 0

@@ -10,8 +10,8 @@ types := {"standard", "normal", "emergency"}
 
 required := {
 	"ticket", "purpose", "service", "environment", "type", "requester", "repository", "commit", "target",
-	"images", "plan", "shape_succeeded", "catalog", "diff", "recent_failures", "error_budget",
-	"open_incidents", "rolls_back", "weekday", "hour", "in_window",
+	"images", "plan", "shape_succeeded", "catalog", "diff", "plan_diff", "recent_failures",
+	"error_budget", "open_incidents", "rolls_back", "weekday", "hour", "in_window",
 }
 
 deny contains message if {

@@ -1,0 +1,179 @@
+"""The plan as a diff: what each of its objects would become, asked of the API server by a dry run.
+
+Each object is asked for as the rollout will send it, by the same identity. What the change does not state is
+left out: the status, what the cluster, an autoscaler or another manager writes, what an admission webhook
+adds. So two diffs are equal while there is nothing new to read.
+"""
+
+import asyncio
+import difflib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from activities.comparison import MISSING, Difference, Item, Path, comparable, differences, field_of, leaves
+from activities.masking import Fingerprint, masked
+from activities.ownership import applied_fields, claims_by_hand, our_fields, reaches
+from activities.scaling import REPLICAS, SCALED, autoscalers, scaled_by_a_canary
+from activities.writes import Apply
+from holdpoint.clients.cluster import Cluster, ref_of
+from holdpoint.models.errors import AccessDenied, Conflict, NotFound, StepConfig
+from holdpoint.models.plan_diff import FieldDiff, ObjectDiff, PlanDiff
+from holdpoint.models.record import ObjectRef
+from holdpoint.models.redact import MASK, redact
+
+AT_ONCE = 8
+"""Objects that are asked about at one time: 500 of them take seconds, and no API server notices eight."""
+
+MOST_LINES = 2000
+"""Lines of a text that are compared; of a longer one all lines that are not alike at its ends are shown."""
+
+_NAMED = (("apiVersion",), ("kind",), ("metadata", "name"), ("metadata", "namespace"))
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a plan comes to: the objects that it states, in order, and those that it deletes."""
+
+    stated: list[dict[str, Any]]
+    gone: list[ObjectRef] = field(default_factory=list)
+
+
+async def plan_diff(
+    cluster: Cluster, namespace: str, wanted: Wanted, *, fingerprint: Fingerprint
+) -> PlanDiff:
+    """Return what would be altered. Raises TransientError when the cluster does not answer."""
+    scalers: dict[tuple[str, str], str] = {}
+    if any(manifest["kind"] in SCALED for manifest in wanted.stated):
+        scalers = await autoscalers(cluster, namespace)
+    asking = _Asking(cluster, frozenset(scalers), fingerprint, asyncio.Semaphore(AT_ONCE))
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(asking.stated(manifest)) for manifest in wanted.stated]
+            tasks += [group.create_task(asking.gone(ref)) for ref in wanted.gone]
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from failed  # the first one; the others were cancelled
+    found = [task.result() for task in tasks]
+    objects = [one for one in found if one is not None]
+    return PlanDiff(
+        cluster=cluster.name, namespace=namespace, objects=objects, unchanged=len(found) - len(objects)
+    )
+
+
+@dataclass(frozen=True)
+class _Asking:
+    """Asks the API server about one object after the other."""
+
+    cluster: Cluster
+    autoscaled: frozenset[tuple[str, str]]
+    fingerprint: Fingerprint
+    turn: asyncio.Semaphore
+
+    async def stated(self, manifest: dict[str, Any]) -> ObjectDiff | None:
+        """Return what would become of an object; None where it stays as it is."""
+        ref = ref_of(self.cluster.name, manifest)
+        async with self.turn:
+            try:
+                live = await self.cluster.read(ref)
+                autoscaled = live is not None and (ref.kind, ref.name) in self.autoscaled
+                _, wanted = await Apply(
+                    "plan-diff",
+                    manifest,
+                    ref.cluster,
+                    takeover=claims_by_hand(live),
+                    autoscaled=autoscaled,
+                ).outcome(self.cluster, live)
+            except (AccessDenied, Conflict, NotFound, StepConfig) as error:
+                return _refused(ref, error.message)
+        if live is None:
+            return _object(ref, "create", fields=list(_stated_fields(masked(manifest, self.fingerprint))))
+        fields = list(_changed_fields(live, wanted, self.fingerprint))
+        return _object(ref, "change", fields=fields) if fields else None
+
+    async def gone(self, ref: ObjectRef) -> ObjectDiff | None:
+        """Return that an object would be deleted; None where it is not there."""
+        async with self.turn:
+            try:
+                live = await self.cluster.read(ref)
+            except (AccessDenied, StepConfig) as error:
+                return _refused(ref, error.message)
+        return None if live is None else _object(ref, "delete")
+
+
+def _object(ref: ObjectRef, change: Any, *, fields: list[FieldDiff] | None = None) -> ObjectDiff:
+    return ObjectDiff(
+        change=change, api_version=ref.api_version, kind=ref.kind, name=ref.name, fields=fields or []
+    )
+
+
+def _refused(ref: ObjectRef, message: str) -> ObjectDiff:
+    # A refusal may quote what it refuses, and a Secret's content looks like anything.
+    said = "The message may quote the Secret." if ref.kind == "Secret" else redact(message)[:1000]
+    return _object(ref, "refused").model_copy(update={"message": said})
+
+
+def _stated_fields(manifest: dict[str, Any]) -> Iterator[FieldDiff]:
+    """Yield every field of an object that would be new, as its manifest states it."""
+    for path, value in leaves((), comparable(manifest)):
+        if path not in _NAMED and value is not None:
+            yield _field(Difference(path, MISSING, value))
+
+
+def _changed_fields(
+    live: dict[str, Any], wanted: dict[str, Any], fingerprint: Fingerprint
+) -> Iterator[FieldDiff]:
+    """Yield every field of ours that would not stay as it is."""
+    ours, before = applied_fields(wanted), our_fields(live)
+    passing = scaled_by_a_canary(live)
+    was, now = (masked(comparable(body), fingerprint) for body in (live, wanted))
+    for difference in differences(was, now):
+        for leaf in _leaves_of(difference):
+            if passing and leaf.path == REPLICAS:
+                continue  # a canary that runs now has set it, and gives it back
+            tree = before if leaf.now is MISSING else ours
+            if not tree or _is_masked(leaf.path) or reaches(tree, leaf.path):
+                yield _field(leaf)
+
+
+def _leaves_of(difference: Difference) -> Iterator[Difference]:
+    """Yield the fields of what comes or goes whole, and else the difference as it is."""
+    if difference.was is MISSING:
+        for path, value in leaves(difference.path, difference.now):
+            yield Difference(path, MISSING, value)
+    elif difference.now is MISSING:
+        for path, value in leaves(difference.path, difference.was):
+            yield Difference(path, value, MISSING)
+    else:
+        yield difference
+
+
+def _is_masked(path: Path) -> bool:
+    """Tell whether a name on the way is masked: its owner cannot be found by it, and it is not hidden."""
+    return any(isinstance(step, Item) and MASK in step.label for step in path)
+
+
+def _field(leaf: Difference) -> FieldDiff:
+    name = field_of(leaf.path)
+    change: Any = "added" if leaf.was is MISSING else "removed" if leaf.now is MISSING else "changed"
+    was, now = (None if side is MISSING else side for side in (leaf.was, leaf.now))
+    if any(isinstance(side, str) and "\n" in side.rstrip("\n") for side in (was, now)):
+        lines = list(_lines(str(was or ""), str(now or "")))
+        if lines:
+            return FieldDiff(field=name, change=change, lines=lines)
+    return FieldDiff(field=name, change=change, was=was, now=now)
+
+
+def _lines(was: str, now: str) -> Iterator[str]:
+    """Yield the lines that go, those that come, and two around each of them."""
+    old, new = was.splitlines(), now.splitlines()
+    if len(old) <= MOST_LINES and len(new) <= MOST_LINES:
+        found = difflib.unified_diff(old, new, n=2, lineterm="")
+        yield from (line for number, line in enumerate(found) if number >= 2)  # two lines name the files
+        return
+    head = next((n for n, (one, other) in enumerate(zip(old, new, strict=False)) if one != other), None)
+    head = min(len(old), len(new)) if head is None else head
+    tail = 0
+    while tail < min(len(old), len(new)) - head and old[-1 - tail] == new[-1 - tail]:
+        tail += 1
+    yield from (f"-{line}" for line in old[head : len(old) - tail])
+    yield from (f"+{line}" for line in new[head : len(new) - tail])

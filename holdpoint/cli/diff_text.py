@@ -1,0 +1,134 @@
+"""The plan's diff in words: whole for `diff` and a dry run, in short for `show` and for who decides."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from holdpoint.models.plan_diff import MARKS
+
+MOST_ROWS = 300
+"""Rows after which objects are only counted: a person reads some screens of it, and --all shows the rest."""
+MOST_FIELDS = 25
+MOST_LINES = 40
+LONGEST = 160
+"""Characters of one value on its row."""
+
+STYLES = {"+": "32", "-": "31", "~": "33", "!": "1;31"}
+"""Codes of colours (ECMA-48, SGR) by what a row begins with."""
+
+COLUMNS = (0, 4, 8)
+"""Where the mark of an object, of a field and of a line of a text stands."""
+
+FIELD_MARKS = {"added": "+", "removed": "-", "changed": "~"}
+
+
+def diff_text(diff: dict[str, Any], *, whole: bool = False) -> str:
+    """Return the diff; without `whole` in some screens, and with what is left out counted."""
+    if not diff.get("known", True):
+        return f"What it alters on the cluster is unknown: {diff.get('message')}"
+    rows: list[str] = []
+    objects = diff.get("objects") or []
+    for number, one in enumerate(objects):
+        if not whole and len(rows) >= MOST_ROWS:
+            rows.append(f"and {counted(len(objects) - number, 'more object')}; --all shows them")
+            break
+        rows += _object_rows(one, whole=whole)
+    where = f"{diff.get('cluster')}/{diff.get('namespace')}"
+    count = {change: sum(one["change"] == change for one in objects) for change in MARKS}
+    facts = {
+        "created": count["create"],
+        "changed": count["change"],
+        "deleted": count["delete"],
+        "refused": count["refused"],
+        "unchanged": diff.get("unchanged", 0),
+    }
+    return "\n".join([f"On {where}: {facts_text(facts)}", *rows])
+
+
+def facts_text(facts: dict[str, Any]) -> str:
+    """Return the counts, those that are not 0."""
+    names = ("created", "changed", "deleted", "refused", "unchanged")
+    said = [f"{facts[name]} {name}" for name in names if facts.get(name)]
+    altering = any(facts.get(name) for name in names[:-1])
+    return ", ".join(said) if altering else f"nothing is altered ({', '.join(said) or 'no objects'})"
+
+
+def summary_lines(view: dict[str, Any]) -> list[str]:
+    """Return what a ticket's plan alters, in short; nothing while that is not evaluated."""
+    summary = view.get("plan_diff")
+    if not summary:
+        return []
+    if not summary.get("known", True):
+        return [f"  alters     unknown: {summary.get('message')}"]
+    lines = [f"  alters     {facts_text(summary.get('facts') or {})}"]
+    objects = summary.get("objects") or []
+    lines += [f"               {_line_text(one)}" for one in objects]
+    if summary.get("more"):
+        lines.append(f"               and {counted(summary['more'], 'more object')}")
+    return [*lines, f"               whole: holdpoint diff {view['id']}"] if objects else lines
+
+
+def style_of(row: str) -> str:
+    """Return the colour's code for a row by its mark; empty for none."""
+    indent = len(row) - len(row.lstrip())
+    return STYLES.get(row[indent : indent + 1], "") if indent in COLUMNS else ""
+
+
+def counted(number: int, what: str) -> str:
+    """Return a number with its noun."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def _line_text(one: dict[str, Any]) -> str:
+    text = f"{MARKS.get(one['change'], '?')} {one['object']}"
+    if one["change"] == "refused":
+        return f"{text}: refused: {one.get('message')}"
+    first = one.get("first") or []
+    if not first:
+        return text
+    left = one.get("fields", 0) - len(first)
+    return f"{text}: {', '.join(first)}" + (f" and {counted(left, 'more field')}" if left > 0 else "")
+
+
+def _object_rows(one: dict[str, Any], *, whole: bool) -> Iterator[str]:
+    fields = one.get("fields") or []
+    said = f": the API server would refuse it: {one.get('message')}" if one["change"] == "refused" else ""
+    yield f"{MARKS.get(one['change'], '?')} {one['kind']} {one['name']}{said}"
+    most = len(fields) if whole else MOST_FIELDS
+    for field in fields[:most]:
+        yield from _field_rows(field, whole=whole)
+    if len(fields) > most:
+        yield f"    and {counted(len(fields) - most, 'more field')}"
+
+
+def _field_rows(field: dict[str, Any], *, whole: bool) -> Iterator[str]:
+    head = f"    {FIELD_MARKS.get(field['change'], '?')} {field['field']}:"
+    lines = field.get("lines") or []
+    if lines:
+        most = len(lines) if whole else MOST_LINES
+        yield head
+        yield from (f"        {line}" for line in lines[:most])
+        if len(lines) > most:
+            yield f"        and {counted(len(lines) - most, 'more line')}"
+        return
+    was, now = (_value(field.get(side), whole=whole) for side in ("was", "now"))
+    shown = {"added": now, "removed": was}.get(field["change"], f"{was} -> {now}")
+    yield f"{head} {shown}"
+
+
+def _value(value: Any, *, whole: bool) -> str:
+    """Return a value on one row; a text in quotes where it would read like something else."""
+    text = value if isinstance(value, str) and not _reads_otherwise(value) else json.dumps(value)
+    if whole or len(text) <= LONGEST:
+        return text
+    return f"{text[:LONGEST]}… ({len(text) - LONGEST} more characters)"
+
+
+def _reads_otherwise(text: str) -> bool:
+    if not text or text != text.strip():
+        return True
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,155 @@
+"""What a change would alter on its cluster: object by object, field by field, with every secret masked.
+
+It is of the end state, what stands when the plan is through; the plan tells the way there. It holds nothing
+that moves by itself, for approvals bind its digest.
+"""
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from holdpoint.models.base import Digest, Model
+
+FIRST_OBJECTS = 20
+"""Objects that a summary names: it travels through Temporal and stands in every view of the ticket."""
+FIRST_FIELDS = 3
+"""Fields of each of them that it names."""
+
+MARKS = {"create": "+", "change": "~", "delete": "-", "refused": "!"}
+"""What stands before an object in every text."""
+
+
+class FieldDiff(Model):
+    """One field. A masked value is `[redacted] #` and a keyed digest: equal values have equal digests."""
+
+    field: str = Field(description="such as spec.template.spec.containers[name=web].image")
+    change: Literal["added", "removed", "changed"]
+    was: Any = None
+    now: Any = None
+    lines: list[str] = Field(
+        default=[], description="of a text of several lines: -old and +new, in place of was and now"
+    )
+
+
+class ObjectDiff(Model):
+    """One object that would not stay as it is, or that the API server would refuse."""
+
+    change: Literal["create", "change", "delete", "refused"]
+    api_version: str
+    kind: str
+    name: str
+    fields: list[FieldDiff] = []
+    message: str = Field(default="", description="why the API server would refuse it")
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
+
+
+class PlanDiff(Model):
+    """The whole of it. When it could not be had, `known` is false and `message` says why."""
+
+    cluster: str
+    namespace: str
+    objects: list[ObjectDiff] = []
+    unchanged: int = Field(default=0, description="objects that are as the change wants them already")
+    known: bool = True
+    message: str = ""
+
+
+class PlanDiffFacts(Model):
+    """It in numbers, for rules."""
+
+    created: int = 0
+    changed: int = 0
+    deleted: int = 0
+    refused: int = Field(default=0, description="objects that the API server would refuse")
+    unchanged: int = 0
+    fields: int = Field(default=0, description="fields altered in objects that exist already")
+    kinds: list[str] = Field(default=[], description="kinds of what is created, changed or deleted")
+
+
+class ObjectLine(Model):
+    """One object of a summary, with the first of its fields."""
+
+    change: Literal["create", "change", "delete", "refused"]
+    object: str
+    fields: int = 0
+    first: list[str] = []
+    message: str = ""
+
+
+class PlanDiffSummary(Model):
+    """What a ticket shows of it. `digest` names the whole; approvals bind it. Null while it is unknown."""
+
+    digest: Digest | None = None
+    known: bool = True
+    message: str = ""
+    facts: PlanDiffFacts = PlanDiffFacts()
+    objects: list[ObjectLine] = []
+    more: int = Field(default=0, description="objects that are not named here")
+
+
+def facts_of(diff: PlanDiff) -> PlanDiffFacts:
+    """Return a diff in numbers."""
+    count = {change: sum(one.change == change for one in diff.objects) for change in MARKS}
+    return PlanDiffFacts(
+        created=count["create"],
+        changed=count["change"],
+        deleted=count["delete"],
+        refused=count["refused"],
+        unchanged=diff.unchanged,
+        fields=sum(len(one.fields) for one in diff.objects if one.change == "change"),
+        kinds=sorted({one.kind for one in diff.objects if one.change != "refused"}),
+    )
+
+
+def summary_of(diff: PlanDiff, digest: Digest | None) -> PlanDiffSummary:
+    """Return a diff in short; `digest` names where the whole of it is."""
+    lines = [
+        ObjectLine(
+            change=one.change,
+            object=str(one),
+            fields=len(one.fields),
+            first=[field.field for field in one.fields[:FIRST_FIELDS]] if one.change == "change" else [],
+            message=one.message[:200],
+        )
+        for one in diff.objects[:FIRST_OBJECTS]
+    ]
+    return PlanDiffSummary(
+        digest=digest,
+        known=diff.known,
+        message=diff.message,
+        facts=facts_of(diff),
+        objects=lines,
+        more=max(0, len(diff.objects) - FIRST_OBJECTS),
+    )
+
+
+def moved(before: PlanDiff, now: PlanDiff) -> list[str]:
+    """Name each object whose part differs, with the first fields of it that do."""
+    then = {(one.api_version, one.kind, one.name): one for one in before.objects}
+    here = {(one.api_version, one.kind, one.name): one for one in now.objects}
+    return [
+        _moved(then.get(key), here.get(key))
+        for key in dict.fromkeys([*then, *here])
+        if then.get(key) != here.get(key)
+    ]
+
+
+def _moved(was: ObjectDiff | None, now: ObjectDiff | None) -> str:
+    if now is None:
+        return f"{was} (is as wanted already)"
+    if was is None or was.change != now.change:
+        return f"{now} ({_WORDS[now.change]})"
+    old, new = ({one.field: one for one in side.fields} for side in (was, now))
+    differing = [name for name in dict.fromkeys([*old, *new]) if old.get(name) != new.get(name)]
+    more = f" and {len(differing) - FIRST_FIELDS} more" if len(differing) > FIRST_FIELDS else ""
+    return f"{now} ({', '.join(differing[:FIRST_FIELDS])}{more})" if differing else str(now)
+
+
+_WORDS = {
+    "create": "would be created now",
+    "change": "would be changed now",
+    "delete": "would be deleted now",
+    "refused": "would be refused now",
+}
