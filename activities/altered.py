@@ -18,6 +18,10 @@ from holdpoint.models.errors import NotFound, TransientError
 from holdpoint.models.plan import PlannedStep
 from holdpoint.models.plan_diff import PlanDiff, PlanDiffFacts, PlanDiffSummary, facts_of, moved, summary_of
 from holdpoint.models.policy import Unknown
+from holdpoint.models.record import ObjectRef
+
+DELETE = "delete"
+"""The step kind that leaves nothing of what it touches. Every other one leaves it as the change states it."""
 
 MOST_REFUSED = 5
 """Refused objects that the warnings name; the plan's diff has them all."""
@@ -79,17 +83,22 @@ async def altered(
     TransientError instead, because nothing runs on what nobody knows.
     """
     target = stored.change.spec.target
-    refs = set(touched(plan, stored.change, manifests, target.cluster))
+    gone = _touched([step for step in plan if step.kind == DELETE], stored, manifests)
+    refs = {*_touched(plan, stored, manifests)} - {*gone}
     stated = [one.object for one in manifests if ref_of(target.cluster, one.object) in refs]
     cluster = clusters.forward(target.cluster)
     try:
-        diff = await plan_diff(cluster, target.namespace, Wanted(stated), fingerprint=fingerprint)
+        diff = await plan_diff(cluster, target.namespace, Wanted(stated, gone), fingerprint=fingerprint)
     except TransientError as error:
         if needed:
             raise
         unknown = PlanDiff(cluster=target.cluster, namespace=target.namespace, known=False)
         return Altered(unknown.model_copy(update={"message": error.message}))
     return Altered(diff)
+
+
+def _touched(plan: list[PlannedStep], stored: StoredChange, manifests: list[Manifest]) -> list[ObjectRef]:
+    return touched(plan, stored.change, manifests, stored.change.spec.target.cluster)
 
 
 def keep(blobs: Blobs, now: Altered, before: Digest | None) -> list[str]:

@@ -200,6 +200,27 @@ async def test_nothing_to_alter_is_said_so(shop: TicketWorld) -> None:
     assert evaluation.plan_diff.facts == PlanDiffFacts(unchanged=2)
 
 
+async def test_each_object_is_asked_about_once(shop: TicketWorld) -> None:
+    shop.deploy(deployment(), service())
+    shop.commit()
+    shop.submit(change=applied(shop))
+    await shop.evaluate()
+    before = len(shop.sandbox.audit())
+
+    await shop.evaluate()
+
+    asked = shop.sandbox.audit()[before:]
+    seen = sorted((line["verb"], line["objectRef"]["resource"]) for line in asked)
+    assert seen == [
+        ("get", "deployments"),
+        ("get", "services"),
+        ("list", "horizontalpodautoscalers"),
+        ("patch", "deployments"),
+        ("patch", "services"),
+    ]
+    assert all("dryRun=All" in line["requestURI"] for line in asked if line["verb"] == "patch")
+
+
 async def test_object_that_no_step_touches_is_not_in_it(shop: TicketWorld) -> None:
     (shop.repository / "more.yaml").write_text("{apiVersion: v1, kind: ConfigMap, metadata: {name: more}}")
     shop.commit(service())

@@ -1,7 +1,7 @@
 """The servers that a contract is held against: the sandbox, and the real ones of `make test-real`."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
+from holdpoint.clients.access import TokenAccess, TokenFile
+from holdpoint.clients.cluster import Cluster
+from holdpoint.clients.kubernetes_api import ApiServer as Client
 from tests.sandbox.process import Sandbox
 
 IMPLEMENTATIONS = ["sandbox", pytest.param("real", marks=pytest.mark.real)]
@@ -93,3 +96,16 @@ def server(api_server: ApiServer) -> Iterator[ApiServer]:
     assert api_server.send("POST", "/api/v1/namespaces", body).status_code == 201
     yield api_server
     api_server.send("DELETE", f"/api/v1/namespaces/{api_server.namespace}")
+
+
+@pytest.fixture
+async def client(server: ApiServer, request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Cluster]:
+    """Our client of the server, with the same token."""
+    (tmp_path / "token").write_text(server.token)
+    ca_file = None
+    if server.address.startswith("https"):
+        ca_file = Path(request.getfixturevalue("real_stack")["kubernetes"]["ca_file"])
+    access = TokenAccess("eu", server=server.address, token=TokenFile(tmp_path / "token"), ca_file=ca_file)
+    made = Client("eu", access)
+    yield made
+    await made.close()

@@ -1,15 +1,13 @@
 """What an API server refuses for a quota or a webhook, on the sandbox and a real one; what we make of it."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from activities.readiness import readiness
-from holdpoint.clients.access import TokenAccess, TokenFile
 from holdpoint.clients.cluster import Cluster
-from holdpoint.clients.kubernetes_api import ApiServer as Client
 from holdpoint.models.errors import AccessDenied, UpstreamUnavailable
 from tests.contract.admission_webhook import Webhook, refusing_webhook
 from tests.contract.conftest import ApiServer
@@ -18,19 +16,6 @@ from tests.sandbox.process import a_deployment, a_service, wait_for
 Body = dict[str, Any]
 PROBE = "count/services"
 CONFIGURATIONS = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
-
-
-@pytest.fixture
-async def client(server: ApiServer, request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Cluster]:
-    """Our client of the server, with the same token."""
-    (tmp_path / "token").write_text(server.token)
-    ca_file = None
-    if server.address.startswith("https"):
-        ca_file = Path(request.getfixturevalue("real_stack")["kubernetes"]["ca_file"])
-    access = TokenAccess("eu", server=server.address, token=TokenFile(tmp_path / "token"), ca_file=ca_file)
-    made = Client("eu", access)
-    yield made
-    await made.close()
 
 
 @pytest.fixture
