@@ -61,7 +61,7 @@ async def control(
         elif view.phase is Phase.SUCCEEDED and verb == "rollback":
             return (await roll_back_success(ticket, reason, actor, ledger=ledger, delivery=delivery)).view
         elif view.phase.terminal:
-            raise Conflict(f"{ticket} is closed: it is {view.phase}.", phase=view.phase.value)
+            raise _closed(view)
         else:
             await _tell(ticket, word, ledger=ledger, temporal=temporal, delivery=delivery)
     return await told_ticket(ledger, ticket, by=actor.account, after=before)
@@ -86,12 +86,22 @@ async def _tell(
     except NotFound as error:
         view = await known_ticket(ledger, ticket)
         if view.phase.terminal:
-            raise Conflict(f"{ticket} is closed: it is {view.phase}.", phase=view.phase.value) from error
+            raise _closed(view) from error
         delivery.nudge()
         raise UpstreamUnavailable(
             f"{ticket} is not running in Temporal yet. It is started by itself; say it again in a moment.",
             retry_after=2,
         ) from error
+
+
+def _closed(view: TicketView) -> Conflict:
+    """Return why nothing can be said any more, and what can be done instead."""
+    further = "rollback" if view.phase in (Phase.SUCCEEDED, Phase.ROLLBACK_FAILED) else "retry"
+    does = "undoes it" if further == "rollback" else "runs it again"
+    return Conflict(
+        f"{view.id} is closed: it is {view.phase}. `holdpoint {further} {view.id}` {does}.",
+        phase=view.phase.value,
+    )
 
 
 async def _update(workflow: str, word: Control, *, temporal: Temporal, key: str) -> None:

@@ -91,8 +91,15 @@ async def test_a_refusal_of_the_ticket_is_a_conflict(world: World) -> None:
 async def test_a_closed_ticket_is_a_conflict(world: World, phase: Phase) -> None:
     ticket = (await world.a_ticket(phase=phase)).id
 
-    with pytest.raises(Conflict, match="closed"):
+    with pytest.raises(Conflict, match=f"closed.*holdpoint retry {ticket}"):
         await say(world, ticket, "rollback")
+
+
+async def test_a_success_is_told_to_be_undone_by_rollback(world: World) -> None:
+    ticket = (await world.a_ticket(phase=Phase.SUCCEEDED)).id
+
+    with pytest.raises(Conflict, match=f"holdpoint rollback {ticket}"):
+        await say(world, ticket, "abort")
 
 
 async def test_a_failed_rollback_is_tried_again_once_at_a_time(world: World) -> None:
