@@ -40,6 +40,7 @@ class Finding(StrEnum):
     INCONCLUSIVE = "inconclusive"
     NO_DATA = "no_data"
     LOW_SAMPLE = "low_sample"
+    SUSPECT_POD = "suspect_pod"
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,14 @@ from collections.abc import Sequence
 
 from holdpoint.judge.share import Finding, Judged
 
-WORST_FIRST = (Finding.FAIL, Finding.NO_DATA, Finding.LOW_SAMPLE, Finding.INCONCLUSIVE, Finding.PASS)
+WORST_FIRST = (
+    Finding.FAIL,
+    Finding.SUSPECT_POD,
+    Finding.NO_DATA,
+    Finding.LOW_SAMPLE,
+    Finding.INCONCLUSIVE,
+    Finding.PASS,
+)
 
 
 def worst(judged: Sequence[Judged]) -> Finding:
