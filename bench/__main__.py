@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench import approval, canaries, cases, freeze, memory, policy, table, tickets
+from bench import approval, canaries, cases, freeze, judge, memory, policy, table, tickets
 from bench.cases import Case
 
 Measurement = Callable[[], Coroutine[Any, Any, list[Case]]]
@@ -20,6 +20,7 @@ MEASUREMENTS: dict[str, Measurement] = {
     "canaries": canaries.measure,
     "freeze": freeze.measure,
     "memory": memory.measure,
+    "judge": judge.measure,
 }
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 
-from holdpoint.judge.noise import TOLERATED, WITHOUT_HISTORY
+from holdpoint.judge.noise import TOLERATED, UNKNOWN, Clumps
 from holdpoint.judge.ratio import HEALTHY, AbsoluteProcess, RatioProcess, Scrape, mean
 from holdpoint.judge.share import ALPHA, MIN_BAD, MIN_REQUESTS, Finding
 
@@ -28,6 +28,12 @@ CLUMPED = 1.5
 WITHOUT_ANY_POD = 3.0
 """Evidence that must be left when any one canary pod is left out; else that pod is suspected, not the
 version."""
+
+BURSTY = 3.0
+"""Beyond this overdispersion, moments as bad as a bad version's are usual here, and one alone is none."""
+
+WITHOUT_ANY_MOMENT = 3.0
+"""Evidence that must be left, where it is bursty, when any one burst's length is left out."""
 
 Pods = Mapping[str, tuple[float, float]]
 """Requests and bad ones since the last scrape, of each canary pod."""
@@ -84,7 +90,10 @@ class Edge:
 
 
 class Comparison:
-    """One metric over one canary. `allowed` is the largest share of bad requests at the last of the edges."""
+    """One metric over one canary.
+
+    `allowed` is the largest share of bad requests at the last of the edges; `every`, the seconds of a scrape.
+    """
 
     def __init__(
         self,
@@ -92,10 +101,12 @@ class Comparison:
         *,
         allowed: float,
         edges: int = 1,
+        every: float = 5.0,
         tolerated: float = TOLERATED,
-        phi: float = WITHOUT_HISTORY,
+        clumps: Clumps = UNKNOWN,
     ) -> None:
-        self.name, self.phi = name, phi
+        self.name, self.phi = name, clumps.phi
+        self._burst = max(1, round(clumps.seconds / every))
         self._edges = [Edge(tolerated) for _ in range(edges)]
         self._absolute = AbsoluteProcess(allowed)
 
@@ -124,7 +135,9 @@ class Comparison:
             return Finding.NO_DATA, None
         if against >= metrics / ALPHA and max(edge.bad for edge in self._edges) >= MIN_BAD:
             suspect = self._suspect()
-            return (Finding.FAIL if suspect is None else Finding.SUSPECT_POD), suspect
+            if suspect is not None:
+                return Finding.SUSPECT_POD, suspect
+            return (Finding.INCONCLUSIVE if self._a_burst() else Finding.FAIL), None
         if last.requests < MIN_REQUESTS:
             return Finding.LOW_SAMPLE, None
         if baked and against < HELD and healthy >= (PASSES_WHEN_CLUMPED if self.phi > CLUMPED else PASSES):
@@ -136,6 +149,13 @@ class Comparison:
     def _few_enough(self, healthy: float) -> bool:
         last = self._edges[-1]
         return (healthy + self._absolute.evidence(last.requests, last.bad)) / 2 >= PASSES
+
+    def _a_burst(self) -> bool:
+        """Tell whether what speaks against the canary is one burst, where stable has such bursts too."""
+        if self.phi <= BURSTY:
+            return False
+        left = mean([edge.worse.without_any(self._burst, self.phi) for edge in self._edges])
+        return left < WITHOUT_ANY_MOMENT
 
     def _suspect(self) -> str | None:
         """Return the pod without which too little speaks against the version; a single pod is the version."""

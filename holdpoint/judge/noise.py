@@ -6,12 +6,10 @@ fails four in ten good canaries where they come in pairs, so it is raised to the
 
 from collections.abc import Mapping, Sequence
 from math import exp, sqrt
+from typing import NamedTuple
 
 BLOCKS = (5.0, 30.0, 60.0)
 """Seconds of the blocks in which clumps are looked for: a burst shows in a block that it fits in."""
-
-WITHOUT_HISTORY = 2.0
-"""What is taken for phi where nothing is known: clumps of two."""
 
 TOLERATED = 1.1
 """A canary may be this many times as bad as stable before anything speaks against it."""
@@ -24,18 +22,29 @@ Counts = Mapping[str, tuple[float, float]]
 """Requests and bad ones, of each group (a pod of stable) in one scrape."""
 
 
-def overdispersion(history: Sequence[Counts], every: float) -> float:
-    """Return phi, at least 1: the largest over blocks of 5, 30 and 60 s of stable's history.
+class Clumps(NamedTuple):
+    """How much bad requests clump (`phi`, at least 1), and over how many seconds they do."""
+
+    phi: float
+    seconds: float
+
+
+UNKNOWN = Clumps(2.0, 5.0)
+"""What is taken where nothing is known: they come in pairs."""
+
+
+def clumps(history: Sequence[Counts], every: float) -> Clumps:
+    """Return the largest overdispersion over blocks of 5, 30 and 60 s of stable's history.
 
     Pearson's chi-squared of the groups' bad requests given the block's total, over its degrees of freedom.
     `history` is one entry for each scrape, `every` so many seconds.
     """
     found = [
-        phi
+        Clumps(max(1.0, phi), seconds)
         for seconds in BLOCKS
         if (phi := _of_blocks(_merged(history, max(1, round(seconds / every))))) is not None
     ]
-    return max([1.0, *found]) if found else WITHOUT_HISTORY
+    return max(found, default=UNKNOWN)
 
 
 def tolerated(history: Sequence[Counts], phi: float) -> float:

@@ -51,6 +51,7 @@ class RatioProcess:
         self._prior = alternatives.prior
         self._ratios = alternatives.ratios
         self._logs = [0.0] * len(self._ratios)
+        self._history = [tuple(self._logs)]
         self._steps = [log(ratio / bound) for ratio in self._ratios]
 
     @classmethod
@@ -62,8 +63,11 @@ class RatioProcess:
         """Take in one more scrape. One without a request on either side says nothing."""
         bad = scrape.canary_bad + scrape.baseline_bad
         requests = scrape.canary + scrape.baseline
-        if not bad or not requests:
-            return
+        if bad and requests:
+            self._learn(scrape, bad, requests)
+        self._history.append(tuple(self._logs))
+
+    def _learn(self, scrape: Scrape, bad: float, requests: float) -> None:
         weight = scrape.canary / requests
         at_bound = log(weight * self.bound + 1 - weight)
         for index, ratio in enumerate(self._ratios):
@@ -72,7 +76,19 @@ class RatioProcess:
 
     def evidence(self, overdispersion: float = 1.0) -> float:
         """Return E, each alternative's to the power of 1 / `overdispersion`; infinity where a float ends."""
-        return sum(p * _exp(one / overdispersion) for p, one in zip(self._prior, self._logs, strict=True))
+        return self._mixed(self._logs, overdispersion)
+
+    def without_any(self, scrapes: int, overdispersion: float = 1.0) -> float:
+        """Return the least evidence that is left when so many scrapes in a row are left out, whichever."""
+        spans = zip(self._history, self._history[scrapes:], strict=False)
+        left = (
+            [whole - (after - before) for whole, before, after in zip(self._logs, start, end, strict=True)]
+            for start, end in spans
+        )
+        return min((self._mixed(logs, overdispersion) for logs in left), default=1.0)
+
+    def _mixed(self, logs: Sequence[float], overdispersion: float) -> float:
+        return sum(p * _exp(one / overdispersion) for p, one in zip(self._prior, logs, strict=True))
 
 
 class AbsoluteProcess:

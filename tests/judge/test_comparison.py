@@ -5,11 +5,14 @@ from collections.abc import Iterable
 import pytest
 
 from holdpoint.judge.comparison import Compared, Comparison, Look
+from holdpoint.judge.noise import Clumps
 from holdpoint.judge.share import Finding
+
+INDEPENDENT = Clumps(1.0, 5.0)
 
 
 def over(looks: Iterable[Look], *, phi: float = 1.0, allowed: float = 0.005, **asked: bool | int) -> Compared:
-    metric = Comparison("errorRatio", allowed=allowed, phi=phi)
+    metric = Comparison("errorRatio", allowed=allowed, clumps=Clumps(phi, 5.0))
     for look in looks:
         metric.add([look])
     return metric.finding(baked=bool(asked.get("baked", True)), deadline=bool(asked.get("deadline", False)))
@@ -82,7 +85,7 @@ def test_a_single_pod_is_the_version() -> None:
 
 
 def test_what_speaks_against_a_canary_keeps_its_weight() -> None:
-    metric = Comparison("errorRatio", allowed=0.05, phi=1.0)
+    metric = Comparison("errorRatio", allowed=0.05, clumps=INDEPENDENT)
     while not 20 <= (found := metric.finding(baked=True)).against < 100:
         metric.add([Look({"a": (500.0, 3.0)}, (4500.0, 9.0))])
 
@@ -98,7 +101,7 @@ def test_clumped_errors_need_more_of_them() -> None:
 
 
 def test_more_metrics_need_more_evidence_each() -> None:
-    metric = Comparison("errorRatio", allowed=0.005, phi=1.0)
+    metric = Comparison("errorRatio", allowed=0.005, clumps=INDEPENDENT)
     while metric.finding(baked=False).finding is not Finding.FAIL:
         metric.add([Look({"a": (500.0, 2.0)}, (4500.0, 9.0))])
 
@@ -106,7 +109,7 @@ def test_more_metrics_need_more_evidence_each() -> None:
 
 
 def test_one_edge_that_moved_is_seen_though_the_others_did_not() -> None:
-    latency = Comparison("latency", allowed=0.01, edges=3, phi=1.0)
+    latency = Comparison("latency", allowed=0.01, edges=3, clumps=INDEPENDENT)
     for _ in range(24):
         latency.add(
             [
@@ -117,3 +120,12 @@ def test_one_edge_that_moved_is_seen_though_the_others_did_not() -> None:
         )
 
     assert latency.finding(baked=True).finding is Finding.FAIL
+
+
+def test_one_burst_is_not_a_bad_version_where_stable_has_such_bursts() -> None:
+    calm, burst = Look({"a": (500.0, 0.0)}, (4500.0, 9.0)), Look({"a": (500.0, 60.0)}, (4500.0, 9.0))
+    looks = [*[calm] * 6, burst, *[calm] * 6]
+
+    assert over(looks, phi=2.0).finding is Finding.FAIL
+    assert over(looks, phi=3.5).finding is Finding.INCONCLUSIVE
+    assert over([*looks, *looks, *looks], phi=3.5).finding is Finding.FAIL

@@ -6,12 +6,13 @@ import pytest
 
 from holdpoint.judge.comparison import Comparison, Look
 from holdpoint.judge.forecast import requests_needed
+from holdpoint.judge.noise import Clumps
 from holdpoint.judge.share import Finding
 
 
 def needed(ratio: float) -> float:
     """Return how many requests to the canary fail it when all comes just as expected."""
-    metric, requests = Comparison("errorRatio", allowed=0.005, phi=1.0), 0.0
+    metric, requests = Comparison("errorRatio", allowed=0.005, clumps=Clumps(1.0, 5.0)), 0.0
     while metric.finding(baked=False).finding is not Finding.FAIL:
         metric.add([Look({"a": (100.0, 0.1 * ratio)}, (900.0, 0.9))])
         requests += 100

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from holdpoint.judge.noise import MOST_TOLERATED, TOLERATED, WITHOUT_HISTORY, overdispersion, tolerated
+from holdpoint.judge.noise import MOST_TOLERATED, TOLERATED, UNKNOWN, clumps, tolerated
 
 PODS = [f"pod-{number}" for number in range(10)]
 
@@ -29,12 +29,12 @@ def _events(chance: random.Random, mean: float) -> int:
 
 
 def test_independent_errors_are_not_overdispersed() -> None:
-    assert overdispersion(history(1), 5.0) < 1.3
+    assert clumps(history(1), 5.0).phi < 1.3
 
 
 @pytest.mark.parametrize("clump", [2, 4])
 def test_errors_that_come_together_are_overdispersed_by_how_many_do(clump: int) -> None:
-    assert overdispersion(history(2, clump=clump), 5.0) == pytest.approx(clump, rel=0.3)
+    assert clumps(history(2, clump=clump), 5.0).phi == pytest.approx(clump, rel=0.3)
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_errors_that_come_together_are_overdispersed_by_how_many_do(clump: int) 
 def test_without_a_history_that_tells_errors_are_taken_to_come_in_pairs(
     known: list[dict[str, tuple[float, float]]],
 ) -> None:
-    assert overdispersion(known, 5.0) == WITHOUT_HISTORY
+    assert clumps(known, 5.0) == UNKNOWN
     assert tolerated(known, 1.0) == TOLERATED
 
 

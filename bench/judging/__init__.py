@@ -1,0 +1,1 @@
+"""The judge beside other rules, on the same made-up traces."""
