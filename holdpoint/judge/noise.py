@@ -11,6 +11,9 @@ from typing import NamedTuple
 BLOCKS = (5.0, 30.0, 60.0)
 """Seconds of the blocks in which clumps are looked for: a burst shows in a block that it fits in."""
 
+BY_CHANCE = 1.28
+"""Standard deviations that independent requests reach once in ten: less is no sign of clumps."""
+
 TOLERATED = 1.1
 """A canary may be this many times as bad as stable before anything speaks against it."""
 
@@ -63,6 +66,9 @@ def tolerated(history: Sequence[Counts], phi: float) -> float:
         return TOLERATED
     expected = [n * bad / requests for n, _ in groups]
     apart = sum((k - e) ** 2 for (_, k), e in zip(groups, expected, strict=True))
+    squares = sum((k - e) ** 2 / e for (_, k), e in zip(groups, expected, strict=True) if e)
+    if not _beyond_chance(squares / phi / (len(groups) - 1), len(groups) - 1):
+        return TOLERATED
     variance = max(0.0, apart - phi * sum(expected)) / sum(e * e for e in expected)
     return min(max(exp(2 * sqrt(variance)), TOLERATED), MOST_TOLERATED)
 
@@ -77,7 +83,15 @@ def _of_blocks(blocks: Sequence[Counts]) -> float | None:
         share = bad / requests
         squares += sum((k - n * share) ** 2 / (n * share * (1 - share)) for n, k in groups)
         freedom += len(groups) - 1
-    return squares / freedom if freedom else None
+    if not freedom:
+        return None
+    phi = squares / freedom
+    return phi if _beyond_chance(phi, freedom) else 1.0
+
+
+def _beyond_chance(dispersion: float, freedom: int) -> bool:
+    """Tell whether a chi-squared over its degrees of freedom is more than independent requests would give."""
+    return dispersion > 1 + BY_CHANCE * sqrt(2 / freedom)
 
 
 def _merged(history: Sequence[Counts], scrapes: int) -> list[dict[str, tuple[float, float]]]:
