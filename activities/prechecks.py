@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from activities.drift import drifted
+from activities.forecast import forecast
 from activities.manifests import load
 from activities.ownership import claims_by_hand
 from activities.readiness import readiness
@@ -17,14 +18,24 @@ from activities.scaling import autoscaler_of
 from activities.writes import Apply
 from holdpoint.clients.cluster import Cluster, ref_of
 from holdpoint.clients.git import Repositories
+from holdpoint.clients.metrics import Metrics, NullMetrics
 from holdpoint.ledger.tickets import StoredChange
 from holdpoint.models.activity_calls import Check
-from holdpoint.models.errors import AccessDenied, Conflict, InvalidChange, NotFound, StepConfig
+from holdpoint.models.errors import (
+    AccessDenied,
+    Conflict,
+    InvalidChange,
+    NotFound,
+    StepConfig,
+    UpstreamUnavailable,
+)
 from holdpoint.models.plan import PlannedStep
 from holdpoint.models.record import Freeze
 
 HEALTH_TRIES, HEALTH_PAUSE = 8, 2.0
 """A Deployment that another change has just finished with settles within seconds."""
+
+WHOLE = 100.0
 
 MOST_SHOWN = 5
 """Differences that a message lists."""
@@ -48,6 +59,8 @@ class World:
     last: StoredChange | None
     plan: list[PlannedStep]
     freezes: list[Freeze]
+    metrics: Metrics = field(default_factory=NullMetrics)
+    scrape_interval: float = 5.0
     demanded: list[str] = field(default_factory=list)
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep
 
@@ -62,6 +75,7 @@ async def run_checks(world: World) -> list[Check]:
         await _once("rollback_target", lambda: _rollback_target(world, manifests, live)),
         await _once("drift", lambda: _drift(world)),
         await _once("freeze", lambda: _freeze(world)),
+        await _once("forecast", lambda: _forecast(world)),
         _unknown("error_budget", "The error budget is unknown: no SLO is configured."),
         _unknown("open_incidents", "Open incidents are unknown: no incident system is configured."),
     ]
@@ -188,6 +202,23 @@ async def _freeze(world: World) -> Finding:
     if world.freezes:
         return Finding(True, f"Frozen by {world.freezes[0].id}: the rollout will hold until that is lifted.")
     return Finding(True, "No freeze covers it.")
+
+
+async def _forecast(world: World) -> Finding:
+    """Say how long the canaries need for a verdict: one that cannot be judged in time is known before."""
+    change = world.stored.change
+    namespace, analysis = change.spec.target.namespace, change.spec.analysis
+    canaries = [step for step in world.plan if step.kind == "canary" and step.weights[0].reached < WHOLE]
+    if analysis is None or not canaries:
+        return Finding(True, "No canary runs beside an old version.")
+    try:
+        told = [
+            await forecast(world.metrics, analysis, step, namespace, every=world.scrape_interval)
+            for step in canaries
+        ]
+    except (UpstreamUnavailable, StepConfig) as error:
+        return Finding(None, f"Nobody knows how long a verdict takes: {error.message}")
+    return Finding(True if all(one.in_time for one in told) else None, " ".join(one.text for one in told))
 
 
 async def _once(name: str, look: Callable[[], Awaitable[Finding]]) -> Check:

@@ -43,7 +43,7 @@ class Questions:
         if analysis.latency is not None:
             buckets: dict[float, float] = {}
             for series, value in (await self._risen(DURATIONS, now)).items():
-                edge = _edge(dict(series).get("le", ""))
+                edge = edge_of(dict(series).get("le", ""))
                 buckets[edge] = buckets.get(edge, 0.0) + value
             total, surely, perhaps = histogram.slow(buckets, analysis.latency.max)
             found.append(Share("latency", total, surely, perhaps, round(1 - analysis.latency.quantile, 12)))
@@ -65,7 +65,7 @@ class Questions:
         return found
 
 
-def _edge(text: str) -> float:
+def edge_of(text: str) -> float:
     """Return a bucket's edge; one that is no number belongs to no histogram that we know."""
     try:
         return float(text)

@@ -8,6 +8,7 @@ from activities import judging
 from activities.beat import beating, left_behind
 from activities.deferred import DeferringDoor
 from activities.drift import drifted
+from activities.fleet import Place
 from activities.intents import Stopped, Writer, hold_of
 from activities.manifests import Files, load, load_with_paths
 from activities.snapshot import Snapshot, take
@@ -112,8 +113,7 @@ class RolloutActivities:
                 call,
                 self._clusters.metrics(_cluster(call)),
                 self._blobs,
-                namespace=stored.change.spec.target.namespace,
-                deployments=await self._judged(call, stored),
+                place=await self._place(call, stored),
                 clock=clock,
             )
             if call.snapshot is None or judgement.verdict.verdict is not VerdictCode.PASS:
@@ -219,6 +219,16 @@ class RolloutActivities:
         manifests = await load_with_paths(self._repositories, stored)
         cluster = self._clusters.forward(_cluster(call))
         return await take(cluster, touched(call.start.plan, stored.change, manifests, cluster.name))
+
+    async def _place(self, call: JudgeCall, stored: StoredChange) -> Place:
+        step = call.step
+        return Place(
+            namespace=stored.change.spec.target.namespace,
+            canary=await self._judged(call, stored),
+            stable=kind_of(step.kind).beside(step, call.weight) if step is not None else [],
+            began=call.began or call.since,
+            every=self._clusters.scrape_interval(_cluster(call)),
+        )
 
     async def _judged(self, call: JudgeCall, stored: StoredChange) -> list[str]:
         """Return the Deployments whose requests count.

@@ -98,13 +98,16 @@ class TicketActivities:
         """Run every check once more before anything is written."""
         async with beating():
             stored, last, covering = await self._ledger.read(_before, call.ticket)
+            cluster = stored.change.spec.target.cluster
             world = World(
-                cluster=self._sources.clusters.forward(stored.change.spec.target.cluster),
+                cluster=self._sources.clusters.forward(cluster),
                 repositories=self._sources.repositories,
                 stored=stored,
                 last=last,
                 plan=call.plan,
                 freezes=covering,
+                metrics=self._sources.clusters.metrics(cluster),
+                scrape_interval=self._sources.clusters.scrape_interval(cluster),
                 demanded=call.checks,
             )
             checks = await run_checks(world)

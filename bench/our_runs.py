@@ -150,4 +150,5 @@ def _settings(plane: ControlPlane) -> dict[str, Any]:
         "forward_token_file": found["forward_token_file"],
         "undo_token_file": found["undo_token_file"],
         "prometheus": plane.prometheus,
+        "scrape_interval": 1,
     }

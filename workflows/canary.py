@@ -1,6 +1,6 @@
 """Executing: each step is brought to its weights, baked and judged at each, and finished."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 
 from temporalio import workflow
@@ -71,6 +71,7 @@ def _still_as_applied(work: RolloutWork, report: CheckReport) -> None:
 
 
 async def _run_weights(work: RolloutWork, step: PlannedStep) -> None:
+    began: datetime | None = None
     for number, weight in enumerate(step.weights):
         if weight.asked >= WHOLE:
             return
@@ -79,7 +80,8 @@ async def _run_weights(work: RolloutWork, step: PlannedStep) -> None:
         work.mark(StepStatus.RUNNING, weight=reached)
         body = {"step": step.name, "asked": weight.asked, "reached": reached}
         work.clerk.note("weight.reached", body, steps=work.shown_steps())
-        work.live = Watch(work, step, reached, step.bake)
+        began = began or workflow.now()
+        work.live = Watch(work, step, reached, step.bake, began=began)
         await work.live.until_passed()
         if reached >= WHOLE:
             return  # the Deployment was not there before: it was created whole

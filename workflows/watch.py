@@ -41,6 +41,7 @@ HELD_BY = {
 class Watch:
     """What stands at one weight: since when it is watched, and how much of that was bake.
 
+    `began` is when the step's first weight was reached: the comparison with stable goes over all weights.
     With a `snapshot`, the verdict that ends it may bring a `report` whether all is still as it was applied.
     """
 
@@ -51,12 +52,14 @@ class Watch:
         weight: float,
         bake: float,
         *,
+        began: datetime | None = None,
         snapshot: Digest | None = None,
     ) -> None:
         self.work, self.step, self.weight, self.bake = work, step, weight, bake
         self.snapshot = snapshot
         self.report: CheckReport | None = None
         self.since = workflow.now()
+        self.began = began
         self._held_before = work.clerk.holds.held(self.since)
 
     def baked(self) -> float:
@@ -121,6 +124,8 @@ class Watch:
             step=self.step,
             weight=self.weight,
             since=self.since,
+            began=self.began,
+            deadline=self._deadline(),
             window=window + (CLOCK_SLACK if self.step else 0.0),
             analysis=analysis,
             snapshot=self.snapshot if window >= self.bake - self.baked() else None,
@@ -148,10 +153,29 @@ class Watch:
         if verdict.verdict is VerdictCode.FAIL:
             raise Fallen(Reason(code="analysis_failed", message=verdict.message))
         code = HELD_BY.get(verdict.verdict)
-        if code is None or (code is not HoldCode.PROVIDER_DOWN and self.baked() < self.bake):
+        if code is None or self.baked() < self._patience(verdict.verdict):
             self.work.clerk.lift(ANALYSIS)
         else:
             self._hold(code, verdict)
+
+    def _patience(self, verdict: VerdictCode) -> float:
+        """Return for how long it may bake under such a verdict before that holds it."""
+        if verdict is VerdictCode.PROVIDER_DOWN:
+            return 0.0
+        return self._longest() if verdict is VerdictCode.INCONCLUSIVE else self.bake
+
+    def _longest(self) -> float:
+        """Return for how many seconds of bake a verdict is looked for; there is no deadline at 100 %."""
+        analysis = self.work.start.analysis
+        if self.step is None or analysis is None:
+            return self.bake
+        return analysis.deadline_after(self.bake)
+
+    def _deadline(self) -> datetime | None:
+        if self.step is None:
+            return None
+        held = self.work.clerk.holds.held(workflow.now()) - self._held_before
+        return self.since + held + timedelta(seconds=self._longest())
 
     def _hold(self, code: HoldCode, verdict: Verdict) -> None:
         now: datetime = workflow.now()

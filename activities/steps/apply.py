@@ -67,6 +67,10 @@ class Apply:
         """Return nothing: all Deployments of the change count."""
         return []
 
+    def beside(self, step: PlannedStep, weight: float) -> list[str]:
+        """Return nothing: the old version is gone when the new one is judged."""
+        return []
+
 
 def _chosen(step: PlannedStep, manifests: list[Manifest]) -> list[dict[str, Any]]:
     """Return the objects of the step's paths, all where it names none.

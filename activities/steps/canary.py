@@ -64,6 +64,10 @@ class Canary:
         name = str(step.config["deployment"])
         return [name if weight >= 100 else name + CANARY_SUFFIX]
 
+    def beside(self, step: PlannedStep, weight: float) -> list[str]:
+        """Return stable, while there is a canary beside it."""
+        return [] if weight >= 100 else [str(step.config["deployment"])]
+
 
 async def _outline(
     index: int, step: Step, manifests: list[dict[str, Any]], cluster: Cluster, namespace: str

@@ -36,3 +36,6 @@ class StepKind(Protocol):
 
     def judged(self, step: PlannedStep, weight: float) -> list[str]:
         """Return the Deployments whose requests count at a weight; empty means all of the change's."""
+
+    def beside(self, step: PlannedStep, weight: float) -> list[str]:
+        """Return the Deployments of the old version that these are compared with; empty if there are none."""

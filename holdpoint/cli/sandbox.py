@@ -13,7 +13,10 @@ app = typer.Typer(help="Steer the sandbox: how images behave, and which part fai
 
 @app.command()
 def behave(
-    image: Annotated[str, typer.Option("--image", metavar="IMAGE", help="Pods that run exactly this image.")],
+    image: Annotated[
+        str,
+        typer.Option("--image", metavar="IMAGE", help="Pods that run exactly this image; * for all others."),
+    ],
     error_rate: Annotated[
         float | None, typer.Option("--error-rate", min=0, max=1, help="Share of requests that fail.")
     ] = None,

@@ -51,6 +51,10 @@ class Clusters:
             self._metrics[name] = PrometheusMetrics(self._of(name).prometheus)
         return self._metrics[name]
 
+    def scrape_interval(self, name: str) -> float:
+        """Return how many seconds two scrapes of what runs in this cluster are apart."""
+        return self._of(name).scrape_interval
+
     async def close(self) -> None:
         """Close every connection that was opened."""
         for server in self._servers.values():

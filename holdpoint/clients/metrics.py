@@ -7,7 +7,7 @@ query only through `Query`, which escapes them: a name that holds quotes cannot 
 import asyncio
 import re
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
 import httpx
 from pydantic import Field
@@ -35,6 +35,15 @@ class Query(Model):
     at: Instant
 
 
+class RangeQuery(Model):
+    """A query at every `step` seconds from `start` to `end`, both included. `text` is as in `Query`."""
+
+    text: str
+    start: Instant
+    end: Instant
+    step: float
+
+
 class Sample(Model):
     """One series' value; NaN and infinities are kept, for the judge to refuse."""
 
@@ -42,14 +51,24 @@ class Sample(Model):
     value: float = Field(allow_inf_nan=True)
 
 
+class Series(Model):
+    """One series' values at the moments of a range (Unix seconds); where there was none, no point."""
+
+    labels: dict[str, str] = {}
+    points: list[tuple[float, Annotated[float, Field(allow_inf_nan=True)]]] = []
+
+
 class Metrics(Protocol):
-    """Where the numbers of a service come from."""
+    """Where the numbers of a service come from. Both raise the same errors."""
 
     async def samples(self, query: Query) -> list[Sample]:
         """Return what the query gives at its moment; empty means no data.
 
         Raises UpstreamUnavailable when there is no answer, StepConfig when the query is refused.
         """
+
+    async def series(self, query: RangeQuery) -> list[Series]:
+        """Return what the query gives at the moments of a range; empty means no data."""
 
 
 def selector(metric: str, labels: Mapping[str, str], patterns: Mapping[str, str] | None = None) -> str:
@@ -85,20 +104,32 @@ class PrometheusMetrics:
     async def samples(self, query: Query) -> list[Sample]:
         """Return what the query gives at its moment; empty means no data."""
         form = {"query": query.text, "time": f"{query.at.timestamp():.3f}"}
+        return _samples(_data(await self._ask("query", form)))
+
+    async def series(self, query: RangeQuery) -> list[Series]:
+        """Return what the query gives at the moments of a range; empty means no data."""
+        start, end = f"{query.start.timestamp():.3f}", f"{query.end.timestamp():.3f}"
+        form = {"query": query.text, "start": start, "end": end, "step": f"{query.step:g}"}
+        return _series(_data(await self._ask("query_range", form)))
+
+    async def _ask(self, route: str, form: Mapping[str, str]) -> httpx.Response:
         try:
             async with asyncio.timeout(TIMEOUT):  # httpx bounds each read only
-                answer = await self._http.post(f"{self._base}/api/v1/query", data=form)
+                return await self._http.post(f"{self._base}/api/v1/{route}", data=form)
         except (httpx.TimeoutException, TimeoutError) as error:
             raise UpstreamUnavailable(f"Prometheus gave no answer within {TIMEOUT:g} s.") from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise UpstreamUnavailable(f"Prometheus gave no answer: {type(error).__name__}.") from error
-        return _samples(_data(answer))
 
 
 class NullMetrics:
     """No metrics at all: every question is answered with no data, never with a pass."""
 
     async def samples(self, query: Query) -> list[Sample]:
+        """Return no data."""
+        return []
+
+    async def series(self, query: RangeQuery) -> list[Series]:
         """Return no data."""
         return []
 
@@ -140,3 +171,20 @@ def _samples(data: Mapping[str, Any]) -> list[Sample]:
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise UpstreamUnavailable("Prometheus answered with samples that cannot be read.") from error
     raise UpstreamUnavailable(f"Prometheus answered with {kind!r}, which is not a vector.")
+
+
+def _series(data: Mapping[str, Any]) -> list[Series]:
+    """Return the series of a range answer, which is always a matrix."""
+    kind, result = data.get("resultType"), data.get("result")
+    if kind != "matrix" or not isinstance(result, list):
+        raise UpstreamUnavailable(f"Prometheus answered with {kind!r}, which is not a matrix.")
+    try:
+        return [
+            Series(
+                labels=item.get("metric", {}),
+                points=[(float(moment), float(value)) for moment, value in item["values"]],
+            )
+            for item in result
+        ]
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UpstreamUnavailable("Prometheus answered with series that cannot be read.") from error

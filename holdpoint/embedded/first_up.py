@@ -53,6 +53,7 @@ def write_settings(folder: DataFolder, ports: dict[str, int]) -> None:
     clusters[CLUSTER] = {
         "server": sandbox,
         "prometheus": f"{sandbox}/prometheus",
+        "scrape_interval": 1,
         "forward_token_file": str(tokens / "forward.token"),
         "undo_token_file": str(tokens / "undo.token"),
     }

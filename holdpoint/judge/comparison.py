@@ -3,7 +3,8 @@
 A metric is a share of requests: those that failed, or those slower than an edge of a histogram. Latency has
 several edges, and the average of their evidence is evidence again. What decides, in this order: a fail by the
 evidence that the canary is worse than tolerated; a pass by the evidence that it is less than twice as bad;
-and at the deadline a pass by either that or how few of its requests were bad at all.
+and at the deadline a pass by either that or how few of its requests were bad at all. Where stable is never
+bad there is no ratio, and how few were bad decides at once: else nothing would pass before the deadline.
 """
 
 from collections.abc import Mapping, Sequence
@@ -57,6 +58,8 @@ class Compared:
     healthy: float
     requests: float
     bad: float
+    stable: tuple[float, float]
+    phi: float
     suspect: str | None = None
 
     @property
@@ -73,6 +76,7 @@ class Edge:
         self.healthy = RatioProcess(TWICE, HEALTHY)
         self.without: dict[str, RatioProcess] = {}
         self.requests = self.bad = 0.0
+        self.stable = (0.0, 0.0)
 
     def add(self, look: Look) -> None:
         """Take in one scrape."""
@@ -87,12 +91,14 @@ class Edge:
         self.healthy.add(whole)
         self.requests += requests
         self.bad += bad
+        self.stable = (self.stable[0] + look.baseline[0], self.stable[1] + look.baseline[1])
 
 
 class Comparison:
     """One metric over one canary.
 
-    `allowed` is the largest share of bad requests at the last of the edges; `every`, the seconds of a scrape.
+    `allowed` is the largest share of bad requests at the last of the edges; `every`, the seconds of a scrape;
+    `quiet` says that stable's history has not one bad request.
     """
 
     def __init__(
@@ -104,8 +110,9 @@ class Comparison:
         every: float = 5.0,
         tolerated: float = TOLERATED,
         clumps: Clumps = UNKNOWN,
+        quiet: bool = False,
     ) -> None:
-        self.name, self.phi = name, clumps.phi
+        self.name, self.phi, self._quiet = name, clumps.phi, quiet
         self._burst = max(1, round(clumps.seconds / every))
         self._edges = [Edge(tolerated) for _ in range(edges)]
         self._absolute = AbsoluteProcess(allowed)
@@ -125,7 +132,8 @@ class Comparison:
         healthy = mean([edge.healthy.evidence(self.phi) for edge in self._edges])
         finding, suspect = self._decided(against, healthy, baked=baked, deadline=deadline, metrics=metrics)
         last = self._edges[-1]
-        return Compared(self.name, finding, against, healthy, last.requests, last.bad, suspect)
+        seen = (last.requests, last.bad, last.stable, self.phi)
+        return Compared(self.name, finding, against, healthy, *seen, suspect)
 
     def _decided(
         self, against: float, healthy: float, *, baked: bool, deadline: bool, metrics: int
@@ -140,11 +148,15 @@ class Comparison:
             return (Finding.INCONCLUSIVE if self._a_burst() else Finding.FAIL), None
         if last.requests < MIN_REQUESTS:
             return Finding.LOW_SAMPLE, None
-        if baked and against < HELD and healthy >= (PASSES_WHEN_CLUMPED if self.phi > CLUMPED else PASSES):
-            return Finding.PASS, None
-        if deadline and against < HELD and self._few_enough(healthy):
-            return Finding.PASS, None
-        return Finding.INCONCLUSIVE, None
+        passes = (baked and self._healthy(healthy)) or (deadline and self._few_enough(healthy))
+        return (Finding.PASS if passes and against < HELD else Finding.INCONCLUSIVE), None
+
+    def _healthy(self, healthy: float) -> bool:
+        if self._quiet and not any(edge.stable[1] for edge in self._edges):
+            last = self._edges[-1]
+            # Nothing was ever bad, so nothing tells how bad requests clump either.
+            return self._absolute.evidence(last.requests, last.bad, UNKNOWN.phi) >= PASSES
+        return healthy >= (PASSES_WHEN_CLUMPED if self.phi > CLUMPED else PASSES)
 
     def _few_enough(self, healthy: float) -> bool:
         last = self._edges[-1]

@@ -1,8 +1,10 @@
-"""How many requests a canary needs until a worse version is found, told before it starts."""
+"""How many requests a canary needs until it passes or a worse version is found, told before it starts."""
 
-from math import inf, log
+from math import inf, log, log1p
 
-from holdpoint.judge.noise import TOLERATED
+from holdpoint.judge.comparison import PASSES
+from holdpoint.judge.noise import TOLERATED, UNKNOWN
+from holdpoint.judge.ratio import AbsoluteProcess
 from holdpoint.judge.share import ALPHA
 
 
@@ -22,6 +24,17 @@ def requests_needed(
     ahead = log(_mixed(tolerated, weight) / _mixed(ratio, weight))
     growth = ratio * (log(ratio / tolerated) + ahead) + (1 - weight) / weight * ahead
     return phi * (log(metrics / ALPHA) + 1.5) / (share * growth)
+
+
+def requests_to_pass(allowed: float) -> float:
+    """Return about how many requests without a bad one pass a canary where stable has no bad one either.
+
+    The likeliest part of the mixture of `AbsoluteProcess` alone, for bad requests that come in clumps.
+    """
+    part, prior = AbsoluteProcess.BELOW.ratios[0], AbsoluteProcess.BELOW.prior[0]
+    if allowed >= 1:
+        return 0.0
+    return UNKNOWN.phi * log(PASSES / prior) / (log1p(-part * allowed) - log1p(-allowed))
 
 
 def _mixed(ratio: float, weight: float) -> float:

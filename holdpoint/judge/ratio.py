@@ -94,8 +94,8 @@ class RatioProcess:
 class AbsoluteProcess:
     """The evidence against "the canary's share of bad requests is at least `bound`".
 
-    A mixture of Bernoulli likelihood ratios. Used once, at the deadline: between two looks bad requests
-    clump, and nothing here corrects for that.
+    A mixture of Bernoulli likelihood ratios. Bad requests clump between two looks, and only `overdispersion`
+    corrects for that: without it this is asked once, at the deadline.
     """
 
     BELOW = Alternatives((0.05, 0.2, 0.5), (0.5, 0.3, 0.2))
@@ -104,13 +104,13 @@ class AbsoluteProcess:
     def __init__(self, bound: float) -> None:
         self.bound = bound
 
-    def evidence(self, requests: float, bad: float) -> float:
+    def evidence(self, requests: float, bad: float, overdispersion: float = 1.0) -> float:
         """Return the evidence from so many requests of which so many were bad."""
         total = 0.0
         for part, prior in zip(self.BELOW.ratios, self.BELOW.prior, strict=True):
             share = part * self.bound
             power = bad * log(part) + (requests - bad) * (log(1 - share) - _log_rest(self.bound))
-            total += prior * _exp(power)
+            total += prior * _exp(power / overdispersion)
         return total
 
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from holdpoint.judge.share import Finding, Judged
+from holdpoint.judge.decision import Decided
+from holdpoint.judge.share import Finding
 
 WORST_FIRST = (
     Finding.FAIL,
@@ -14,23 +15,39 @@ WORST_FIRST = (
 )
 
 
-def worst(judged: Sequence[Judged]) -> Finding:
+def worst(decided: Sequence[Decided]) -> Finding:
     """Return the finding that counts. Nothing measured is no data."""
-    return min((one.finding for one in judged), key=WORST_FIRST.index, default=Finding.NO_DATA)
+    return min((one.finding for one in decided), key=WORST_FIRST.index, default=Finding.NO_DATA)
 
 
-def sentence(judged: Sequence[Judged]) -> str:
+def sentence(decided: Sequence[Decided]) -> str:
     """Return what was seen, with numbers: `errorRatio 0.2 % of 1,204 (at most 1 %): pass`."""
-    return "; ".join(_said(one) for one in judged) or "nothing was measured"
+    return "; ".join(_said(one) for one in decided) or "nothing was measured"
 
 
-def _said(one: Judged) -> str:
-    share = one.share
+def _said(one: Decided) -> str:
+    share = one.absolute.share
     if one.finding is Finding.NO_DATA:
         return f"{share.name}: no requests were seen"
-    percent = 100 * share.surely_bad / share.requests
-    allowed = 100 * share.allowed
-    return (
-        f"{share.name} {percent:.3g} % of {share.requests:,.0f} requests (at most {allowed:.3g} %): "
-        f"{one.finding.value}"
-    )
+    seen = f"{share.name} {_of(share.surely_bad, share.requests)} (at most {_percent(share.allowed)})"
+    return f"{seen}{_beside(one)}: {one.finding.value}"
+
+
+def _beside(one: Decided) -> str:
+    if one.compared is None:
+        return ""
+    requests, bad = one.compared.stable
+    why = ""
+    if one.finding is Finding.SUSPECT_POD:
+        why = f", and only pod {one.compared.suspect} is bad"
+    elif one.compared.finding is Finding.FAIL:
+        why = ", which is surely less"
+    return f", stable {_of(bad, requests)}{why}"
+
+
+def _of(bad: float, requests: float) -> str:
+    return f"{_percent(bad / requests)} of {requests:,.0f} requests"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g} %"

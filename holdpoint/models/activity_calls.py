@@ -165,6 +165,10 @@ class JudgeCall(RolloutCall):
     step: PlannedStep | None = Field(default=None, description="None while verifying at 100 %")
     weight: float
     since: Instant
+    began: Instant | None = Field(
+        default=None, description="when the step's first weight was reached: the comparison goes over all"
+    )
+    deadline: Instant | None = Field(default=None, description="when the deadline's rule may decide")
     window: float
     analysis: Analysis
     snapshot: Digest | None = Field(

@@ -27,6 +27,11 @@ Weight = Annotated[int, Field(ge=1, le=100)]
 Path = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(check_path)]
 ChangeType = Literal["standard", "normal", "emergency"]
 
+BAKES_TO_DEADLINE = 10.0
+SHORTEST_DEADLINE = 120.0
+"""At one weight the judge looks for a verdict for ten bakes, and for two minutes at least, unless the change
+says how long: what cannot be told by then is held, for a person to decide."""
+
 STEP_KINDS = ("canary", "apply")
 
 
@@ -198,6 +203,10 @@ class Analysis(StrictModel):
         default=None,
         description="The longest time to a verdict at one weight. Default: the larger of 10 bakes and 2m.",
     )
+
+    def deadline_after(self, bake: float) -> float:
+        """Return after how many seconds at one weight of that bake the deadline's rule decides."""
+        return max(bake, self.deadline or max(BAKES_TO_DEADLINE * bake, SHORTEST_DEADLINE))
 
     @model_validator(mode="after")
     def _judges_something(self) -> "Analysis":

@@ -64,6 +64,10 @@ class ClusterSettings(StrictModel):
     """
 
     prometheus: str = Field(description="the Prometheus-compatible API with the metrics of what runs here")
+    scrape_interval: Annotated[float, Field(ge=1, le=300)] = Field(
+        default=5.0,
+        description="seconds between two scrapes of a pod, or of the slowest one's if they differ",
+    )
     server: Annotated[str, AfterValidator(check_server)] | None = Field(
         default=None, description="the API server's address; with it, a token file for each identity"
     )

@@ -8,6 +8,9 @@ DEFAULT_ERROR_RATE = 0.0
 DEFAULT_LATENCY_MS = 80.0
 DEFAULT_RPS = 200.0
 
+ANY = "*"
+"""In place of an image: all those of which nothing was asked by name."""
+
 
 @dataclass(frozen=True)
 class Behaviour:
@@ -48,7 +51,7 @@ class Behaviours:
 
     def never_ready(self, images: Iterable[str]) -> bool:
         """Tell whether a pod with these images stays unready."""
-        return any(self.by_image[image].never_ready for image in images if image in self.by_image)
+        return any(asked.never_ready for image in images if (asked := self._asked(image)) is not None)
 
     def follow(self, ready_since: dict[str, float]) -> None:
         """Take note of when the first of each image's ready pods became ready (Unix seconds).
@@ -62,11 +65,14 @@ class Behaviours:
 
     def in_effect(self, images: Iterable[str], now: float) -> list[Behaviour]:
         """Return the behaviours that pods with these images show now."""
-        asked = (self.by_image[image] for image in images if image in self.by_image)
-        return [b for b in asked if self._started(b, now)]
+        asked = ((image, self._asked(image)) for image in images)
+        return [b for image, b in asked if b is not None and self._started(image, b, now)]
 
-    def _started(self, behaviour: Behaviour, now: float) -> bool:
+    def _asked(self, image: str) -> Behaviour | None:
+        return self.by_image.get(image) or self.by_image.get(ANY)
+
+    def _started(self, image: str, behaviour: Behaviour, now: float) -> bool:
         if not behaviour.after:
             return True
-        begun = self._begun.get(behaviour.image)
+        begun = self._begun.get(image)
         return begun is not None and now >= max(begun, behaviour.set_at) + behaviour.after

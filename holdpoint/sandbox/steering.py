@@ -91,7 +91,9 @@ def read_behaviour(body: dict[str, Any]) -> Behaviour:
     """Return the behaviour that a body asks for, from now on. Raises Mistake that names the field."""
     image = body.get("image")
     if not isinstance(image, str) or not image:
-        raise Mistake("image: the image whose pods shall behave so, as the Deployment names it")
+        raise Mistake(
+            "image: the image whose pods shall behave so, as the Deployment names it, or * for all others"
+        )
     if not isinstance(body.get("never_ready", False), bool):
         raise Mistake("never_ready: true or false")
     numbers = {name: _number(body, name, *bounds) for name, bounds in _NUMBERS.items()}

@@ -7,13 +7,15 @@ from pathlib import Path
 import pytest
 
 from activities import judging
+from activities.fleet import Place
 from activities.judging import watch
-from holdpoint.clients.metrics import Metrics, NullMetrics, Query, Sample
+from holdpoint.clients.metrics import Metrics, NullMetrics, Query, RangeQuery, Sample, Series
 from holdpoint.ledger.blobs import Blobs
 from holdpoint.models.activity_calls import JudgeCall, Judgement
 from holdpoint.models.change import Analysis, ErrorRatio, Latency
 from holdpoint.models.errors import UpstreamUnavailable
 from holdpoint.models.plan import PlannedStep
+from tests.activities.test_fleet import Prometheus, everywhere
 from tests.activities.world import World, deployment, service
 
 
@@ -24,6 +26,7 @@ class Traffic:
         self.requests, self.failed, self.slow, self.before = requests, failed, slow, before
         self.asked: list[Query] = []
         self.down = False
+        self.fleet: Prometheus | None = None
 
     async def samples(self, query: Query) -> list[Sample]:
         self.asked.append(query)
@@ -35,6 +38,10 @@ class Traffic:
             return [self._sample(first, value, status=status) for status, value in values.items()]
         values = {"0.3": self.requests - self.slow, "+Inf": self.requests}
         return [self._sample(first, value, le=edge) for edge, value in values.items()]
+
+    async def series(self, query: RangeQuery) -> list[Series]:
+        assert self.fleet is not None
+        return await self.fleet.series(query)
 
     def _sample(self, first: bool, value: float, **labels: str) -> Sample:
         return Sample(labels={"pod": "shop-canary-1", **labels}, value=self.before + (0 if first else value))
@@ -60,15 +67,24 @@ async def look(
     age: float = 0,
     verifying: bool = False,
     clock: judging.Clock = lambda: datetime.now(UTC),
+    stable: bool = False,
+    deadline: float | None = None,
+    began: datetime | None = None,
+    latency: bool = True,
 ) -> Judgement:
     step = PlannedStep(index=0, name="canary shop", kind="canary", config={"deployment": "shop"}, bake=bake)
     call = JudgeCall(
         ticket="chg-1", target="sandbox/default/shop", run="run-1", service="shop", environment="staging",
         type="standard", step=None if verifying else step, weight=10, window=window,
         since=datetime.now(UTC) - timedelta(seconds=age),
-        analysis=Analysis(errorRatio=ErrorRatio(max=0.01), latency=Latency(quantile=0.99, max=0.3)),
+        deadline=None if deadline is None else datetime.now(UTC) + timedelta(seconds=deadline),
+        analysis=Analysis(
+            errorRatio=ErrorRatio(max=0.01), latency=Latency(quantile=0.99, max=0.3) if latency else None
+        ),
+        began=began,
     )  # fmt: skip
-    return await watch(call, metrics, blobs, namespace="default", deployments=["shop-canary"], clock=clock)
+    place = Place("default", ["shop-canary"], ["shop"] if stable else [], began or call.since, every=5.0)
+    return await watch(call, metrics, blobs, place=place, clock=clock)
 
 
 async def test_healthy_canary_passes_as_soon_as_its_bake_is_over(blobs: Blobs) -> None:
@@ -151,6 +167,47 @@ async def test_metrics_that_do_not_answer_are_an_outage_not_a_failure(blobs: Blo
 
     assert judgement.verdict.verdict == "provider_down"
     assert judgement.watched < 5
+
+
+def beside_stable(share: float, canary: float) -> Traffic:
+    """Return a canary that began a minute ago, with its share of errors beside stable's."""
+    metrics = Traffic(1000, failed=1000 * canary)
+    metrics.fleet = Prometheus(everywhere(share, canary), began=datetime.now(UTC) - timedelta(seconds=60))
+    return metrics
+
+
+async def test_canary_within_the_limit_that_is_worse_than_stable_fails(blobs: Blobs) -> None:
+    judgement = await look(blobs, beside_stable(0.0001, 0.008), age=60, stable=True, latency=False)
+
+    assert judgement.verdict.verdict == "fail"
+    assert "stable 0.01 % of " in judgement.verdict.message
+    assert "which is surely less: fail" in judgement.verdict.message
+
+
+@pytest.mark.parametrize(("deadline", "verdict"), [(60, "inconclusive"), (-1, "pass")])
+async def test_what_is_not_proved_as_good_as_stable_may_pass_at_the_deadline(
+    blobs: Blobs, deadline: float, verdict: str
+) -> None:
+    metrics = beside_stable(0.00002, 0.00002)
+
+    judgement = await look(blobs, metrics, age=60, stable=True, latency=False, deadline=deadline)
+
+    assert judgement.verdict.verdict == verdict
+
+
+async def test_stables_history_is_evidence_of_its_own_the_same_in_every_watch(blobs: Blobs) -> None:
+    metrics, since = beside_stable(0.001, 0.001), datetime.now(UTC) - timedelta(seconds=60)
+    first, second = [
+        (await look(blobs, metrics, age=60, began=since, stable=True, latency=False)).verdict
+        for _ in range(2)
+    ]
+
+    assert first.evidence is not None
+    assert second.evidence is not None
+    documents = [json.loads(blobs.get(evidence)) for evidence in (first.evidence, second.evidence)]
+    assert documents[0]["history"] == documents[1]["history"]
+    assert json.loads(blobs.get(documents[0]["history"]))
+    assert documents[0]["beside_stable"]
 
 
 async def test_evidence_has_every_question_with_its_answer(blobs: Blobs) -> None:

@@ -135,6 +135,7 @@ class Sandbox:
         return ClusterSettings(
             server=self.url,
             prometheus=f"{self.url}/prometheus",
+            scrape_interval=1,
             forward_token_file=tokens / "forward.token",
             undo_token_file=tokens / "undo.token",
         )

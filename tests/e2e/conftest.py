@@ -194,6 +194,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     shop.make_repository(made.folder)
     made.up()
     made.log_in()
+    made.run("sandbox", "behave", "--image", "*", "--rps", "5000")  # enough to judge in seconds
     made.first_releases()
     yield made
     made.run("down")

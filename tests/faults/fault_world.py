@@ -64,7 +64,7 @@ class FaultWorld:
     def change(self, *, bad: bool = False, bake: str = "2s", canary: bool = True) -> Change:
         """Submit a new release of the next service: by a canary, or applied at once and not judged."""
         service, release = next(self._services), next(self._releases)
-        self.at.behave(service, release, error_rate=BAD if bad else 0.0)
+        self.at.behave(service, release, error_rate=BAD if bad else 0.0, rps=shop.REQUESTS_A_SECOND)
         before = self.at.outside.images(service)
         plan = {"steps": shop.canary(service, bake)} if canary else {"judged": False}
         ticket = self.at.submit(service, release, **plan)

@@ -129,3 +129,30 @@ def test_one_burst_is_not_a_bad_version_where_stable_has_such_bursts() -> None:
     assert over(looks, phi=2.0).finding is Finding.FAIL
     assert over(looks, phi=3.5).finding is Finding.INCONCLUSIVE
     assert over([*looks, *looks, *looks], phi=3.5).finding is Finding.FAIL
+
+
+@pytest.mark.parametrize(
+    ("scrapes", "stable_bad", "canary_bad", "finding"),
+    [
+        pytest.param(2, 0, 0, "inconclusive", id="too few requests"),
+        pytest.param(4, 0, 0, "pass", id="enough for a share below the limit, with clumps allowed for"),
+        pytest.param(4, 1, 0, "inconclusive", id="stable was bad once: there is a ratio to find out"),
+        pytest.param(12, 0, 5, "fail", id="and a canary that alone is bad fails"),
+    ],
+)
+def test_where_stable_is_never_bad_the_limit_decides_before_the_deadline(
+    scrapes: int, stable_bad: float, canary_bad: float, finding: str
+) -> None:
+    metric = Comparison("errorRatio", allowed=0.005, quiet=True)
+    for look in steady(canary_bad, stable_bad, scrapes=scrapes):
+        metric.add([look])
+
+    assert metric.finding(baked=True).finding == finding
+
+
+def test_what_was_bad_in_stables_history_is_not_quiet() -> None:
+    metric = Comparison("errorRatio", allowed=0.005, quiet=False)
+    for look in steady(0, 0, scrapes=60):
+        metric.add([look])
+
+    assert metric.finding(baked=True).finding is Finding.INCONCLUSIVE

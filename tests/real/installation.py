@@ -83,6 +83,7 @@ class Installation:
         self.admin.install_rights(self.namespace)
         self.repository = make_repository(self.stack["git"], self.namespace, shop.releases())
         know_password(self.stack["git"], self.folder)
+        self._behave("*", rps=shop.REQUESTS_A_SECOND)
         for name in self.lines:
             self._configure(name)
         self._migrate()
@@ -204,12 +205,11 @@ class Installation:
 
     def behave(self, service: str, release: int, **behaviour: float) -> None:
         """Say how the pods of a release behave."""
-        answer = httpx.post(
-            f"{self.stack['workload']['url']}/behave",
-            json={"image": shop.image(service, release), **behaviour},
-            trust_env=False,
-            timeout=60,
-        )
+        self._behave(shop.image(service, release), **behaviour)
+
+    def _behave(self, image: str, **behaviour: float) -> None:
+        url = f"{self.stack['workload']['url']}/behave"
+        answer = httpx.post(url, json={"image": image, **behaviour}, trust_env=False, timeout=60)
         assert answer.is_success, answer.text
 
     def server(self, name: str) -> StackServer:
@@ -249,6 +249,7 @@ class Installation:
                 "real": {
                     **cluster.model_dump(mode="json", exclude_none=True),
                     "prometheus": f"http://{lines.prometheus.address}",
+                    "scrape_interval": 1,
                 }
             },
         }

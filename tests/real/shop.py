@@ -20,6 +20,8 @@ SERVICES = (
 RELEASES = 120
 """Tagged v1, v2, ...: a test that brings a release of its own steers how that release behaves."""
 REPLICAS = 4
+REQUESTS_A_SECOND = 5000
+"""Enough for a verdict in seconds: what is never bad passes after some 750 requests to the canary."""
 
 CHANGE = """\
 apiVersion: holdpoint.dev/v1

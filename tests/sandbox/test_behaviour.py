@@ -66,3 +66,13 @@ def test_a_new_wish_replaces_the_old_one() -> None:
     behaviours.set(Behaviour("web:2"))
 
     assert not behaviours.never_ready(["web:2"])
+
+
+def test_what_is_asked_of_all_images_is_for_those_of_which_nothing_is_asked_by_name() -> None:
+    behaviours = Behaviours()
+    behaviours.set(Behaviour("*", rps=5000, never_ready=True))
+    behaviours.set(Behaviour("web:2", error_rate=0.5))
+
+    assert [b.rps for b in behaviours.in_effect(["web:1"], now=0)] == [5000]
+    assert [b.rps for b in behaviours.in_effect(["web:2"], now=0)] == [None]
+    assert (behaviours.never_ready(["web:1"]), behaviours.never_ready(["web:2"])) == (True, False)

@@ -1,0 +1,139 @@
+"""The counters behind a metric, per pod: which queries have them, and how many requests were bad by them."""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from math import inf, isfinite
+from typing import Protocol
+
+from activities.questions import DURATIONS, FAILED, REQUESTS, edge_of
+from holdpoint.clients.metrics import Metrics, Query, Series, selector
+from holdpoint.judge.blocks import Rises
+from holdpoint.models.change import Analysis, Latency
+
+Pod = tuple[str, str]
+"""A Deployment and one of its pods."""
+
+Block = Mapping[Pod, Sequence[tuple[float, float]]]
+"""Requests and bad ones of each pod between two moments, at each edge."""
+
+QUICK, SLOW = 0.3, 0.05
+"""Shares of stable's requests that are slower than the two edges beside the limit: about p70 and p95. A shift
+of everything shows there, to which the limit is blind."""
+
+
+class Counters(Protocol):
+    """One metric's counters, taken in bit by bit."""
+
+    name: str
+    allowed: float
+    edges: int
+
+    def queries(self, deployments: Sequence[str]) -> list[str]:
+        """Return the queries that `taken` needs the answers of."""
+
+    def taken(self, answers: Sequence[Sequence[Series]], moments: Sequence[float]) -> list[Block]:
+        """Return what each pod counted up to each moment; the first moment of all has no block."""
+
+
+async def counters_of(
+    analysis: Analysis, metrics: Metrics, namespace: str, stable: Sequence[str], now: datetime
+) -> list[Counters]:
+    """Return the counters of what the analysis looks at. Raises UpstreamUnavailable and StepConfig."""
+    found: list[Counters] = []
+    if analysis.errorRatio is not None:
+        found.append(Failures(namespace, analysis.errorRatio.max))
+    if analysis.latency is not None:
+        text = f"sum by (le) ({_of(DURATIONS, namespace, stable)})"
+        samples = await metrics.samples(Query(text=text, at=now))
+        edges = chosen(
+            {sample.labels.get("le", ""): sample.value for sample in samples}, analysis.latency.max
+        )
+        if edges:
+            found.append(Durations(namespace, analysis.latency, edges))
+    return found
+
+
+class Failures:
+    """Requests, and those that failed."""
+
+    name = "errorRatio"
+    edges = 1
+
+    def __init__(self, namespace: str, allowed: float) -> None:
+        self._namespace, self.allowed = namespace, allowed
+        self._requests: Rises[Pod] = Rises()
+        self._failed: Rises[Pod] = Rises()
+
+    def queries(self, deployments: Sequence[str]) -> list[str]:
+        """Return the queries for all requests and for the failed ones."""
+        status = {"status": f"{FAILED}.*"}
+        every, failed = (_of(REQUESTS, self._namespace, deployments, also) for also in ({}, status))
+        return [f"sum by (deployment, pod) ({text})" for text in (every, failed)]
+
+    def taken(self, answers: Sequence[Sequence[Series]], moments: Sequence[float]) -> list[Block]:
+        """Return what each pod counted up to each moment; the first moment of all has no block."""
+        every, failed = ({_pod(one): one.points for one in answer} for answer in answers)
+        blocks = zip(self._requests.take(every, moments), self._failed.take(failed, moments), strict=True)
+        return [
+            {pod: [(count, min(count, bad.get(pod, 0.0)))] for pod, count in requests.items()}
+            for requests, bad in blocks
+        ]
+
+
+class Durations:
+    """Requests, and those slower than each of some edges of a histogram; the last edge is the limit's."""
+
+    name = "latency"
+
+    def __init__(self, namespace: str, latency: Latency, chosen_edges: Sequence[str]) -> None:
+        self._namespace, self._chosen = namespace, chosen_edges
+        self.allowed = round(1 - latency.quantile, 12)
+        self.edges = len(chosen_edges)
+        self._counts: Rises[tuple[Pod, str]] = Rises()
+
+    def queries(self, deployments: Sequence[str]) -> list[str]:
+        """Return the query for the buckets of these edges, and for all requests."""
+        wanted = "|".join(re.escape(edge) for edge in (*self._chosen, "+Inf"))
+        return [
+            f"sum by (deployment, pod, le) ({_of(DURATIONS, self._namespace, deployments, {'le': wanted})})"
+        ]
+
+    def taken(self, answers: Sequence[Sequence[Series]], moments: Sequence[float]) -> list[Block]:
+        """Return what each pod counted up to each moment; the first moment of all has no block."""
+        buckets = {(_pod(one), one.labels.get("le", "")): one.points for one in answers[0]}
+        return [
+            {pod: self._slower(block, pod) for pod, le in block if le == "+Inf"}
+            for block in self._counts.take(buckets, moments)
+        ]
+
+    def _slower(self, block: Mapping[tuple[Pod, str], float], pod: Pod) -> list[tuple[float, float]]:
+        count = block[pod, "+Inf"]
+        return [(count, max(0.0, count - block.get((pod, edge), 0.0))) for edge in self._chosen]
+
+
+def chosen(buckets: Mapping[str, float], limit: float) -> list[str]:
+    """Return the edges of a histogram at which it is compared, as their labels say them, the limit's last.
+
+    `buckets` are how many requests were within each edge; `limit` has the unit of the edges.
+    """
+    edges = sorted((edge, le) for le in buckets if isfinite(edge := edge_of(le)))
+    total = max((value for le, value in buckets.items() if edge_of(le) == inf), default=0.0)
+    beyond = [le for edge, le in edges if edge >= limit][:1] or [le for _, le in edges][-1:]
+    if not total > 0 or not beyond:  # NaN is not above zero either
+        return beyond
+    near = [
+        min(edges, key=lambda one: abs(1 - buckets[one[1]] / total - share))[1] for share in (QUICK, SLOW)
+    ]
+    return [*dict.fromkeys(le for le in near if le != beyond[0]), beyond[0]]
+
+
+def _of(
+    metric: str, namespace: str, deployments: Sequence[str], also: Mapping[str, str] | None = None
+) -> str:
+    names = "|".join(re.escape(name) for name in deployments)
+    return selector(metric, {"namespace": namespace}, {"deployment": names, **(also or {})})
+
+
+def _pod(series: Series) -> Pod:
+    return series.labels.get("deployment", ""), series.labels.get("pod", "")

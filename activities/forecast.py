@@ -1,0 +1,66 @@
+"""How long a canary needs for a verdict, from what stable gets and how often it fails now."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from math import inf
+
+from activities.fleet import HISTORY_STEP, Place, history_of
+from activities.fleet_counters import Failures
+from holdpoint.clients.metrics import Metrics
+from holdpoint.judge.forecast import requests_needed, requests_to_pass
+from holdpoint.judge.noise import clumps
+from holdpoint.models.change import Analysis
+from holdpoint.models.plan import PlannedStep
+
+MUCH, TWICE = 5.0, 2.0
+"""How many times as bad as stable a version is, whose finding is forecast."""
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What to expect of one canary, and whether it can be judged before the deadline."""
+
+    text: str
+    in_time: bool
+
+
+async def forecast(
+    metrics: Metrics, analysis: Analysis, step: PlannedStep, namespace: str, *, every: float
+) -> Forecast:
+    """Return what to expect at the first weight of a canary. Raises UpstreamUnavailable and StepConfig."""
+    name, weight = str(step.config["deployment"]), step.weights[0].reached / 100
+    allowed = analysis.errorRatio.max if analysis.errorRatio is not None else 1.0
+    place = Place(namespace, canary=[], stable=[name], began=datetime.now(UTC), every=every)
+    blocks = await history_of(metrics, place, Failures(namespace, allowed))
+    history = [{pod: counts[0] for (_, pod), counts in block.items()} for block in blocks]
+    requests = sum(n for block in history for n, _ in block.values())
+    bad = sum(k for block in history for _, k in block.values())
+    if not requests:
+        return Forecast(f"{name} got no requests in the last 10 minutes: no canary can be judged.", False)
+    seen = sum(any(n for n, _ in block.values()) for block in history) * max(every, HISTORY_STEP)
+    rate = requests / seen * weight
+    deadline = analysis.deadline_after(step.bake)
+    head = f"At {step.weights[0].reached:g} % the canary of {name} gets about {rate:.3g} requests/s. "
+    if not bad:
+        needs = requests_to_pass(allowed) / rate if analysis.errorRatio is not None else 0.0
+        said = f"Nothing fails now: without a failure it passes in about {_lasts(needs)}"
+        return _in_time(head + said, max(needs, step.bake), deadline)
+    phi = clumps(history, max(every, HISTORY_STEP)).phi
+    much, twice = (
+        requests_needed(ratio, share=bad / requests, weight=weight, phi=phi) / rate for ratio in (MUCH, TWICE)
+    )
+    said = f"{100 * bad / requests:.2g} % fail now: five times as many show in about {_lasts(much)}, twice as"
+    return _in_time(f"{head}{said} many in about {_lasts(twice)}", much, deadline)
+
+
+def _in_time(said: str, needs: float, deadline: float) -> Forecast:
+    late = needs > deadline
+    told = f"{said}; the deadline is {_lasts(deadline)}."
+    return Forecast(f"It cannot be judged in time. {told}" if late else told, not late)
+
+
+def _lasts(seconds: float) -> str:
+    """Return a time for people."""
+    if seconds == inf:
+        return "no time at all"
+    return str(timedelta(seconds=round(seconds))) if seconds >= 120 else f"{seconds:.0f} s"
