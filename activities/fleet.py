@@ -125,12 +125,10 @@ async def _blocks(
 ) -> list[Block]:
     """Return what each pod counted up to each moment, at each edge."""
     start, end = (datetime.fromtimestamp(moment, UTC) for moment in (grid.moments[0], grid.moments[-1]))
-    answers = []
-    for text in counters.queries(deployments):
-        query = RangeQuery(text=text, start=start, end=end, step=grid.step)
-        answers.append(await metrics.series(query))
-        kept.add(query, answers[-1])
-    return counters.taken(answers, grid.moments)
+    query = RangeQuery(text=counters.query(deployments), start=start, end=end, step=grid.step)
+    answer = await metrics.series(query)
+    kept.add(query, answer)
+    return counters.taken(answer, grid.moments)
 
 
 def _moments(first: float, last: float, step: float) -> list[float]:

@@ -29,10 +29,10 @@ class Counters(Protocol):
     allowed: float
     edges: int
 
-    def queries(self, deployments: Sequence[str]) -> list[str]:
-        """Return the queries that `taken` needs the answers of."""
+    def query(self, deployments: Sequence[str]) -> str:
+        """Return the query that `taken` needs the answer of."""
 
-    def taken(self, answers: Sequence[Sequence[Series]], moments: Sequence[float]) -> list[Block]:
+    def taken(self, answer: Sequence[Series], moments: Sequence[float]) -> list[Block]:
         """Return what each pod counted up to each moment; the first moment of all has no block."""
 
 
@@ -62,23 +62,24 @@ class Failures:
 
     def __init__(self, namespace: str, allowed: float) -> None:
         self._namespace, self.allowed = namespace, allowed
-        self._requests: Rises[Pod] = Rises()
-        self._failed: Rises[Pod] = Rises()
+        self._counts: Rises[tuple[Pod, str]] = Rises()
 
-    def queries(self, deployments: Sequence[str]) -> list[str]:
-        """Return the queries for all requests and for the failed ones."""
-        status = {"status": f"{FAILED}.*"}
-        every, failed = (_of(REQUESTS, self._namespace, deployments, also) for also in ({}, status))
-        return [f"sum by (deployment, pod) ({text})" for text in (every, failed)]
+    def query(self, deployments: Sequence[str]) -> str:
+        """Return the query for all requests by their status."""
+        return f"sum by (deployment, pod, status) ({_of(REQUESTS, self._namespace, deployments)})"
 
-    def taken(self, answers: Sequence[Sequence[Series]], moments: Sequence[float]) -> list[Block]:
+    def taken(self, answer: Sequence[Series], moments: Sequence[float]) -> list[Block]:
         """Return what each pod counted up to each moment; the first moment of all has no block."""
-        every, failed = ({_pod(one): one.points for one in answer} for answer in answers)
-        blocks = zip(self._requests.take(every, moments), self._failed.take(failed, moments), strict=True)
-        return [
-            {pod: [(count, min(count, bad.get(pod, 0.0)))] for pod, count in requests.items()}
-            for requests, bad in blocks
-        ]
+        counters = {(_pod(one), one.labels.get("status", "")): one.points for one in answer}
+        return [_failures(block) for block in self._counts.take(counters, moments)]
+
+
+def _failures(block: Mapping[tuple[Pod, str], float]) -> Block:
+    found: dict[Pod, tuple[float, float]] = {}
+    for (pod, status), count in block.items():
+        requests, bad = found.get(pod, (0.0, 0.0))
+        found[pod] = requests + count, bad + count * status.startswith(FAILED)
+    return {pod: [counts] for pod, counts in found.items()}
 
 
 class Durations:
@@ -92,16 +93,16 @@ class Durations:
         self.edges = len(chosen_edges)
         self._counts: Rises[tuple[Pod, str]] = Rises()
 
-    def queries(self, deployments: Sequence[str]) -> list[str]:
+    def query(self, deployments: Sequence[str]) -> str:
         """Return the query for the buckets of these edges, and for all requests."""
         wanted = "|".join(re.escape(edge) for edge in (*self._chosen, "+Inf"))
         return [
             f"sum by (deployment, pod, le) ({_of(DURATIONS, self._namespace, deployments, {'le': wanted})})"
         ]
 
-    def taken(self, answers: Sequence[Sequence[Series]], moments: Sequence[float]) -> list[Block]:
+    def taken(self, answer: Sequence[Series], moments: Sequence[float]) -> list[Block]:
         """Return what each pod counted up to each moment; the first moment of all has no block."""
-        buckets = {(_pod(one), one.labels.get("le", "")): one.points for one in answers[0]}
+        buckets = {(_pod(one), one.labels.get("le", "")): one.points for one in answer}
         return [
             {pod: self._slower(block, pod) for pod, le in block if le == "+Inf"}
             for block in self._counts.take(buckets, moments)

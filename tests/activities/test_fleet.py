@@ -42,26 +42,29 @@ class Prometheus:
             pods |= {"canary-a": "shop-canary", "canary-b": "shop-canary"}
         if "_bucket" in query.text:
             return [self._one(query, pod, name, le) for pod, name in pods.items() for le in EDGES]
-        return [self._one(query, pod, name) for pod, name in pods.items()]
+        return [self._one(query, pod, name, status=s) for pod, name in pods.items() for s in ("200", "500")]
 
-    def _one(self, query: RangeQuery, pod: str, name: str, le: str | None = None) -> Series:
+    def _one(
+        self, query: RangeQuery, pod: str, name: str, le: str | None = None, status: str | None = None
+    ) -> Series:
         count = (query.end - query.start).total_seconds() // query.step
         moments = [(query.start - self.began).total_seconds() + n * query.step for n in range(int(count) + 1)]
-        labels = {"deployment": name, "pod": pod} | ({"le": le} if le else {})
+        labels = {"deployment": name, "pod": pod} | ({"le": le} if le else {"status": status or ""})
         born = 0 if name == "shop-canary" else -9999
         points = [
-            (self.began.timestamp() + at, self._value(query.text, pod, at - born, at, le))
+            (self.began.timestamp() + at, self._value(pod, at - born, at, le, status))
             for at in moments
             if at >= born
         ]
         return Series(labels=labels, points=points)
 
-    def _value(self, text: str, pod: str, age: float, at: float, le: str | None) -> float:
+    def _value(self, pod: str, age: float, at: float, le: str | None, status: str | None) -> float:
         rate = 50.0 if pod.startswith("canary") else 100.0
         if le is not None:
             shift = self.slow if pod.startswith("canary") else 0.0
             return rate * age * (EDGES[le] if le == "+Inf" else max(0.0, EDGES[le] - shift))
-        return self.bad(pod, at) * age if "status" in text else rate * age
+        bad = self.bad(pod, at) * age
+        return bad if status == "500" else rate * age - bad
 
 
 def everywhere(share: float, canary: float | None = None) -> Rate:
@@ -168,11 +171,12 @@ async def test_evidence_has_each_question_and_answer() -> None:
     await found_after(fleet, 20)
     await found_after(fleet, 30)
 
-    every, failed = fleet.asked.document()
-    assert [len(every["ranges"]), len(failed["ranges"])] == [2, 2]
-    [one] = [one for one in every["answer"] if one["labels"]["pod"] == "canary-a"]
-    assert one["points"][-1] == [BEGAN.timestamp() + 25, "1250.0"]
-    assert len(fleet.history.document()[0]["answer"]) == len(STABLE)
+    [asked] = fleet.asked.document()
+    assert len(asked["ranges"]) == 2
+    wanted = {"deployment": "shop-canary", "pod": "canary-a", "status": "200"}
+    [one] = [one for one in asked["answer"] if one["labels"] == wanted]
+    assert one["points"][-1] == [BEGAN.timestamp() + 25, "1248.75"]
+    assert len(fleet.history.document()[0]["answer"]) == 2 * len(STABLE)
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,12 @@
 """Judging a canary: bake, holds without a verdict, and what ends them."""
 
+from datetime import timedelta
+
 import pytest
 
 from holdpoint.models import contracts
 from holdpoint.models.activity_calls import Gate
+from holdpoint.models.change import SHORTEST_DEADLINE
 from holdpoint.models.phases import Phase
 from holdpoint.models.ticket import VerdictCode
 from holdpoint.models.workflow_messages import Control
@@ -53,7 +56,7 @@ async def test_no_verdict_is_never_a_pass_and_holds_until_the_bound_rolls_back(
     assert [call.stage for call in world.calls_of(contracts.APPLY_STEP)] == ["weight"]
 
 
-@pytest.mark.parametrize("code", WITHOUT_A_VERDICT)
+@pytest.mark.parametrize("code", [code for code in WITHOUT_A_VERDICT if code != "inconclusive"])
 async def test_a_hold_without_a_verdict_ends_with_a_pass(world: World, code: str) -> None:
     baking(world, bake=5)
     world.answers["judge"] = [*[a_verdict(code)] * 4, a_verdict("pass")]
@@ -73,6 +76,42 @@ async def test_before_the_bake_is_over_no_verdict_holds_nothing(world: World, co
 
     assert await world.ends() is Phase.SUCCEEDED
     assert "hold.placed" not in world.kinds
+
+
+async def test_what_is_inconclusive_is_judged_on_without_a_hold_until_the_deadline(world: World) -> None:
+    baking(world, bake=5)
+    world.answers["judge"] = [*[a_verdict("inconclusive")] * 4, a_verdict("pass")]
+
+    await world.submit()
+
+    assert await world.ends() is Phase.SUCCEEDED
+    assert "hold.placed" not in world.kinds
+
+
+async def test_what_is_inconclusive_at_the_deadline_is_held_and_may_still_pass(world: World) -> None:
+    baking(world, bake=5)
+    world.answers["judge"] = [*[a_verdict("inconclusive")] * 20, a_verdict("pass")]
+
+    await world.submit()
+
+    assert await world.ends() is Phase.SUCCEEDED
+    at = {entry.kind: entry.at for entry in world.entries.values()}
+    assert [hold["code"] for hold in world.bodies("hold.placed")] == ["inconclusive"]
+    assert (at["hold.placed"] - at["weight.reached"]).total_seconds() >= SHORTEST_DEADLINE
+
+
+async def test_the_judge_knows_the_deadline_and_since_when_the_canary_runs(world: World) -> None:
+    plan = [a_canary(weights=(10, 50), bake=30)]
+    world.answers["evaluate"] = an_evaluation(plan=plan)
+
+    await world.submit()
+
+    assert await world.ends() is Phase.SUCCEEDED
+    calls = [call for call in world.calls_of(contracts.JUDGE) if call.step is not None]
+    assert len({call.began for call in calls}) == 1
+    assert {call.since for call in calls} > {call.began for call in calls}
+    assert {call.deadline - call.since for call in calls if call.deadline} == {timedelta(seconds=300)}
+    assert {call.deadline for call in world.calls_of(contracts.JUDGE) if call.step is None} == {None}
 
 
 async def test_a_provider_that_is_down_holds_at_once_and_that_time_is_not_bake(world: World) -> None:
@@ -102,8 +141,8 @@ async def test_a_judge_that_cannot_be_asked_holds_and_never_passes(world: World)
 
 async def test_changing_words_do_not_give_a_hold_more_time(world: World) -> None:
     baking(world, bake=5, hold_bound=300)
-    verdicts = [a_verdict("no_data"), a_verdict("low_sample"), a_verdict("inconclusive")]
-    world.answers["judge"] = lambda call: verdicts[len(world.calls_of(contracts.JUDGE)) % 3]
+    verdicts = [a_verdict("no_data"), a_verdict("low_sample")]
+    world.answers["judge"] = lambda call: verdicts[len(world.calls_of(contracts.JUDGE)) % 2]
 
     await world.submit()
 
