@@ -96,9 +96,8 @@ class Durations:
     def query(self, deployments: Sequence[str]) -> str:
         """Return the query for the buckets of these edges, and for all requests."""
         wanted = "|".join(re.escape(edge) for edge in (*self._chosen, "+Inf"))
-        return [
-            f"sum by (deployment, pod, le) ({_of(DURATIONS, self._namespace, deployments, {'le': wanted})})"
-        ]
+        counters = _of(DURATIONS, self._namespace, deployments, {"le": wanted})
+        return f"sum by (deployment, pod, le) ({counters})"
 
     def taken(self, answer: Sequence[Series], moments: Sequence[float]) -> list[Block]:
         """Return what each pod counted up to each moment; the first moment of all has no block."""
