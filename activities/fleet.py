@@ -1,12 +1,11 @@
 """How canary and stable did from scrape to scrape, pod by pod: asked of a Prometheus, for the comparison."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import floor
 from typing import NamedTuple
 
-from activities.fleet_counters import Block, Counters, counters_of
+from activities.fleet_counters import Block, Counters, Place, counters_of
 from activities.transcript import Transcript
 from holdpoint.clients.metrics import Metrics, RangeQuery
 from holdpoint.judge.comparison import Compared, Comparison, Look
@@ -24,17 +23,6 @@ LAG = 0.5
 
 MOST_BLOCKS = 1000
 """A canary of days is judged in longer blocks: an answer has a size."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where canary and stable are, since when both ran, and how many seconds two scrapes are apart."""
-
-    namespace: str
-    canary: list[str]
-    stable: list[str]
-    began: datetime
-    every: float
 
 
 class Grid(NamedTuple):
@@ -81,7 +69,7 @@ class Fleet:
         grid = history_grid(began, self._step)
         self._next = (floor(grid.moments[-1] / self._step) + 1) * self._step
         pairs = []
-        for counters in await counters_of(self._analysis, self._metrics, place.namespace, place.stable, now):
+        for counters in await counters_of(self._analysis, self._metrics, place, now):
             blocks = await _blocks(self._metrics, counters, place.stable, grid, self.history)
             pairs.append((counters, self._comparison(counters, blocks, grid.step)))
         return pairs

@@ -1,15 +1,17 @@
-"""The counters behind a metric, per pod: which queries have them, and how many requests were bad by them."""
+"""The counters behind a metric, per pod: which query has them, and how many requests were bad by them."""
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from math import inf, isfinite
 from typing import Protocol
 
-from activities.questions import DURATIONS, FAILED, REQUESTS, edge_of
+from activities.questions import FAILED, edge_of
 from holdpoint.clients.metrics import Metrics, Query, Series, selector
 from holdpoint.judge.blocks import Rises
 from holdpoint.models.change import Analysis, Latency
+from holdpoint.models.metric_names import MetricNames
 
 Pod = tuple[str, str]
 """A Deployment and one of its pods."""
@@ -20,6 +22,32 @@ Block = Mapping[Pod, Sequence[tuple[float, float]]]
 QUICK, SLOW = 0.3, 0.05
 """Shares of stable's requests that are slower than the two edges beside the limit: about p70 and p95. A shift
 of everything shows there, to which the limit is blind."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where canary and stable are, since when both ran, and how many seconds two scrapes are apart."""
+
+    namespace: str
+    canary: list[str]
+    stable: list[str]
+    began: datetime
+    every: float
+    names: MetricNames = field(default_factory=MetricNames)
+
+    def counters(self, metric: str, deployments: Sequence[str], also: Mapping[str, str] | None = None) -> str:
+        """Return the selector of a metric's series; `also` are patterns of more labels."""
+        named = "|".join(re.escape(name) for name in deployments)
+        patterns = {self.names.deployment: named, **(also or {})}
+        return selector(metric, {self.names.namespace: self.namespace}, patterns)
+
+    def summed(self, selected: str, by: str) -> str:
+        """Return the query for the sum of these series of each pod, and of each value of one more label."""
+        return f"sum by ({self.names.deployment}, {self.names.pod}, {by}) ({selected})"
+
+    def pod(self, series: Series) -> Pod:
+        """Return whose series this is."""
+        return series.labels.get(self.names.deployment, ""), series.labels.get(self.names.pod, "")
 
 
 class Counters(Protocol):
@@ -36,21 +64,17 @@ class Counters(Protocol):
         """Return what each pod counted up to each moment; the first moment of all has no block."""
 
 
-async def counters_of(
-    analysis: Analysis, metrics: Metrics, namespace: str, stable: Sequence[str], now: datetime
-) -> list[Counters]:
+async def counters_of(analysis: Analysis, metrics: Metrics, place: Place, now: datetime) -> list[Counters]:
     """Return the counters of what the analysis looks at. Raises UpstreamUnavailable and StepConfig."""
     found: list[Counters] = []
     if analysis.errorRatio is not None:
-        found.append(Failures(namespace, analysis.errorRatio.max))
+        found.append(Failures(place, analysis.errorRatio.max))
     if analysis.latency is not None:
-        text = f"sum by (le) ({_of(DURATIONS, namespace, stable)})"
+        text = f"sum by (le) ({place.counters(place.names.durations, place.stable)})"
         samples = await metrics.samples(Query(text=text, at=now))
-        edges = chosen(
-            {sample.labels.get("le", ""): sample.value for sample in samples}, analysis.latency.max
-        )
-        if edges:
-            found.append(Durations(namespace, analysis.latency, edges))
+        buckets = {sample.labels.get("le", ""): sample.value for sample in samples}
+        if edges := chosen(buckets, place.names.in_unit(analysis.latency.max)):
+            found.append(Durations(place, analysis.latency, edges))
     return found
 
 
@@ -60,17 +84,19 @@ class Failures:
     name = "errorRatio"
     edges = 1
 
-    def __init__(self, namespace: str, allowed: float) -> None:
-        self._namespace, self.allowed = namespace, allowed
+    def __init__(self, place: Place, allowed: float) -> None:
+        self._place, self.allowed = place, allowed
         self._counts: Rises[tuple[Pod, str]] = Rises()
 
     def query(self, deployments: Sequence[str]) -> str:
         """Return the query for all requests by their status."""
-        return f"sum by (deployment, pod, status) ({_of(REQUESTS, self._namespace, deployments)})"
+        names = self._place.names
+        return self._place.summed(self._place.counters(names.requests, deployments), names.status)
 
     def taken(self, answer: Sequence[Series], moments: Sequence[float]) -> list[Block]:
         """Return what each pod counted up to each moment; the first moment of all has no block."""
-        counters = {(_pod(one), one.labels.get("status", "")): one.points for one in answer}
+        place = self._place
+        counters = {(place.pod(one), one.labels.get(place.names.status, "")): one.points for one in answer}
         return [_failures(block) for block in self._counts.take(counters, moments)]
 
 
@@ -87,8 +113,8 @@ class Durations:
 
     name = "latency"
 
-    def __init__(self, namespace: str, latency: Latency, chosen_edges: Sequence[str]) -> None:
-        self._namespace, self._chosen = namespace, chosen_edges
+    def __init__(self, place: Place, latency: Latency, chosen_edges: Sequence[str]) -> None:
+        self._place, self._chosen = place, chosen_edges
         self.allowed = round(1 - latency.quantile, 12)
         self.edges = len(chosen_edges)
         self._counts: Rises[tuple[Pod, str]] = Rises()
@@ -96,12 +122,12 @@ class Durations:
     def query(self, deployments: Sequence[str]) -> str:
         """Return the query for the buckets of these edges, and for all requests."""
         wanted = "|".join(re.escape(edge) for edge in (*self._chosen, "+Inf"))
-        counters = _of(DURATIONS, self._namespace, deployments, {"le": wanted})
-        return f"sum by (deployment, pod, le) ({counters})"
+        selected = self._place.counters(self._place.names.durations, deployments, {"le": wanted})
+        return self._place.summed(selected, "le")
 
     def taken(self, answer: Sequence[Series], moments: Sequence[float]) -> list[Block]:
         """Return what each pod counted up to each moment; the first moment of all has no block."""
-        buckets = {(_pod(one), one.labels.get("le", "")): one.points for one in answer}
+        buckets = {(self._place.pod(one), one.labels.get("le", "")): one.points for one in answer}
         return [
             {pod: self._slower(block, pod) for pod, le in block if le == "+Inf"}
             for block in self._counts.take(buckets, moments)
@@ -126,14 +152,3 @@ def chosen(buckets: Mapping[str, float], limit: float) -> list[str]:
         min(edges, key=lambda one: abs(1 - buckets[one[1]] / total - share))[1] for share in (QUICK, SLOW)
     ]
     return [*dict.fromkeys(le for le in near if le != beyond[0]), beyond[0]]
-
-
-def _of(
-    metric: str, namespace: str, deployments: Sequence[str], also: Mapping[str, str] | None = None
-) -> str:
-    names = "|".join(re.escape(name) for name in deployments)
-    return selector(metric, {"namespace": namespace}, {"deployment": names, **(also or {})})
-
-
-def _pod(series: Series) -> Pod:
-    return series.labels.get("deployment", ""), series.labels.get("pod", "")

@@ -1,11 +1,11 @@
 """How long a canary needs for a verdict, from what stable gets and how often it fails now."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from math import inf
 
-from activities.fleet import HISTORY_STEP, Place, history_of
-from activities.fleet_counters import Failures
+from activities.fleet import HISTORY_STEP, history_of
+from activities.fleet_counters import Failures, Place
 from holdpoint.clients.metrics import Metrics
 from holdpoint.judge.forecast import requests_needed, requests_to_pass
 from holdpoint.judge.noise import clumps
@@ -24,14 +24,14 @@ class Forecast:
     in_time: bool
 
 
-async def forecast(
-    metrics: Metrics, analysis: Analysis, step: PlannedStep, namespace: str, *, every: float
-) -> Forecast:
-    """Return what to expect at the first weight of a canary. Raises UpstreamUnavailable and StepConfig."""
-    name, weight = str(step.config["deployment"]), step.weights[0].reached / 100
+async def forecast(metrics: Metrics, analysis: Analysis, step: PlannedStep, place: Place) -> Forecast:
+    """Return what to expect at the first weight of a canary beside what is stable at its place.
+
+    Raises UpstreamUnavailable and StepConfig.
+    """
+    name, weight, every = place.stable[0], step.weights[0].reached / 100, place.every
     allowed = analysis.errorRatio.max if analysis.errorRatio is not None else 1.0
-    place = Place(namespace, canary=[], stable=[name], began=datetime.now(UTC), every=every)
-    blocks = await history_of(metrics, place, Failures(namespace, allowed))
+    blocks = await history_of(metrics, place, Failures(place, allowed))
     history = [{pod: counts[0] for (_, pod), counts in block.items()} for block in blocks]
     requests = sum(n for block in history for n, _ in block.values())
     bad = sum(k for block in history for _, k in block.values())

@@ -11,7 +11,8 @@ from datetime import UTC, datetime, timedelta
 
 from temporalio import activity
 
-from activities.fleet import Fleet, Place
+from activities.fleet import Fleet
+from activities.fleet_counters import Place
 from activities.questions import Questions
 from holdpoint.clients.metrics import Metrics
 from holdpoint.judge.decision import Decided, decide
@@ -91,7 +92,7 @@ class Eyes:
 
     def __init__(self, call: JudgeCall, metrics: Metrics, place: Place) -> None:
         self._call = call
-        self.questions = Questions(metrics, place.namespace, place.canary, call.since)
+        self.questions = Questions(metrics, place.namespace, place.canary, call.since, place.names)
         self.fleet = Fleet(metrics, place, call.analysis) if place.stable else None
 
     async def look(self, now: datetime, *, baked: bool) -> list[Decided]:

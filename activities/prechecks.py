@@ -7,9 +7,11 @@ a pass, and it fails the ticket only where the policy asks for that check.
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from activities.drift import drifted
+from activities.fleet_counters import Place
 from activities.forecast import forecast
 from activities.manifests import load
 from activities.ownership import claims_by_hand
@@ -29,6 +31,7 @@ from holdpoint.models.errors import (
     StepConfig,
     UpstreamUnavailable,
 )
+from holdpoint.models.metric_names import MetricNames
 from holdpoint.models.plan import PlannedStep
 from holdpoint.models.record import Freeze
 
@@ -61,6 +64,7 @@ class World:
     freezes: list[Freeze]
     metrics: Metrics = field(default_factory=NullMetrics)
     scrape_interval: float = 5.0
+    names: MetricNames = field(default_factory=MetricNames)
     demanded: list[str] = field(default_factory=list)
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep
 
@@ -206,19 +210,26 @@ async def _freeze(world: World) -> Finding:
 
 async def _forecast(world: World) -> Finding:
     """Say how long the canaries need for a verdict: one that cannot be judged in time is known before."""
-    change = world.stored.change
-    namespace, analysis = change.spec.target.namespace, change.spec.analysis
+    analysis = world.stored.change.spec.analysis
     canaries = [step for step in world.plan if step.kind == "canary" and step.weights[0].reached < WHOLE]
     if analysis is None or not canaries:
         return Finding(True, "No canary runs beside an old version.")
     try:
-        told = [
-            await forecast(world.metrics, analysis, step, namespace, every=world.scrape_interval)
-            for step in canaries
-        ]
+        told = [await forecast(world.metrics, analysis, step, _place(world, step)) for step in canaries]
     except (UpstreamUnavailable, StepConfig) as error:
         return Finding(None, f"Nobody knows how long a verdict takes: {error.message}")
     return Finding(True if all(one.in_time for one in told) else None, " ".join(one.text for one in told))
+
+
+def _place(world: World, step: PlannedStep) -> Place:
+    return Place(
+        namespace=world.stored.change.spec.target.namespace,
+        canary=[],
+        stable=[str(step.config["deployment"])],
+        began=datetime.now(UTC),
+        every=world.scrape_interval,
+        names=world.names,
+    )
 
 
 async def _once(name: str, look: Callable[[], Awaitable[Finding]]) -> Check:

@@ -7,9 +7,8 @@ from holdpoint.clients.metrics import Metrics, Query, Sample, selector
 from holdpoint.judge import counters, histogram
 from holdpoint.judge.share import Share
 from holdpoint.models.change import Analysis
+from holdpoint.models.metric_names import MetricNames
 
-REQUESTS = "http_requests_total"
-DURATIONS = "http_request_duration_seconds_bucket"
 FAILED = "5"
 """Statuses that begin so are failures of the service; 4xx are the caller's."""
 
@@ -19,13 +18,16 @@ Series = tuple[tuple[str, str], ...]
 class Questions:
     """Asks about Deployments from one moment on, and keeps what was answered as evidence."""
 
-    def __init__(self, metrics: Metrics, namespace: str, deployments: list[str], since: datetime) -> None:
-        self._metrics, self._namespace, self._deployments, self._since = (
-            metrics,
-            namespace,
-            deployments,
-            since,
-        )
+    def __init__(
+        self,
+        metrics: Metrics,
+        namespace: str,
+        deployments: list[str],
+        since: datetime,
+        names: MetricNames,
+    ) -> None:
+        self._metrics, self._names = metrics, names
+        self._namespace, self._deployments, self._since = namespace, deployments, since
         self._before: dict[str, dict[Series, float]] = {}
         self.asked: list[dict[str, Any]] = []
 
@@ -34,18 +36,18 @@ class Questions:
         self.asked = [asked for asked in self.asked if asked["at"] == self._since.isoformat()]
         found = []
         if analysis.errorRatio is not None:
-            risen = await self._risen(REQUESTS, now)
+            risen, status = await self._risen(self._names.requests, now), self._names.status
             total = sum(risen.values())
             bad = sum(
-                value for series, value in risen.items() if dict(series).get("status", "").startswith(FAILED)
+                value for series, value in risen.items() if dict(series).get(status, "").startswith(FAILED)
             )
             found.append(Share("errorRatio", total, bad, bad, analysis.errorRatio.max))
         if analysis.latency is not None:
             buckets: dict[float, float] = {}
-            for series, value in (await self._risen(DURATIONS, now)).items():
+            for series, value in (await self._risen(self._names.durations, now)).items():
                 edge = edge_of(dict(series).get("le", ""))
                 buckets[edge] = buckets.get(edge, 0.0) + value
-            total, surely, perhaps = histogram.slow(buckets, analysis.latency.max)
+            total, surely, perhaps = histogram.slow(buckets, self._names.in_unit(analysis.latency.max))
             found.append(Share("latency", total, surely, perhaps, round(1 - analysis.latency.quantile, 12)))
         return found
 
@@ -58,7 +60,8 @@ class Questions:
     async def _ask(self, metric: str, at: datetime) -> dict[Series, float]:
         found: dict[Series, float] = {}
         for name in self._deployments:
-            text = selector(metric, {"namespace": self._namespace, "deployment": name})
+            where = {self._names.namespace: self._namespace, self._names.deployment: name}
+            text = selector(metric, where)
             samples = await self._metrics.samples(Query(text=text, at=at))
             self.asked.append({"query": text, "at": at.isoformat(), "answer": [_kept(s) for s in samples]})
             found |= {tuple(sorted(sample.labels.items())): sample.value for sample in samples}

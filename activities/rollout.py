@@ -8,7 +8,7 @@ from activities import judging
 from activities.beat import beating, left_behind
 from activities.deferred import DeferringDoor
 from activities.drift import drifted
-from activities.fleet import Place
+from activities.fleet_counters import Place
 from activities.intents import Stopped, Writer, hold_of
 from activities.manifests import Files, load, load_with_paths
 from activities.snapshot import Snapshot, take
@@ -228,6 +228,7 @@ class RolloutActivities:
             stable=kind_of(step.kind).beside(step, call.weight) if step is not None else [],
             began=call.began or call.since,
             every=self._clusters.scrape_interval(_cluster(call)),
+            names=self._clusters.metric_names(_cluster(call)),
         )
 
     async def _judged(self, call: JudgeCall, stored: StoredChange) -> list[str]:

@@ -108,6 +108,7 @@ class TicketActivities:
                 freezes=covering,
                 metrics=self._sources.clusters.metrics(cluster),
                 scrape_interval=self._sources.clusters.scrape_interval(cluster),
+                names=self._sources.clusters.metric_names(cluster),
                 demanded=call.checks,
             )
             checks = await run_checks(world)

@@ -8,6 +8,7 @@ from holdpoint.clients.kubeconfig import KubeconfigAccess
 from holdpoint.clients.kubernetes_api import ApiServer
 from holdpoint.clients.metrics import Metrics, PrometheusMetrics
 from holdpoint.models.errors import StepConfig
+from holdpoint.models.metric_names import MetricNames
 from holdpoint.models.settings import ClusterSettings
 
 IDENTITIES = ("forward", "undo")
@@ -54,6 +55,10 @@ class Clusters:
     def scrape_interval(self, name: str) -> float:
         """Return how many seconds two scrapes of what runs in this cluster are apart."""
         return self._of(name).scrape_interval
+
+    def metric_names(self, name: str) -> MetricNames:
+        """Return how this cluster's Prometheus names what pods count."""
+        return self._of(name).metrics
 
     async def close(self) -> None:
         """Close every connection that was opened."""

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, model_validator
 from holdpoint.models.base import StrictModel
 from holdpoint.models.durations import Duration
 from holdpoint.models.git_names import check_git_host
+from holdpoint.models.metric_names import MetricNames
 
 POD = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 """Where Kubernetes puts a pod's own token and the CA of its API server."""
@@ -67,6 +68,9 @@ class ClusterSettings(StrictModel):
     scrape_interval: Annotated[float, Field(ge=1, le=300)] = Field(
         default=5.0,
         description="seconds between two scrapes of a pod, or of the slowest one's if they differ",
+    )
+    metrics: MetricNames = Field(
+        default_factory=MetricNames, description="how it names what pods count, where that is not the default"
     )
     server: Annotated[str, AfterValidator(check_server)] | None = Field(
         default=None, description="the API server's address; with it, a token file for each identity"

@@ -6,12 +6,13 @@ from math import nan
 
 import pytest
 
-from activities.fleet import Fleet, Place
-from activities.fleet_counters import chosen
+from activities.fleet import Fleet
+from activities.fleet_counters import Place, chosen, counters_of
 from holdpoint.clients.metrics import Query, RangeQuery, Sample, Series
 from holdpoint.judge.share import Finding
 from holdpoint.models.change import Analysis, ErrorRatio, Latency
 from holdpoint.models.errors import UpstreamUnavailable
+from holdpoint.models.metric_names import MetricNames
 
 BEGAN = datetime(2026, 11, 21, 12, tzinfo=UTC)
 EDGES = {"0.05": 0.7, "0.1": 0.95, "0.3": 1.0, "+Inf": 1.0}
@@ -177,6 +178,38 @@ async def test_evidence_has_each_question_and_answer() -> None:
     [one] = [one for one in asked["answer"] if one["labels"] == wanted]
     assert one["points"][-1] == [BEGAN.timestamp() + 25, "1248.75"]
     assert len(fleet.history.document()[0]["answer"]) == 2 * len(STABLE)
+
+
+class Mesh(Prometheus):
+    """A service mesh, whose edges are milliseconds."""
+
+    async def samples(self, query: Query) -> list[Sample]:
+        shares = {"50": 0.7, "100": 0.95, "300": 1.0, "1000": 1.0, "+Inf": 1.0}
+        return [Sample(labels={"le": le}, value=share) for le, share in shares.items()]
+
+
+async def test_counters_are_asked_for_by_the_names_that_the_cluster_has() -> None:
+    names = MetricNames(
+        requests="istio_requests_total",
+        durations="istio_request_duration_milliseconds_bucket",
+        unit="ms",
+        namespace="destination_workload_namespace",
+        deployment="destination_workload",
+        status="response_code",
+    )
+    place = Place("prod", canary=["shop-canary"], stable=["shop"], began=BEGAN, every=5.0, names=names)
+    analysis = Analysis(errorRatio=ErrorRatio(max=0.01), latency=Latency(quantile=0.99, max=0.3))
+
+    failures, durations = await counters_of(analysis, Mesh(everywhere(0)), place, BEGAN)
+
+    assert failures.query(["shop"]) == (
+        "sum by (destination_workload, pod, response_code) (istio_requests_total"
+        '{destination_workload_namespace="prod",destination_workload=~"shop"})'
+    )
+    assert durations.query(["shop"]) == (
+        "sum by (destination_workload, pod, le) (istio_request_duration_milliseconds_bucket"
+        '{destination_workload_namespace="prod",destination_workload=~"shop",le=~"50|100|300|\\\\+Inf"})'
+    )
 
 
 @pytest.mark.parametrize(

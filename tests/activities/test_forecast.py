@@ -2,11 +2,12 @@
 
 import pytest
 
+from activities.fleet_counters import Place
 from activities.forecast import Forecast, forecast
 from holdpoint.clients.metrics import Metrics, NullMetrics
 from holdpoint.models.change import Analysis, ErrorRatio
 from holdpoint.models.plan import PlannedStep, WeightPlan
-from tests.activities.test_fleet import Prometheus, everywhere
+from tests.activities.test_fleet import BEGAN, Prometheus, everywhere
 
 
 async def told(metrics: Metrics, *, bake: float = 60, reached: float = 10, **analysis: float) -> Forecast:
@@ -19,7 +20,8 @@ async def told(metrics: Metrics, *, bake: float = 60, reached: float = 10, **ana
         bake=bake,
     )
     looks_at = Analysis.model_validate({"errorRatio": ErrorRatio(max=0.01), **analysis})
-    return await forecast(metrics, looks_at, step, "prod", every=5.0)
+    place = Place("prod", canary=[], stable=["shop"], began=BEGAN, every=5.0)
+    return await forecast(metrics, looks_at, step, place)
 
 
 async def test_stable_that_never_fails_passes_it_after_so_many_requests() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from activities import judging
-from activities.fleet import Place
+from activities.fleet_counters import Place
 from activities.judging import watch
 from holdpoint.clients.metrics import Metrics, NullMetrics, Query, RangeQuery, Sample, Series
 from holdpoint.ledger.blobs import Blobs
