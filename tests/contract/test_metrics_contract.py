@@ -5,12 +5,12 @@ import signal
 import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
 
-from holdpoint.clients.metrics import PrometheusMetrics, Query
+from holdpoint.clients.metrics import PrometheusMetrics, Query, RangeQuery
 from holdpoint.models.errors import StepConfig, UpstreamUnavailable
 from tests.contract.conftest import IMPLEMENTATIONS, ApiServer
 from tests.contract.test_prometheus_contract import real_prometheus
@@ -71,6 +71,20 @@ async def test_no_data_no_number_and_no_query_are_three_things(metrics: Promethe
     assert await metrics.samples(asked("nothing")) == []
     with pytest.raises(StepConfig, match=r"Prometheus refused the query: .*parse error"):
         await metrics.samples(asked("sum("))
+
+
+async def test_a_range_has_a_point_at_each_moment_to_the_millisecond(metrics: PrometheusMetrics) -> None:
+    end = datetime.fromtimestamp(1_800_000_000.5, UTC)
+    start = end - timedelta(seconds=5)
+    ranged = RangeQuery(text="vector(0) / vector(0)", start=start, end=end, step=2.5)
+
+    (series,) = await metrics.series(ranged)
+
+    assert [moment for moment, _ in series.points] == [start.timestamp() + at for at in (0, 2.5, 5)]
+    assert all(math.isnan(value) for _, value in series.points)
+    assert await metrics.series(ranged.model_copy(update={"text": "nothing"})) == []
+    with pytest.raises(StepConfig, match=r"Prometheus refused the query: .*parse error"):
+        await metrics.series(ranged.model_copy(update={"text": "sum("}))
 
 
 async def test_a_provider_slower_than_our_patience_is_an_outage(
