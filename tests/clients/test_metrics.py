@@ -15,12 +15,14 @@ from holdpoint.clients.metrics import (
     NullMetrics,
     PrometheusMetrics,
     Query,
+    RangeQuery,
     escaped,
     selector,
 )
 from holdpoint.models.errors import StepConfig, UpstreamRateLimited, UpstreamUnavailable
 
 QUERY = Query(text="up", at=datetime(2026, 1, 1, tzinfo=UTC))
+RANGE = RangeQuery(text="up", start=QUERY.at, end=QUERY.at, step=5)
 Answer = Callable[[httpx.Request], httpx.Response]
 WithAnswer = Callable[[Answer], PrometheusMetrics]
 
@@ -114,6 +116,29 @@ async def test_answer_that_is_no_answer_is_raised(
         await prometheus(lambda _: answer).samples(QUERY)
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param({"resultType": "vector", "result": []}, id="not a matrix"),
+        pytest.param({"resultType": "matrix", "result": {}}, id="not a list"),
+        pytest.param({"resultType": "matrix", "result": [{"metric": {}}]}, id="a series without values"),
+        pytest.param(
+            {"resultType": "matrix", "result": [{"metric": {}, "values": [[0, "x"]]}]}, id="no number"
+        ),
+        pytest.param(
+            {"resultType": "matrix", "result": [{"metric": [1], "values": []}]}, id="labels that are none"
+        ),
+    ],
+)
+async def test_series_that_cannot_be_read_are_an_outage(
+    prometheus: WithAnswer, data: dict[str, object]
+) -> None:
+    answer = httpx.Response(200, json={"status": "success", "data": data})
+
+    with pytest.raises(UpstreamUnavailable):
+        await prometheus(lambda _: answer).series(RANGE)
+
+
 async def test_refused_connection_is_an_outage_with_its_cause(prometheus: WithAnswer) -> None:
     def refuse(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("refused", request=request)
@@ -153,6 +178,7 @@ async def test_null_has_no_data() -> None:
     nothing: Metrics = NullMetrics()
 
     assert await nothing.samples(QUERY) == []
+    assert await nothing.series(RANGE) == []
 
 
 def test_value_with_quotes_stays_a_value() -> None:
