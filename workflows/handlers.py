@@ -13,7 +13,7 @@ from holdpoint.models.workflow_messages import Answer, ApprovalGiven, Control, P
 from workflows import refusals
 from workflows.state import ROLLING, TicketState
 
-ControlVerb = Literal["pause", "resume", "abort", "rollback"]
+ControlVerb = Literal["pause", "resume", "abort", "rollback", "promote"]
 
 
 class TicketHandlers(TicketState):
@@ -83,6 +83,11 @@ class TicketHandlers(TicketState):
         """Undo what the rollout has done."""
         return self._obey("rollback", control)
 
+    @workflow.update(name=contracts.PROMOTE.name)
+    def promote(self, control: Control) -> Answer:
+        """Let a canary go on that is held for want of a verdict."""
+        return self._obey("promote", control)
+
     @approve.validator
     def _may_approve(self, given: ApprovalGiven) -> None:
         self._validate(given.by, refusals.of_approval(self, given))
@@ -107,8 +112,12 @@ class TicketHandlers(TicketState):
     def _may_roll_back(self, control: Control) -> None:
         self._validate(control.by, refusals.of_control(self, "rollback"))
 
+    @promote.validator
+    def _may_promote(self, control: Control) -> None:
+        self._validate(control.by, refusals.of_control(self, "promote", control.digest))
+
     def _obey(self, verb: ControlVerb, control: Control) -> Answer:
-        self._refuse(verb, control.by, refusals.of_control(self, verb))
+        self._refuse(verb, control.by, refusals.of_control(self, verb, control.digest))
         self._take(verb, control)
         return self._answer()
 

@@ -4,6 +4,7 @@ from typing import Literal
 
 from temporalio.exceptions import ApplicationError
 
+from holdpoint.models.base import Digest
 from holdpoint.models.errors import Conflict
 from holdpoint.models.phases import Phase
 from holdpoint.models.ticket import Reason
@@ -29,7 +30,11 @@ def of_approval(ticket: TicketState, given: ApprovalGiven) -> str | None:
     return None
 
 
-def of_control(ticket: TicketState, verb: Literal["pause", "resume", "abort", "rollback"]) -> str | None:
+def of_control(
+    ticket: TicketState,
+    verb: Literal["pause", "resume", "abort", "rollback", "promote"],
+    digest: Digest | None = None,
+) -> str | None:
     """Say why a word on a running ticket does not fit now; None if it does."""
     phase, name = ticket.phase, ticket.start.ticket
     if phase.terminal:
@@ -38,8 +43,20 @@ def of_control(ticket: TicketState, verb: Literal["pause", "resume", "abort", "r
         return f"{name} is being rolled back; that is not stopped."
     if verb == "rollback" and phase not in (Phase.EXECUTING, Phase.VERIFYING):
         return f"{name} is {phase.value}: nothing was done that could be rolled back. Use abort."
+    if verb == "promote":
+        return _of_promotion(ticket, digest)
     if verb == "resume" and not (ticket.hand_off.paused or PAUSED in ticket.clerk.holds):
         return f"{name} is not paused."
+    return None
+
+
+def _of_promotion(ticket: TicketState, digest: Digest | None) -> str | None:
+    """Say what speaks against it; whether a hold for want of a verdict stands, the rollout knows."""
+    if ticket.phase not in (Phase.EXECUTING, Phase.VERIFYING):
+        return f"{ticket.start.ticket} is {ticket.phase.value}: nothing is judged now."
+    bound = ticket.evaluation.digest if ticket.evaluation else None
+    if digest != bound:
+        return f"The digest {digest} is not what runs ({bound}). Read it again."
     return None
 
 

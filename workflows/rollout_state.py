@@ -13,7 +13,7 @@ from holdpoint.models.phases import Phase
 from holdpoint.models.ticket import Hold, Reason, RollbackView, StepStatus, StepView, Verdict
 from holdpoint.models.workflow_messages import Control, Progress, RolloutStart, RolloutState
 from workflows.failures import Outage, Overdue, Stopped
-from workflows.holds import FROZEN, PAUSED, key_of
+from workflows.holds import ANALYSIS, FROZEN, OUTAGE_OF_JUDGE, PAUSED, key_of
 from workflows.record_keeping import Clerk, wait
 from workflows.refusals import requested
 from workflows.views import details_of_rollout, pause_hold, steps_of
@@ -43,6 +43,7 @@ class RolloutWork:
         self.undoing = False
         self.stop: Reason | None = None
         self.live: Watch | None = None
+        self.overruled = False
         self.judged_since: datetime | None = None
         self.looked = 0
         self.clerk = Clerk(start.ticket, stop=self.stopping)
@@ -65,6 +66,9 @@ class RolloutWork:
     def take(self, control: Control) -> None:
         """Take in a word of a person or a pipeline."""
         fits = not self.undoing and self.stop is None
+        if control.verb == "promote":
+            self._overrule(control, fits=fits)
+            return
         kind = f"{control.verb}.{'requested' if fits else 'came_too_late'}"
         self.clerk.note(kind, {"reason": control.reason}, by=control.by)
         if not fits:
@@ -76,6 +80,18 @@ class RolloutWork:
         else:
             ends = workflow.now() + self.pause_bound
             self.clerk.place(PAUSED, pause_hold(control, self.start.ticket, ends), ends=ends)
+
+    def _overrule(self, control: Control, *, fits: bool) -> None:
+        """Let what is watched pass without a verdict, if that is what holds it. A `fail` is over by then."""
+        holds = [key for key in (ANALYSIS, OUTAGE_OF_JUDGE) if key in self.clerk.holds]
+        fits = fits and bool(holds)
+        body = {"reason": control.reason, "digest": control.digest}
+        if fits:
+            body["over"] = ", ".join(self.clerk.holds[key].code.value for key in holds)
+        self.clerk.note(f"promote.{'requested' if fits else 'came_too_late'}", body, by=control.by)
+        self.overruled = self.overruled or fits
+        for key in holds if fits else ():
+            self.clerk.lift(key, by=control.by)
 
     # What its parts use
 

@@ -61,6 +61,7 @@ class Watch:
         self.since = workflow.now()
         self.began = began
         self._held_before = work.clerk.holds.held(self.since)
+        work.overruled = False  # a person's word is on one watch
 
     def baked(self) -> float:
         """Return for how many seconds it has baked without being held."""
@@ -79,10 +80,10 @@ class Watch:
     @property
     def over(self) -> bool:
         """Tell whether it has baked, and nothing holds it; what was judged is not asked for again."""
-        return self.baked() >= self.bake and not self.work.clerk.holds
+        return (self.work.overruled or self.baked() >= self.bake) and not self.work.clerk.holds
 
     def _passed(self, verdict: Verdict | None) -> bool:
-        if self.work.start.analysis is None:
+        if self.work.start.analysis is None or self.work.overruled:
             return self.over
         return self.over and verdict is not None and verdict.verdict is VerdictCode.PASS
 
@@ -153,7 +154,7 @@ class Watch:
         if verdict.verdict is VerdictCode.FAIL:
             raise Fallen(Reason(code="analysis_failed", message=verdict.message))
         code = HELD_BY.get(verdict.verdict)
-        if code is None or self.baked() < self._patience(verdict.verdict):
+        if code is None or self.work.overruled or self.baked() < self._patience(verdict.verdict):
             self.work.clerk.lift(ANALYSIS)
         else:
             self._hold(code, verdict)
@@ -179,7 +180,8 @@ class Watch:
 
     def _hold(self, code: HoldCode, verdict: Verdict) -> None:
         now: datetime = workflow.now()
-        lift = f"data that lets the analysis pass, or holdpoint rollback {self.work.start.ticket}"
+        ticket = self.work.start.ticket
+        lift = f"data that lets the analysis pass, holdpoint promote {ticket} or holdpoint rollback {ticket}"
         hold = Hold(code=code, message=verdict.message, by=HOLDPOINT, since=now, lift=lift)
         self.work.clerk.place(ANALYSIS, hold, ends=now + self.work.hold_bound)
 

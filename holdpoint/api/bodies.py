@@ -67,6 +67,13 @@ class ReasonBody(StrictModel):
     reason: ReasonText = ""
 
 
+class PromoteBody(StrictModel):
+    """What goes on without a verdict, by the digest that was shown, and why."""
+
+    digest: Digest
+    reason: Annotated[ReasonText, Field(min_length=1), AfterValidator(_said)]
+
+
 class FreezeBody(StrictModel):
     """What to freeze, why, until when, and which change types may go on."""
 

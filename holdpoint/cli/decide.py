@@ -1,4 +1,4 @@
-"""`holdpoint approve` and `reject`: a decision is bound to the digest of what its maker was shown."""
+"""`holdpoint approve`, `reject` and `promote`: each is bound to the digest of what was shown."""
 
 from typing import Annotated, Any
 
@@ -40,6 +40,17 @@ def reject(
     _decide("reject", ticket, reason, digest, Output(output), data)
 
 
+def promote(
+    ticket: options.TicketId,
+    reason: Annotated[str, typer.Option("--reason", help="Why, for people and for the record.")],
+    digest: Digest = None,
+    output: options.Output = Format.TEXT,
+    data: options.Data = options.DEFAULT_DATA,
+) -> None:
+    """Let a canary go on that is held for want of a verdict; a `fail` cannot be overruled."""
+    _decide("promote", ticket, reason, digest, Output(output), data)
+
+
 def _decide(verb: str, ticket: str, reason: str, digest: str | None, out: Output, data: Any) -> None:
     from holdpoint.cli.client import segment
     from holdpoint.cli.connection import connect
@@ -51,9 +62,9 @@ def _decide(verb: str, ticket: str, reason: str, digest: str | None, out: Output
         view = api.get(path)
         out.say(bound_text(verb, cleaned(view)))
         bound = digest or view.get("digest")
-        if bound is None and verb == "approve":
+        if bound is None and verb != "reject":
             raise Conflict(
-                f"{ticket} has nothing to approve yet: it is {view['phase']}, and its decision is not taken.",
+                f"{ticket} has nothing to {verb} yet: it is {view['phase']}, and its decision is not taken.",
                 id=ticket,
                 phase=view["phase"],
             )

@@ -64,6 +64,7 @@ COMMANDS = (
     ("abort", control.abort),
     ("rollback", control.rollback),
     ("retry", control.retry),
+    ("promote", decide.promote),
     ("migrate", migrate.migrate),
     ("worker", processes.worker),
     ("api", processes.api),

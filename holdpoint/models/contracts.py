@@ -131,7 +131,8 @@ PAUSE = Named("pause", Control, Answer)
 RESUME = Named("resume", Control, Answer)
 ABORT = Named("abort", Control, Answer)
 ROLLBACK = Named("rollback", Control, Answer)
-UPDATES: tuple[Named[Any, Any], ...] = (APPROVE, REJECT, PAUSE, RESUME, ABORT, ROLLBACK)
+PROMOTE = Named("promote", Control, Answer)
+UPDATES: tuple[Named[Any, Any], ...] = (APPROVE, REJECT, PAUSE, RESUME, ABORT, ROLLBACK, PROMOTE)
 
 SIGNAL_WAKE = "wake"
 SIGNAL_ABORT = "abort_signal"

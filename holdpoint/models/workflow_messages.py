@@ -92,9 +92,10 @@ class ApprovalGiven(Model):
 class Control(Model):
     """A person's or a pipeline's word on a running ticket."""
 
-    verb: Literal["pause", "resume", "abort", "rollback"]
+    verb: Literal["pause", "resume", "abort", "rollback", "promote"]
     by: str
     reason: str = ""
+    digest: Digest | None = Field(default=None, description="what it is bound to, where it is bound")
 
 
 class Wake(Model):

@@ -1,4 +1,4 @@
-"""Pause, resume, abort, roll back: updates with an explicit ID, one at a time for each ticket.
+"""Pause, resume, abort, roll back, promote: updates with an explicit ID, one at a time for each ticket.
 
 What has succeeded takes no more words: its rollback is a new ticket (`linked.py`).
 
@@ -12,10 +12,20 @@ from typing import Literal
 from holdpoint.clients.temporal import Temporal
 from holdpoint.ledger import head
 from holdpoint.ledger.store import Ledger
-from holdpoint.models.contracts import ABORT, PAUSE, RESUME, ROLLBACK, SIGNAL_ABORT, Named, ticket_workflow
+from holdpoint.models.base import Digest
+from holdpoint.models.contracts import (
+    ABORT,
+    PAUSE,
+    PROMOTE,
+    RESUME,
+    ROLLBACK,
+    SIGNAL_ABORT,
+    Named,
+    ticket_workflow,
+)
 from holdpoint.models.errors import AccessDenied, Conflict, NotFound, TransientError, UpstreamUnavailable
 from holdpoint.models.phases import Phase
-from holdpoint.models.ticket import Reason, TicketView
+from holdpoint.models.ticket import HoldCode, Reason, TicketView
 from holdpoint.models.workflow_messages import Answer, CloseStart, Control
 from holdpoint.service.denials import record_denial
 from holdpoint.service.linked import roll_back_success
@@ -24,14 +34,17 @@ from holdpoint.service.read import known_ticket, told_ticket
 from holdpoint.service.roles import Actor, Permission, denial
 from holdpoint.service.turns import Turns
 
-Verb = Literal["pause", "resume", "abort", "rollback"]
+Verb = Literal["pause", "resume", "abort", "rollback", "promote"]
 UPDATES: dict[Verb, Named[Control, Answer]] = {
     "pause": PAUSE,
     "resume": RESUME,
     "abort": ABORT,
     "rollback": ROLLBACK,
+    "promote": PROMOTE,
 }
 DENIED = "control.denied"
+UNDECIDED = frozenset({HoldCode.NO_DATA, HoldCode.LOW_SAMPLE, HoldCode.INCONCLUSIVE, HoldCode.PROVIDER_DOWN})
+"""Holds for want of a verdict: a person may decide them. There is none over a `fail`, which rolls back."""
 
 
 async def control(
@@ -44,15 +57,21 @@ async def control(
     temporal: Temporal,
     delivery: Delivery,
     turns: Turns,
+    digest: Digest | None = None,
 ) -> TicketView:
-    """Say one of the verbs to a running ticket; a rollback of one that succeeded is a ticket of its own.
+    """Say one of the verbs to a running ticket; to promote is bound to the digest of what runs.
+
+    A rollback of one that succeeded is a ticket of its own.
 
     Raises NotFound, AccessDenied, Conflict, UpstreamUnavailable.
     """
     view = await known_ticket(ledger, ticket)
-    if not actor.may_control(view.requester):
+    may = actor.may(Permission.PROMOTE) if verb == "promote" else actor.may_control(view.requester)
+    if not may:
         await _deny(view, verb, actor, ledger=ledger)
-    word = Control(verb=verb, by=actor.account, reason=reason)
+    if verb == "promote" and not view.phase.terminal:
+        _check_undecided(view)
+    word = Control(verb=verb, by=actor.account, reason=reason, digest=digest)
     before = (await ledger.read(head.read)).seq
     async with turns.of(ticket):
         if view.phase is Phase.ROLLBACK_FAILED and verb == "rollback":
@@ -67,9 +86,18 @@ async def control(
     return await told_ticket(ledger, ticket, by=actor.account, after=before)
 
 
+def _check_undecided(view: TicketView) -> None:
+    """Hold that a verdict is wanted. Raises Conflict."""
+    if not any(hold.code in UNDECIDED for hold in view.holds):
+        held = ", ".join(hold.code.value for hold in view.holds) or "nothing"
+        raise Conflict(
+            f"{view.id} is not held for want of a verdict: it is held by {held}.", phase=view.phase.value
+        )
+
+
 async def _deny(view: TicketView, verb: Verb, actor: Actor, *, ledger: Ledger) -> None:
-    message = denial(actor, Permission.CONTROL)
-    if actor.may(Permission.CONTROL_OWN):
+    message = denial(actor, Permission.PROMOTE if verb == "promote" else Permission.CONTROL)
+    if actor.may(Permission.CONTROL_OWN) and verb != "promote":
         message += f" {actor.account} may do so with its own tickets; this one is {view.requester}'s."
     await ledger.write(
         record_denial, ticket=view.id, actor=actor.account, kind=DENIED, asked=verb, message=message

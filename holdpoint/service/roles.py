@@ -29,6 +29,7 @@ class Permission(StrEnum):
     DECIDE = "approve or reject"
     CONTROL = "pause, resume, abort or roll back"
     CONTROL_OWN = "pause, resume, abort or roll back its own ticket"
+    PROMOTE = "decide a hold without a verdict"
     FREEZE = "freeze"
     EXPORT = "export evidence"
     PAYLOADS = "read or write encrypted payloads"
@@ -40,6 +41,7 @@ GRANTS: dict[Permission, frozenset[str]] = {
     Permission.DECIDE: frozenset({"approver", "approver2"}),
     Permission.CONTROL: frozenset({"sre", "commander"}),
     Permission.CONTROL_OWN: frozenset({"ci"}),
+    Permission.PROMOTE: frozenset({"sre", "commander"}),
     Permission.FREEZE: frozenset({"commander"}),
     Permission.EXPORT: frozenset({"auditor", "sre"}),
     Permission.PAYLOADS: frozenset({"auditor", "sre"}),

@@ -237,6 +237,26 @@ async def test_breach_in_the_sandbox_is_found(world: World) -> None:
     assert judgement.watched < 10
 
 
+@pytest.mark.parametrize(
+    ("canary", "verdict"), [(0.02, "pass"), (0.2, "inconclusive")], ids=["its repair", "as bad"]
+)
+async def test_beside_a_broken_stable_in_the_sandbox_only_its_repair_is_promoted(
+    world: World, canary: float, verdict: str
+) -> None:
+    old, new = (f"registry.example/{world.namespace}:{tag}" for tag in ("broken", "new"))
+    world.sandbox.steer("behave", image=old, error_rate=0.2, rps=5000)
+    world.sandbox.steer("behave", image=new, error_rate=canary)
+    await world.deploy("chg-1", deployment(replicas=4, image=old), service())
+    await world.submit("chg-2", deployment(replicas=4, image=new), service())
+    await world.begin()
+    outcome = await world.weight(0)
+
+    judgement = await world.judge(weight=outcome.reached or 0, window=8, since=datetime.now(UTC))
+
+    assert judgement.verdict.verdict == verdict, judgement.verdict.message
+    assert ", stable 20 % of " in judgement.verdict.message
+
+
 async def test_it_is_asked_by_the_clock_of_since_and_not_by_the_workers_own(blobs: Blobs) -> None:
     metrics, told = Traffic(500), datetime.now(UTC) - timedelta(minutes=5)
 

@@ -9,6 +9,7 @@ from tests.activities.world import BETTER, World, deployment, service
 
 
 async def test_canary_lives_to_the_end(world: World) -> None:
+    world.sandbox.steer("behave", image=BETTER, rps=5000)
     await world.deploy("chg-1", deployment(), service())
     await world.submit("chg-2", deployment(image=BETTER), service())
     begun = await world.begin()

@@ -94,6 +94,35 @@ async def test_an_unknown_ticket_is_not_found(as_: As, verb: str) -> None:
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
 
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"reason": "quiet night"}, "digest"),
+        ({"digest": DIGEST}, "reason"),
+        ({"digest": DIGEST, "reason": " "}, "reason"),
+        ({"digest": DIGEST, "reason": "x", "weight": 50}, "weight"),
+    ],
+)
+async def test_to_promote_takes_what_was_shown_and_why(
+    as_: As, world: World, body: dict[str, object], field: str
+) -> None:
+    ticket = (await world.a_ticket(phase=Phase.EXECUTING)).id
+
+    answer = await as_("sre").post(f"/v1/changes/{ticket}/promote", json=body)
+
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, field)
+
+
+async def test_what_is_not_held_for_want_of_a_verdict_is_not_promoted(as_: As, world: World) -> None:
+    ticket = (await world.a_ticket(phase=Phase.EXECUTING)).id
+
+    answer = await as_("sre").post(
+        f"/v1/changes/{ticket}/promote", json={"digest": DIGEST, "reason": "quiet night"}
+    )
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "conflict")
+
+
 async def test_a_freeze_without_a_reason_is_refused(as_: As) -> None:
     answer = await as_("commander").post("/v1/freezes", json={"scope": "all", "reason": "  "})
 

@@ -142,6 +142,18 @@ def test_approve_shows_what_it_binds_and_sends_that_digest(api: FakeApi, holdpoi
     assert api.sent(f"POST {PATH}/approve")[0].body == {"digest": DIGEST, "reason": "read it"}
 
 
+def test_promote_says_why_and_is_bound_to_what_was_shown(api: FakeApi, holdpoint: Holdpoint) -> None:
+    api.will(f"GET {PATH}", (200, a_view(phase="Executing")))
+    api.will(f"POST {PATH}/promote", (200, a_view(phase="Executing")))
+
+    without = holdpoint("promote", TICKET)
+    done = holdpoint("promote", TICKET, "--reason", "a quiet night")
+
+    assert (without.code, done.code) == (2, 0)
+    assert "--reason" in without.err
+    assert api.sent(f"POST {PATH}/promote")[0].body == {"digest": DIGEST, "reason": "a quiet night"}
+
+
 def test_a_digest_that_was_read_elsewhere_is_sent_instead(api: FakeApi, holdpoint: Holdpoint) -> None:
     other = "sha256:" + "e" * 64
     api.will(f"GET {PATH}", (200, a_view()))

@@ -1,7 +1,7 @@
 """Pause, resume, abort, roll back: who may, what the ticket hears, and an abort that cannot be locked out."""
 
 import asyncio
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 
@@ -13,8 +13,13 @@ from holdpoint.service import read
 from holdpoint.service.control import Verb, control
 from tests.service.world import World, actor
 
+CONTROLS = [verb for verb in get_args(Verb) if verb != "promote"]
+DIGEST = "sha256:" + "a" * 64
 
-async def say(world: World, ticket: str, verb: Verb, *, by: str = "sre") -> TicketView:
+
+async def say(
+    world: World, ticket: str, verb: Verb, *, by: str = "sre", digest: str | None = None
+) -> TicketView:
     return await control(
         ticket,
         verb,
@@ -24,10 +29,49 @@ async def say(world: World, ticket: str, verb: Verb, *, by: str = "sre") -> Tick
         temporal=world.temporal,
         delivery=world.delivery,
         turns=world.turns,
+        digest=digest,
     )
 
 
-@pytest.mark.parametrize("verb", get_args(Verb))
+async def undecided(world: World, code: str = "no_data", **patch: Any) -> str:
+    """Return a ticket whose canary is held for want of a verdict."""
+    hold = {"code": code, "message": "x", "by": "holdpoint", "since": "2026-11-21T12:00:00Z", "lift": "data"}
+    return (await world.a_ticket(phase=Phase.EXECUTING, holds=[hold], **patch)).id
+
+
+@pytest.mark.parametrize("code", ["no_data", "low_sample", "inconclusive", "provider_down"])
+async def test_to_promote_is_bound_to_a_digest_and_decides_a_hold_without_a_verdict(
+    world: World, code: str
+) -> None:
+    ticket = await undecided(world, code)
+
+    await say(world, ticket, "promote", digest=DIGEST)
+
+    [(_, name, argument)] = world.temporal.updates.values()
+    assert (name, argument.verb, argument.by, argument.digest) == ("promote", "promote", "sre", DIGEST)
+
+
+@pytest.mark.parametrize(("holds", "said"), [("frozen", "it is held by frozen"), (None, "held by nothing")])
+async def test_nothing_else_is_promoted(world: World, holds: str | None, said: str) -> None:
+    held = await undecided(world, holds) if holds else (await world.a_ticket(phase=Phase.EXECUTING)).id
+
+    with pytest.raises(Conflict, match=said):
+        await say(world, held, "promote", digest=DIGEST)
+
+    assert world.temporal.updates == {}
+
+
+@pytest.mark.parametrize("by", ["ci", "approver", "auditor"])
+async def test_who_may_not_promote_is_denied_and_recorded_its_own_ticket_too(world: World, by: str) -> None:
+    ticket = await undecided(world)
+
+    with pytest.raises(AccessDenied, match=f"{by} may not decide a hold without a verdict"):
+        await say(world, ticket, "promote", by=by, digest=DIGEST)
+
+    assert "control.denied" in await world.kinds(ticket)
+
+
+@pytest.mark.parametrize("verb", CONTROLS)
 async def test_a_verb_is_an_update_of_its_name(world: World, verb: Verb) -> None:
     ticket = (await world.a_ticket(phase=Phase.EXECUTING)).id
 
@@ -35,7 +79,7 @@ async def test_a_verb_is_an_update_of_its_name(world: World, verb: Verb) -> None
 
     [(workflow, name, argument)] = world.temporal.updates.values()
     assert (workflow, name) == (f"change/{ticket}", verb)
-    assert argument.model_dump() == {"verb": verb, "by": "sre", "reason": "because"}
+    assert argument.model_dump() == {"verb": verb, "by": "sre", "reason": "because", "digest": None}
 
 
 @pytest.mark.parametrize("by", ["approver", "approver2", "auditor"])
@@ -74,7 +118,7 @@ async def test_nothing_can_be_said_while_temporal_is_down(world: World) -> None:
     ticket = (await world.a_ticket(phase=Phase.EXECUTING)).id
     world.temporal.down = True
 
-    for verb in get_args(Verb):
+    for verb in CONTROLS:
         with pytest.raises(UpstreamUnavailable):
             await say(world, ticket, verb)
 

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from temporalio.client import WorkflowUpdateFailedError
 
 from holdpoint.models import contracts
 from holdpoint.models.activity_calls import Gate
@@ -311,3 +312,90 @@ async def test_two_causes_lie_on_a_canary_and_each_is_lifted_by_itself(world: Wo
         VerdictCode.NO_DATA,
         VerdictCode.PASS,
     }
+
+
+def a_promotion(world: World, digest: str | None = None) -> Control:
+    """Return a person's word that a canary may go on without a verdict."""
+    bound = world.answers["evaluate"].digest if digest is None else digest
+    return Control(verb="promote", by="sre", reason="no one is awake there", digest=bound)
+
+
+@pytest.mark.parametrize("code", ["no_data", "low_sample", "provider_down"])
+async def test_a_person_lets_a_canary_go_on_that_is_held_for_want_of_a_verdict(
+    world: World, code: str
+) -> None:
+    world.answers["evaluate"] = an_evaluation(plan=[a_canary(weights=(10, 50), bake=5)])
+    world.answers["judge"] = lambda call: a_verdict(code if call.weight == 10 else "pass")
+    await world.submit()
+    await world.is_held(code)
+
+    await world.tell(contracts.PROMOTE, a_promotion(world))
+
+    assert await world.ends() is Phase.SUCCEEDED
+    [said] = world.bodies("promote.requested")
+    assert (said["over"], said["reason"]) == (code, "no one is awake there")
+    assert [hold["code"] for hold in world.bodies("hold.placed")] == [code]
+
+
+async def test_a_persons_word_is_on_one_weight(world: World) -> None:
+    world.answers["evaluate"] = an_evaluation(
+        plan=[a_canary(weights=(10, 50), bake=5)], obligations={"hold_bound": 600}
+    )
+    world.answers["judge"] = a_verdict("no_data")
+    await world.submit()
+    await world.is_held("no_data")
+
+    await world.tell(contracts.PROMOTE, a_promotion(world))
+
+    assert await world.ends() is Phase.ROLLED_BACK
+    assert world.view["reason"]["code"] == "hold_expired"
+    assert [hold["code"] for hold in world.bodies("hold.placed")] == ["no_data", "no_data"]
+
+
+async def test_a_fail_is_not_overruled(world: World) -> None:
+    baking(world, bake=600)
+    await world.submit()
+    await world.asked(contracts.JUDGE)
+    world.answers["judge"] = a_verdict("fail", "It fails.")
+
+    await world.tell(contracts.PROMOTE, a_promotion(world))
+
+    assert await world.ends() is Phase.ROLLED_BACK
+    assert world.bodies("promote.requested") == []
+    assert len(world.bodies("promote.came_too_late")) == 1
+
+
+async def test_a_pause_outlasts_a_persons_word_on_the_verdict(world: World) -> None:
+    baking(world, bake=5)
+    world.answers["judge"] = a_verdict("no_data")
+    await world.submit()
+    await world.is_held("no_data")
+    await world.tell(contracts.PAUSE, a_control("pause"))
+    await world.is_held("paused")
+    await world.tell(contracts.PROMOTE, a_promotion(world))
+
+    world.answers["judge"] = a_verdict("pass")
+    await world.tell(contracts.RESUME, a_control("resume"))
+
+    assert await world.ends() is Phase.SUCCEEDED
+    at = {entry.kind: entry.at for entry in world.entries.values()}
+    assert at["step.finished"] > at["resume.requested"]
+
+
+@pytest.mark.parametrize(
+    ("phase", "digest"), [("executing", "sha256:" + "0" * 64), ("waiting", None)], ids=["digest", "phase"]
+)
+async def test_a_word_on_something_else_is_refused(world: World, phase: str, digest: str | None) -> None:
+    world.answers["evaluate"] = an_evaluation(
+        plan=[a_canary(weights=(10,), bake=5)], approvals=0 if phase == "executing" else 1
+    )
+    world.answers["judge"] = a_verdict("no_data")
+    await world.submit()
+    if phase == "executing":
+        await world.is_held("no_data")
+
+    with pytest.raises(WorkflowUpdateFailedError):
+        await world.tell(contracts.PROMOTE, a_promotion(world, digest))
+
+    await world.tell(contracts.ABORT, a_control("abort"))
+    assert (await world.ends()).terminal

@@ -1,10 +1,10 @@
-"""A person's word on a ticket: approve, reject, pause, resume, abort, roll back, run again."""
+"""A person's word on a ticket: approve, reject, pause, resume, abort, roll back, run again, promote."""
 
 from typing import Any
 
 from fastapi import APIRouter, Response
 
-from holdpoint.api.bodies import ApproveBody, ReasonBody, RejectBody
+from holdpoint.api.bodies import ApproveBody, PromoteBody, ReasonBody, RejectBody
 from holdpoint.api.dependencies import Caller, HasParts, Parts
 from holdpoint.models.ticket import TicketView
 from holdpoint.service.control import Verb, control
@@ -69,11 +69,19 @@ async def retry_change(
     return done.view
 
 
+@router.post("/promote")
+async def promote_change(ticket: str, body: PromoteBody, parts: HasParts, actor: Caller) -> TicketView:
+    """Let a canary go on that is held for want of a verdict; a `fail` cannot be overruled."""
+    return await _control(ticket, "promote", body, actor, parts)
+
+
 async def _decide(ticket: str, word: Word, actor: Actor, parts: Parts) -> TicketView:
     return await decide(ticket, word, actor, ledger=parts.ledger, delivery=parts.delivery, turns=parts.turns)
 
 
-async def _control(ticket: str, verb: Verb, body: ReasonBody, actor: Actor, parts: Parts) -> TicketView:
+async def _control(
+    ticket: str, verb: Verb, body: ReasonBody | PromoteBody, actor: Actor, parts: Parts
+) -> TicketView:
     return await control(
         ticket,
         verb,
@@ -83,4 +91,5 @@ async def _control(ticket: str, verb: Verb, body: ReasonBody, actor: Actor, part
         temporal=parts.temporal,
         delivery=parts.delivery,
         turns=parts.turns,
+        digest=body.digest if isinstance(body, PromoteBody) else None,
     )
