@@ -60,6 +60,7 @@ class Compared:
     bad: float
     stable: tuple[float, float]
     phi: float
+    scrapes: int
     suspect: str | None = None
 
     @property
@@ -116,9 +117,11 @@ class Comparison:
         self._burst = max(1, round(clumps.seconds / every))
         self._edges = [Edge(tolerated) for _ in range(edges)]
         self._absolute = AbsoluteProcess(allowed)
+        self._scrapes = 0
 
     def add(self, looks: Sequence[Look]) -> None:
         """Take in one scrape: a look for each edge."""
+        self._scrapes += 1
         for edge, look in zip(self._edges, looks, strict=True):
             edge.add(look)
 
@@ -132,7 +135,7 @@ class Comparison:
         healthy = mean([edge.healthy.evidence(self.phi) for edge in self._edges])
         finding, suspect = self._decided(against, healthy, baked=baked, deadline=deadline, metrics=metrics)
         last = self._edges[-1]
-        seen = (last.requests, last.bad, last.stable, self.phi)
+        seen = (last.requests, last.bad, last.stable, self.phi, self._scrapes)
         return Compared(self.name, finding, against, healthy, *seen, suspect)
 
     def _decided(

@@ -12,6 +12,9 @@ from holdpoint.judge.share import ALPHA, Finding, Judged, evidence
 CLEARLY_BETTER = 0.5
 """The part of stable's share of bad requests that a canary beyond the limit may have, to pass as a repair."""
 
+SCRAPES_FOR_STABLE = 6
+"""Scrapes within which stable must have been seen; the limit may not decide alone before."""
+
 
 @dataclass(frozen=True)
 class Decided:
@@ -25,10 +28,14 @@ class Decided:
 def decide(absolute: Judged, compared: Compared | None = None) -> Decided:
     """Return the finding on one metric, from both judgements on everything seen so far.
 
-    Where stable had no request there is nothing to compare with, and the limit decides by itself.
+    Where stable had no request in some scrapes there is nothing to compare with, and the limit decides by
+    itself.
     """
-    if compared is None or absolute.finding is Finding.NO_DATA or not compared.stable[0]:
+    if compared is None or absolute.finding is Finding.NO_DATA:
         return Decided(absolute, absolute.finding)
+    if not compared.stable[0]:
+        waits = compared.scrapes < SCRAPES_FOR_STABLE and absolute.finding is not Finding.LOW_SAMPLE
+        return Decided(absolute, Finding.INCONCLUSIVE if waits else absolute.finding)
     return Decided(absolute, _finding(absolute, compared), compared)
 
 

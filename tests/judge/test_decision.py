@@ -11,12 +11,18 @@ REQUESTS = 10_000
 
 
 def decided(
-    compared: str, *, bad: float, stable_bad: float, stable: float = 9 * REQUESTS, suspect: str | None = None
+    compared: str,
+    *,
+    bad: float,
+    stable_bad: float,
+    stable: float = 9 * REQUESTS,
+    suspect: str | None = None,
+    scrapes: int = 9,
 ) -> Decided:
     """Return the finding where at most 1 % may be bad."""
     absolute = judge(Share("errorRatio", REQUESTS, bad, bad, 0.01), baked=True)
     beside = Compared(
-        "errorRatio", Finding(compared), 1.0, 1.0, REQUESTS, bad, (stable, stable_bad), 1.0, suspect
+        "errorRatio", Finding(compared), 1.0, 1.0, REQUESTS, bad, (stable, stable_bad), 1.0, scrapes, suspect
     )
     return decide(absolute, beside)
 
@@ -45,9 +51,16 @@ def test_without_requests_at_stable_the_limit_decides_by_itself() -> None:
     assert decided("no_data", bad=0, stable_bad=0, stable=0).finding is Finding.PASS
 
 
+@pytest.mark.parametrize(("bad", "later"), [(0, "pass"), (500, "fail")])
+def test_the_limit_waits_until_stable_could_have_been_seen(bad: float, later: str) -> None:
+    early, late = (decided("no_data", bad=bad, stable_bad=0, stable=0, scrapes=n) for n in (0, 6))
+
+    assert (early.finding, late.finding) == ("inconclusive", later)
+
+
 def test_without_data_of_the_canary_nothing_else_counts() -> None:
     absolute = judge(Share("errorRatio", 0, 0, 0, 0.01), baked=True)
-    compared = Compared("errorRatio", Finding.PASS, 1.0, 99.0, 0, 0, (1000.0, 1.0), 1.0)
+    compared = Compared("errorRatio", Finding.PASS, 1.0, 99.0, 0, 0, (1000.0, 1.0), 1.0, 9)
 
     assert decide(absolute, compared).finding is Finding.NO_DATA
 

@@ -12,6 +12,7 @@ CONTRACT = {
     Permission.DECIDE: {"approver", "approver2"},
     Permission.CONTROL: {"sre", "commander"},
     Permission.CONTROL_OWN: {"ci"},
+    Permission.PROMOTE: {"sre", "commander"},
     Permission.FREEZE: {"commander"},
     Permission.EXPORT: {"auditor", "sre"},
     Permission.PAYLOADS: {"auditor", "sre"},
