@@ -254,7 +254,8 @@ async def test_beside_a_broken_stable_in_the_sandbox_only_its_repair_is_promoted
     judgement = await world.judge(weight=outcome.reached or 0, window=8, since=datetime.now(UTC))
 
     assert judgement.verdict.verdict == verdict, judgement.verdict.message
-    assert ", stable 20 % of " in judgement.verdict.message
+    numbers = judgement.verdict.metrics["errorRatio"]
+    assert numbers["stable_bad"] / numbers["stable_requests"] == pytest.approx(0.2, rel=0.05)
 
 
 async def test_it_is_asked_by_the_clock_of_since_and_not_by_the_workers_own(blobs: Blobs) -> None:

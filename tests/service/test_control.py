@@ -48,7 +48,8 @@ async def test_to_promote_is_bound_to_a_digest_and_decides_a_hold_without_a_verd
     await say(world, ticket, "promote", digest=DIGEST)
 
     [(_, name, argument)] = world.temporal.updates.values()
-    assert (name, argument.verb, argument.by, argument.digest) == ("promote", "promote", "sre", DIGEST)
+    said = {"verb": "promote", "by": "sre", "reason": "because", "digest": DIGEST}
+    assert (name, argument.model_dump()) == ("promote", said)
 
 
 @pytest.mark.parametrize(("holds", "said"), [("frozen", "it is held by frozen"), (None, "held by nothing")])
