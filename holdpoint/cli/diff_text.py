@@ -1,10 +1,9 @@
 """The plan's diff in words: whole for `diff` and a dry run, in short for `show` and for who decides."""
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
-from holdpoint.models.plan_diff import MARKS
+from holdpoint.models.plan_diff import MARKS, FieldDiff, field_text
 
 MOST_ROWS = 300
 """Rows after which objects are only counted: a person reads some screens of it, and --all shows the rest."""
@@ -62,7 +61,7 @@ def summary_lines(view: dict[str, Any]) -> list[str]:
         return [f"  alters     unknown: {summary.get('message')}"]
     lines = [f"  alters     {facts_text(summary.get('facts') or {})}"]
     objects = summary.get("objects") or []
-    lines += [f"               {_line_text(one)}" for one in objects]
+    lines += [f"               {row}" for one in objects for row in _line_rows(one)]
     if summary.get("more"):
         lines.append(f"               and {counted(summary['more'], 'more object')}")
     return [*lines, f"               whole: holdpoint diff {view['id']}"] if objects else lines
@@ -79,15 +78,16 @@ def counted(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-def _line_text(one: dict[str, Any]) -> str:
-    text = f"{MARKS.get(one['change'], '?')} {one['object']}"
-    if one["change"] == "refused":
-        return f"{text}: refused: {one.get('message')}"
+def _line_rows(one: dict[str, Any]) -> Iterator[str]:
+    said = f": refused: {one.get('message')}" if one["change"] == "refused" else ""
+    yield f"{MARKS.get(one['change'], '?')} {one['object']}{said}"
     first = one.get("first") or []
-    if not first:
-        return text
+    yield from (
+        f"    {FIELD_MARKS.get(field['change'], '?')} {field['field']}: {field['text']}" for field in first
+    )
     left = one.get("fields", 0) - len(first)
-    return f"{text}: {', '.join(first)}" + (f" and {counted(left, 'more field')}" if left > 0 else "")
+    if first and left > 0:
+        yield f"    and {counted(left, 'more field')}"
 
 
 def _object_rows(one: dict[str, Any], *, whole: bool) -> Iterator[str]:
@@ -111,24 +111,4 @@ def _field_rows(field: dict[str, Any], *, whole: bool) -> Iterator[str]:
         if len(lines) > most:
             yield f"        and {counted(len(lines) - most, 'more line')}"
         return
-    was, now = (_value(field.get(side), whole=whole) for side in ("was", "now"))
-    shown = {"added": now, "removed": was}.get(field["change"], f"{was} -> {now}")
-    yield f"{head} {shown}"
-
-
-def _value(value: Any, *, whole: bool) -> str:
-    """Return a value on one row; a text in quotes where it would read like something else."""
-    text = value if isinstance(value, str) and not _reads_otherwise(value) else json.dumps(value)
-    if whole or len(text) <= LONGEST:
-        return text
-    return f"{text[:LONGEST]}… ({len(text) - LONGEST} more characters)"
-
-
-def _reads_otherwise(text: str) -> bool:
-    if not text or text != text.strip():
-        return True
-    try:
-        json.loads(text)
-    except ValueError:
-        return False
-    return True
+    yield f"{head} {field_text(FieldDiff.model_validate(field), longest=None if whole else LONGEST)}"

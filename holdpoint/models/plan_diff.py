@@ -4,16 +4,19 @@ It is of the end state, what stands when the plan is through; the plan tells the
 that moves by itself, for approvals bind its digest.
 """
 
+import json
 from typing import Any, Literal
 
 from pydantic import Field
 
 from holdpoint.models.base import Digest, Model
 
-FIRST_OBJECTS = 20
+FIRST_OBJECTS = 12
 """Objects that a summary names: it travels through Temporal and stands in every view of the ticket."""
 FIRST_FIELDS = 3
-"""Fields of each of them that it names."""
+"""Fields of each of them that it shows."""
+SHORT = 80
+"""Characters of a value in it."""
 
 MARKS = {"create": "+", "change": "~", "delete": "-", "refused": "!"}
 """What stands before an object in every text."""
@@ -68,13 +71,21 @@ class PlanDiffFacts(Model):
     kinds: list[str] = Field(default=[], description="kinds of what is created, changed or deleted")
 
 
+class FieldLine(Model):
+    """One field of a summary; `text` has its values in short."""
+
+    change: Literal["added", "removed", "changed"]
+    field: str
+    text: str
+
+
 class ObjectLine(Model):
-    """One object of a summary, with the first of its fields."""
+    """One object of a summary, with the first of its fields if it changes."""
 
     change: Literal["create", "change", "delete", "refused"]
     object: str
     fields: int = 0
-    first: list[str] = []
+    first: list[FieldLine] = []
     message: str = ""
 
 
@@ -110,7 +121,7 @@ def summary_of(diff: PlanDiff, digest: Digest | None) -> PlanDiffSummary:
             change=one.change,
             object=str(one),
             fields=len(one.fields),
-            first=[field.field for field in one.fields[:FIRST_FIELDS]] if one.change == "change" else [],
+            first=[_line(field) for field in one.fields[:FIRST_FIELDS]] if one.change == "change" else [],
             message=one.message[:200],
         )
         for one in diff.objects[:FIRST_OBJECTS]
@@ -123,6 +134,35 @@ def summary_of(diff: PlanDiff, digest: Digest | None) -> PlanDiffSummary:
         objects=lines,
         more=max(0, len(diff.objects) - FIRST_OBJECTS),
     )
+
+
+def _line(field: FieldDiff) -> FieldLine:
+    text = field_text(field, longest=SHORT) if not field.lines else f"{len(field.lines)} lines of a text"
+    return FieldLine(change=field.change, field=field.field, text=text)
+
+
+def field_text(field: FieldDiff, *, longest: int | None = None) -> str:
+    """Return what a field was and is, each side with at most so many characters."""
+    was, now = (_value(side, longest) for side in (field.was, field.now))
+    return {"added": now, "removed": was, "changed": f"{was} -> {now}"}[field.change]
+
+
+def _value(value: Any, longest: int | None) -> str:
+    """Return a value; a text in quotes where it would read like something else."""
+    text = value if isinstance(value, str) and not _reads_otherwise(value) else json.dumps(value)
+    if longest is None or len(text) <= longest:
+        return text
+    return f"{text[:longest]}… ({len(text) - longest} more characters)"
+
+
+def _reads_otherwise(text: str) -> bool:
+    if not text or text != text.strip():
+        return True
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
 
 
 def moved(before: PlanDiff, now: PlanDiff) -> list[str]:

@@ -74,7 +74,8 @@ def test_ticket_and_decision_show_it_in_short(api: FakeApi, holdpoint: Holdpoint
 
     for said in (
         "1 created, 1 changed, 1 deleted, 1 refused, 3 unchanged",
-        f"~ Deployment shop: {IMAGE}, spec.paused",
+        f"~ {IMAGE}: shop:1 -> shop:2",
+        "- spec.paused: true",
         "+ ConfigMap flags",
         "! Deployment api: refused: field is immutable",
         f"holdpoint diff {TICKET}",
@@ -140,13 +141,31 @@ def test_what_is_too_much_for_a_person_is_counted_and_all_shows_it() -> None:
 
 def test_summary_names_the_first_objects_and_fields_and_counts_the_others() -> None:
     fields = [FieldDiff(field=f"data.k{number}", change="added", now="x") for number in range(5)]
-    diff = a_diff(*(an_object(f"c{number}", fields=fields) for number in range(22)))
+    diff = a_diff(*(an_object(f"c{number}", fields=fields) for number in range(14)))
 
     lines = summary_lines(a_view(plan_diff=summary_of(diff, DIGEST).model_dump(mode="json")))
 
-    assert lines[1].strip() == "~ Deployment c0: data.k0, data.k1, data.k2 and 2 more fields"
+    assert [line.strip() for line in lines[1:6]] == [
+        "~ Deployment c0",
+        "+ data.k0: x",
+        "+ data.k1: x",
+        "+ data.k2: x",
+        "and 2 more fields",
+    ]
     assert lines[-2].strip() == "and 2 more objects"
-    assert len(lines) == 1 + 20 + 2
+    assert len(lines) == 1 + 12 * 5 + 2
+
+
+def test_summary_shows_a_long_value_in_part_and_counts_the_lines_of_a_text() -> None:
+    fields = [
+        FieldDiff(field="data.long", change="changed", was="a" * 500, now=""),
+        FieldDiff(field="data.text", change="changed", lines=["-a", "+b"]),
+    ]
+
+    lines = summary_lines(a_view(plan_diff=summary_of(a_diff(an_object(fields=fields)), DIGEST).model_dump()))
+
+    assert lines[2].strip() == f'~ data.long: {"a" * 80}… (420 more characters) -> ""'
+    assert lines[3].strip() == "~ data.text: 2 lines of a text"
 
 
 # Colours
