@@ -7,7 +7,7 @@ from functools import cached_property
 from activities.manifests import Manifest
 from activities.masking import Fingerprint
 from activities.plan_diff import Wanted, plan_diff
-from activities.steps.registry import touched
+from activities.steps.registry import parts
 from holdpoint.clients.cluster import ref_of
 from holdpoint.clients.kubernetes import Clusters
 from holdpoint.ledger.blobs import Blobs
@@ -18,10 +18,6 @@ from holdpoint.models.errors import NotFound, TransientError
 from holdpoint.models.plan import PlannedStep
 from holdpoint.models.plan_diff import PlanDiff, PlanDiffFacts, PlanDiffSummary, facts_of, moved, summary_of
 from holdpoint.models.policy import Unknown
-from holdpoint.models.record import ObjectRef
-
-DELETE = "delete"
-"""The step kind that leaves nothing of what it touches. Every other one leaves it as the change states it."""
 
 MOST_REFUSED = 5
 """Refused objects that the warnings name; the plan's diff has them all."""
@@ -83,9 +79,9 @@ async def altered(
     TransientError instead, because nothing runs on what nobody knows.
     """
     target = stored.change.spec.target
-    gone = _touched([step for step in plan if step.kind == DELETE], stored, manifests)
-    refs = {*_touched(plan, stored, manifests)} - {*gone}
-    stated = [one.object for one in manifests if ref_of(target.cluster, one.object) in refs]
+    does = parts(plan, stored.change, manifests, target.cluster)
+    stated = [one.object for one in manifests if does.get(ref_of(target.cluster, one.object)) == "stated"]
+    gone = [ref for ref, part in does.items() if part == "removed"]
     cluster = clusters.forward(target.cluster)
     try:
         diff = await plan_diff(cluster, target.namespace, Wanted(stated, gone), fingerprint=fingerprint)
@@ -95,10 +91,6 @@ async def altered(
         unknown = PlanDiff(cluster=target.cluster, namespace=target.namespace, known=False)
         return Altered(unknown.model_copy(update={"message": error.message}))
     return Altered(diff)
-
-
-def _touched(plan: list[PlannedStep], stored: StoredChange, manifests: list[Manifest]) -> list[ObjectRef]:
-    return touched(plan, stored.change, manifests, stored.change.spec.target.cluster)
 
 
 def keep(blobs: Blobs, now: Altered, before: Digest | None) -> list[str]:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from activities.altered import Altered, altered
 from activities.linked import Links, look, warnings
-from activities.manifests import images, load_with_paths
+from activities.manifests import Loaded, images, load, load_whole, rendered_of
 from activities.masking import Fingerprint
 from activities.steps.registry import outline
 from holdpoint.clients.catalog import Services
@@ -20,7 +20,7 @@ from holdpoint.clients.kubernetes import Clusters
 from holdpoint.ledger import freezes, tickets
 from holdpoint.ledger.store import Ledger
 from holdpoint.ledger.tickets import StoredChange
-from holdpoint.models.errors import NotFound
+from holdpoint.models.errors import InvalidChange, NotFound, StepConfig
 from holdpoint.models.plan import PlannedStep
 from holdpoint.models.policy import Decision, DiffFacts, PolicyInput, ServiceFacts, Unknown
 from holdpoint.models.record import Freeze
@@ -77,12 +77,12 @@ async def gather(
 ) -> Gathered:
     """Return the whole input of one decision. Raises StepConfig and InvalidChange for what cannot run."""
     metadata, spec = stored.change.metadata, stored.change.spec
-    found = await load_with_paths(sources.repositories, stored)
-    manifests = [manifest.object for manifest in found]
-    plan = await _plan(sources, stored, manifests)
+    loaded = await load_whole(sources.repositories, stored)
+    manifests = [manifest.object for manifest in loaded.manifests]
+    plan = await _plan(sources, stored, loaded)
     needed = purpose == "release"
     alters = await altered(
-        sources.clusters, stored, plan, found, fingerprint=sources.fingerprint, needed=needed
+        sources.clusters, stored, plan, loaded.manifests, fingerprint=sources.fingerprint, needed=needed
     )
     shape = plan_shape(plan, manifests)
     catalog = sources.catalog.facts(metadata.service)
@@ -139,14 +139,39 @@ async def _diff_facts(
     """Return the diff against what last succeeded on the target; unknown where it cannot be had."""
     if last is not None and last.repository != stored.repository:
         return "unknown"
-    paths = list(stored.change.spec.source.paths)
-    if last is not None:
-        paths += [path for path in last.change.spec.source.paths if path not in paths]
+    base = None if last is None else last.commit
     try:
-        base = None if last is None else last.commit
-        return await sources.repositories.diff(stored.repository, base, stored.commit, paths)
-    except NotFound:
-        return "unknown"  # the branch was rewritten, and what ran before is gone
+        paths = [path for one in (stored, last) if one is not None for path in await _made_of(sources, one)]
+        if not paths:
+            return DiffFacts(base=base, files=0, added=0, removed=0)
+        unique = list(dict.fromkeys(paths))
+        facts = await sources.repositories.diff(stored.repository, base, stored.commit, unique)
+        return facts.model_copy(update={"kinds": await _kinds(sources, stored, last, facts)})
+    except (InvalidChange, NotFound, StepConfig):
+        return "unknown"  # the branch was rewritten, and what ran before is gone or cannot be read any more
+
+
+async def _made_of(sources: Sources, stored: StoredChange) -> list[str]:
+    """Return the files that the objects of a change are made of."""
+    paths = list(stored.change.spec.source.paths)
+    for wanted in rendered_of(stored.change):
+        paths += await sources.repositories.rendered_from(stored.repository, stored.commit, wanted)
+    return paths
+
+
+async def _kinds(
+    sources: Sources, stored: StoredChange, last: StoredChange | None, facts: DiffFacts
+) -> list[str]:
+    """Return the kinds touched. What is rendered is compared as objects: a template does not tell."""
+    pair = [one for one in (stored, last) if one is not None]
+    if not any(rendered_of(one.change) for one in pair):
+        return facts.kinds
+    before, after = set[tuple[str, bytes]](), set[tuple[str, bytes]]()
+    for one, objects in zip((stored, last), (after, before), strict=True):
+        if one is not None:
+            found = await load(sources.repositories, one)
+            objects |= {(str(item["kind"]), rfc8785.dumps(item)) for item in found}
+    return sorted({kind for kind, _ in before ^ after})
 
 
 def target_of(stored: StoredChange) -> str:
@@ -163,7 +188,7 @@ def plan_shape(plan: list[PlannedStep], manifests: list[dict[str, Any]]) -> str:
             "weights": step.config.get("weights", []),
             "deployment": step.config.get("deployment"),
             "paths": step.config.get("paths", []),
-            **({"traffic": step.config["traffic"]} if "traffic" in step.config else {}),
+            **{name: step.config[name] for name in ("traffic", "objects") if name in step.config},
         }
         for step in plan
     ]
@@ -216,13 +241,15 @@ def _in_window(catalog: ServiceFacts, now: datetime) -> bool | Unknown:
     return open_now(catalog.windows, now) if catalog.windows else "unknown"
 
 
-async def _plan(sources: Sources, stored: StoredChange, manifests: list[dict[str, Any]]) -> list[PlannedStep]:
-    target = stored.change.spec.target
+async def _plan(sources: Sources, stored: StoredChange, loaded: Loaded) -> list[PlannedStep]:
+    target, manifests = stored.change.spec.target, [manifest.object for manifest in loaded.manifests]
     cluster = sources.clusters.forward(target.cluster)
     for api_version, kind in sorted({(str(m["apiVersion"]), str(m["kind"])) for m in manifests}):
         await cluster.check_kind(api_version, kind)
     steps = enumerate(stored.change.spec.plan.steps)
-    return [await outline(index, step, manifests, cluster, target.namespace) for index, step in steps]
+    plan = [await outline(index, step, manifests, cluster, target.namespace) for index, step in steps]
+    first = plan[0].model_copy(update={"warnings": [*loaded.warnings, *plan[0].warnings]})
+    return [first, *plan[1:]]
 
 
 def _digest(content: Any) -> str:

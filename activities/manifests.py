@@ -1,13 +1,21 @@
-"""The manifests of a change, read from Git at the recorded commit and held to the target's namespace."""
+"""The manifests of a change, as Git has them at the recorded commit, held to the target's namespace.
+
+Plain files are read; an overlay or a chart is rendered from the same commit. Whatever looks at the objects
+of a change gets them here, so that what is shown, applied, compared and undone is the same.
+"""
 
 import base64
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from activities.manifest_yaml import read_documents
+from activities.chart_hooks import without_hooks
 from activities.naming import naming
+from holdpoint.clients.git_rendering import FIELDS, Charted, Overlaid, Rendered
 from holdpoint.clients.kinds import refusal
+from holdpoint.clients.manifest_yaml import MAX_BYTES, read_documents
+from holdpoint.clients.renderer_process import LARGEST_OUTPUT
 from holdpoint.ledger.tickets import StoredChange
+from holdpoint.models.change import Change
 from holdpoint.models.errors import StepConfig
 
 PATHS = "spec.source.paths"
@@ -22,17 +30,28 @@ class Files(Protocol):
     async def read(self, repository: str, commit: str, path: str) -> bytes:
         """Return one file at one commit."""
 
+    async def render(self, repository: str, commit: str, wanted: Rendered) -> bytes:
+        """Return what an overlay or a chart renders to at one commit."""
+
 
 @dataclass(frozen=True)
 class Manifest:
-    """One object and the path it was read from."""
+    """One object and the path that it comes from: its file, or the folder that was rendered."""
 
     path: str
     object: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Loaded:
+    """The objects of a change in order, and what is left out of them, a sentence each."""
+
+    manifests: list[Manifest]
+    warnings: list[str]
+
+
 async def load(repositories: Files, stored: StoredChange) -> list[dict[str, Any]]:
-    """Return the objects of `spec.source.paths`, in order, each with its namespace.
+    """Return the objects of `spec.source`, in order, each with its namespace.
 
     Raises StepConfig naming the path when an object is not one that a change may apply.
     """
@@ -41,17 +60,44 @@ async def load(repositories: Files, stored: StoredChange) -> list[dict[str, Any]
 
 async def load_with_paths(repositories: Files, stored: StoredChange) -> list[Manifest]:
     """Return the same as `load`, each object with its path."""
+    return (await load_whole(repositories, stored)).manifests
+
+
+async def load_whole(repositories: Files, stored: StoredChange) -> Loaded:
+    """Return the same as `load_with_paths`, with what was left out."""
     spec = stored.change.spec
-    found: list[Manifest] = []
+    whole = Loaded([], [])
     for index, path in enumerate(spec.source.paths):
         data = await repositories.read(stored.repository, stored.commit, path)
         with naming(f"{PATHS}[{index}]", path):
-            found += [
-                Manifest(path, _checked(path, item, spec.target.namespace)) for item in _documents(path, data)
-            ]
-    with naming(PATHS, f"{len(spec.source.paths)} paths"):
-        _check_set(found)
+            _add(whole, path, _documents(path, data, MAX_BYTES), spec.target.namespace)
+    for wanted in rendered_of(stored.change):
+        data = await repositories.render(stored.repository, stored.commit, wanted)
+        with naming(FIELDS[wanted.program.name], wanted.folder):
+            documents = _documents(wanted.folder, data, LARGEST_OUTPUT)
+            if isinstance(wanted, Charted):
+                refuse = wanted.helm.hooks == "refuse"
+                documents, said = without_hooks(wanted.folder, documents, refuse=refuse)
+                whole.warnings.extend(said)
+            _add(whole, wanted.folder, documents, spec.target.namespace)
+    with naming("spec.source", ", ".join(spec.source.origins)):
+        _check_set(whole.manifests, needed=spec.plan.applies)
+    return whole
+
+
+def rendered_of(change: Change) -> list[Rendered]:
+    """Return what of the change is rendered."""
+    source, found = change.spec.source, list[Rendered]()
+    if source.kustomize is not None:
+        found.append(Overlaid(source.kustomize))
+    if source.helm is not None:
+        release = source.helm.release or change.metadata.service
+        found.append(Charted(source.helm, release, change.spec.target.namespace))
     return found
+
+
+def _add(whole: Loaded, path: str, documents: list[Any], namespace: str) -> None:
+    whole.manifests.extend(Manifest(path, _checked(path, item, namespace)) for item in documents)
 
 
 def images(manifests: list[dict[str, Any]]) -> list[str]:
@@ -76,9 +122,9 @@ def _pod_specs(node: Any) -> list[dict[str, Any]]:
     return here + [spec for value in node.values() for spec in _pod_specs(value)]
 
 
-def _documents(path: str, data: bytes) -> list[Any]:
+def _documents(path: str, data: bytes, most: int) -> list[Any]:
     try:
-        return read_documents(data)
+        return read_documents(data, most=most)
     except ValueError as error:
         raise StepConfig(f"Manifest is not valid YAML: {path}: {error}.") from error
 
@@ -117,9 +163,10 @@ def _with_data(item: dict[str, Any]) -> dict[str, Any]:
     return {**rest, "data": {**data, **plain}}
 
 
-def _check_set(found: list[Manifest]) -> None:
-    if not found:
-        raise StepConfig("Nothing to apply: the files of spec.source.paths have no objects.")
+def _check_set(found: list[Manifest], *, needed: bool) -> None:
+    """Hold that there are objects where some are needed, not too many of them, and each once."""
+    if not found and needed:
+        raise StepConfig("Nothing to apply: what spec.source names has no objects.")
     if len(found) > MAX_OBJECTS:
         raise StepConfig(f"Too many objects: {len(found)}, at most {MAX_OBJECTS} in one change.")
     seen: dict[tuple[str, str], str] = {}

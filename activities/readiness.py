@@ -75,6 +75,17 @@ async def _look(cluster: Cluster, ref: ObjectRef) -> dict[str, Any] | None:
         return await cluster.read(ref)
 
 
+async def wait_gone(cluster: Cluster, ref: ObjectRef, *, limit: float) -> dict[str, Any] | None:
+    """Return None when the object is gone, or what is left of it after `limit` seconds."""
+    ends = time.monotonic() + limit
+    while True:
+        body = await _look(cluster, ref)
+        if body is None or time.monotonic() >= ends:
+            return body
+        # As above.
+        await asyncio.sleep(POLL)
+
+
 async def wait_scaled(cluster: Cluster, ref: ObjectRef, *, patience: float) -> None:
     """Return when no more pods run than are wanted, ready or not, or after `patience` seconds."""
     ends = time.monotonic() + patience

@@ -6,13 +6,13 @@ from temporalio import activity
 
 from activities import judging
 from activities.beat import beating, left_behind
-from activities.deferred import DeferringDoor
+from activities.deferred import PATIENCE, DeferringDoor
 from activities.drift import drifted
 from activities.fleet_counters import Place
 from activities.intents import Stopped, Writer, hold_of
 from activities.manifests import Files, load, load_with_paths
 from activities.snapshot import Snapshot, take
-from activities.steps.registry import kind_of, touched
+from activities.steps.registry import kind_of, parts
 from activities.steps.stage import Stage, failed
 from activities.undo import Undo, compare, undo_all
 from holdpoint.clients.cluster import ref_of
@@ -21,6 +21,7 @@ from holdpoint.clients.kubernetes import Clusters
 from holdpoint.ledger import freezes, targets
 from holdpoint.ledger.blobs import Blobs
 from holdpoint.ledger.doors import Door, LedgerDoor
+from holdpoint.ledger.intents import intents_of
 from holdpoint.ledger.store import Ledger
 from holdpoint.ledger.tickets import StoredChange, change_of
 from holdpoint.models import contracts
@@ -46,7 +47,7 @@ from holdpoint.models.activity_calls import (
 )
 from holdpoint.models.base import Digest
 from holdpoint.models.errors import Conflict, PermanentError, UpstreamUnavailable
-from holdpoint.models.record import EntryDraft
+from holdpoint.models.record import EntryDraft, ObjectRef
 from holdpoint.models.redact import redact
 from holdpoint.models.ticket import RollbackResult, VerdictCode
 
@@ -143,7 +144,8 @@ class RolloutActivities:
             door = DeferringDoor(self._door, pulse, left)
             cluster = self._clusters.undo(_cluster(call))
             snapshot = await self._snapshot(call.snapshot)
-            undo = Undo(cluster, Writer(door, cluster, call, "undo"))
+            removed = await self._removed(call, snapshot)
+            undo = Undo(cluster, Writer(door, cluster, call, "undo"), removed=removed)
             try:
                 await undo_all(undo, self._fencing(call, door), door, snapshot, call)
             except Stopped as stopped:
@@ -166,7 +168,8 @@ class RolloutActivities:
             # What is in doubt is over before anything is compared: a late write must not follow a `restored`.
             await self._settle(call)
             cluster = self._clusters.undo(_cluster(call))
-            compared = await compare(cluster, await self._snapshot(call.snapshot))
+            snapshot = await self._snapshot(call.snapshot)
+            compared = await compare(cluster, snapshot, await self._removed(call, snapshot))
             if compared.result is RollbackResult.RESTORED:
                 await self._ledger.write(targets.release_target, target=call.target, run=call.run, clean=True)
             return compared
@@ -187,11 +190,30 @@ class RolloutActivities:
     async def _as_applied(self, call: RolloutCall, digest: Digest) -> CheckReport:
         snapshot, cluster = await self._snapshot(digest), self._clusters.forward(_cluster(call))
         manifests = await load(self._repositories, await self._stored(call))
-        ours = [m for m in manifests if snapshot.of(ref_of(cluster.name, m)) is not None]
+        stated = {before.ref for before in snapshot.objects if before.part == "stated"}
+        ours = [m for m in manifests if ref_of(cluster.name, m) in stated]
         found = [line for manifest in ours for line in await drifted(cluster, manifest, scale=False)]
+        again = [ref for ref in sorted(snapshot.removed, key=str) if await cluster.read(ref) is not None]
+        found += [f"{ref.kind} {ref.name} is there again" for ref in again]
         message = "; ".join(found)[:2000] or f"All {len(ours)} objects are as they were applied."
         check = Check(name="as_applied", passed=not found, message=message)
         return CheckReport(passed=check.passed, checks=[check])
+
+    async def _removed(self, call: RolloutCall, snapshot: Snapshot) -> set[ObjectRef]:
+        """Return what this ticket may have deleted: of what its plan names, what it sent a deletion for.
+
+        Without the ledger that is not known, and whatever the plan names and is gone counts as ours.
+        """
+        planned = snapshot.removed
+        if not planned:
+            return planned
+        try:
+            async with asyncio.timeout(PATIENCE):
+                found = await self._ledger.read(intents_of, call.ticket)
+        except (UpstreamUnavailable, TimeoutError):
+            return planned
+        sent = [one.request for one in found if one.status != "refused"]
+        return planned & {one.object for one in sent if one.direction == "forward" and one.verb == "delete"}
 
     async def _settle(self, call: RolloutCall) -> None:
         """Fence what this run left in doubt, and wait until its creates can no longer land."""
@@ -218,7 +240,7 @@ class RolloutActivities:
         stored = await self._stored(call)
         manifests = await load_with_paths(self._repositories, stored)
         cluster = self._clusters.forward(_cluster(call))
-        return await take(cluster, touched(call.start.plan, stored.change, manifests, cluster.name))
+        return await take(cluster, parts(call.start.plan, stored.change, manifests, cluster.name))
 
     async def _place(self, call: JudgeCall, stored: StoredChange) -> Place:
         step = call.step

@@ -3,11 +3,15 @@
 Every object that a rollout will touch, as it was before, whole; the absent ones are listed.
 """
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from holdpoint.clients.cluster import CANARY_SUFFIX, Cluster
 from holdpoint.models.base import Model
 from holdpoint.models.record import ObjectRef
+
+Part = Literal["stated", "rolled", "removed"]
+"""What a plan does to an object: it says how the object is to be, only restarts its pods, or deletes it."""
 
 
 class Before(Model):
@@ -15,6 +19,7 @@ class Before(Model):
 
     ref: ObjectRef
     body: dict[str, Any] | None = None
+    part: Part = "stated"
 
 
 class Snapshot(Model):
@@ -28,14 +33,19 @@ class Snapshot(Model):
         return next((before for before in self.objects if before.ref == ref), None)
 
     @property
+    def removed(self) -> set[ObjectRef]:
+        """Return the objects that the plan deletes."""
+        return {before.ref for before in self.objects if before.part == "removed"}
+
+    @property
     def absent(self) -> list[Before]:
         """Return the objects that did not exist."""
         return [before for before in self.objects if before.body is None]
 
 
-async def take(cluster: Cluster, refs: list[ObjectRef]) -> Snapshot:
+async def take(cluster: Cluster, parts: Mapping[ObjectRef, Part]) -> Snapshot:
     """Read every object and return the snapshot."""
-    objects = [Before(ref=ref, body=await cluster.read(ref)) for ref in refs]
+    objects = [Before(ref=ref, body=await cluster.read(ref), part=part) for ref, part in parts.items()]
     return Snapshot(cluster=cluster.name, objects=objects)
 
 

@@ -3,22 +3,25 @@
 Only what is ours is undone. What a stranger changed meanwhile stays theirs, and the comparison reports it.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
 from activities import route_weights
 from activities.comparison import MISSING, Difference, Missing, described, differences
+from activities.config_mark import MarkPods, is_marked, mark_of
 from activities.deferred import DeferringDoor
 from activities.intents import Writer
 from activities.ownership import is_ours, owners_of, restoring, touched_by_us
-from activities.readiness import patience_of, wait_ready
+from activities.readiness import patience_of, wait_gone, wait_ready
+from activities.removal import lost_with
 from activities.route_weights import GiveBack, ReturnRoute
 from activities.snapshot import Before, Snapshot
-from activities.writes import Delete, Restore
+from activities.writes import Delete, Recreate, Restore
 from holdpoint.clients.cluster import Cluster
 from holdpoint.clients.fencing import Fencing
 from holdpoint.models.activity_calls import Compared, UndoCall
-from holdpoint.models.errors import PermanentError
+from holdpoint.models.errors import PermanentError, StepConfig
 from holdpoint.models.record import IntentRequest, ObjectRef
 from holdpoint.models.ticket import RollbackResult
 
@@ -34,14 +37,22 @@ REFUSED_PATIENCE = 10.0
 is used up, may be the canary, which goes after them."""
 
 
+GOING_PATIENCE = 30.0
+"""Seconds for an object that is on its way out to be gone, so that it can be made again."""
+
+
 @dataclass
 class Undo:
-    """Brings objects back, one after the other, and tells which could not be."""
+    """Brings objects back, one after the other, and tells which could not be.
+
+    `removed` is what the rollout itself may have deleted; what else is gone was deleted by somebody else.
+    """
 
     cluster: Cluster
     writer: Writer
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    removed: Collection[ObjectRef] = ()
     written: set[ObjectRef] = field(default_factory=set)
 
     async def all(self, snapshot: Snapshot) -> None:
@@ -69,13 +80,18 @@ class Undo:
 
     async def _one(self, before: Before) -> bool:
         ref, live = before.ref, await self.cluster.read(before.ref)
+        if ref in self.removed and before.body is not None and _is_going(live):
+            live = await wait_gone(self.cluster, ref, limit=GOING_PATIENCE)
         if live is None:
-            return False
+            return await self._again(ref, before.body)
         if before.body is None:
             if not touched_by_us(live):
                 return False
             return await self.writer.settle(Delete(key=f"undo/{ref.kind}/{ref.name}", ref=ref))
         returned = ref.kind == route_weights.KIND and await self._return_route(before.ref, before.body)
+        if is_marked(live):
+            mark = MarkPods(f"undo/{ref.kind}/{ref.name}/mark", ref, mark_of(before.body))
+            returned = await self.writer.settle(mark) or returned
         live = await self.cluster.read(ref) if returned else live
         if live is None or not differences(before.body, live):
             return returned
@@ -83,6 +99,14 @@ class Undo:
         return returned | await self.writer.settle(
             Restore(key=f"undo/{ref.kind}/{ref.name}", manifest=manifest, cluster=self.cluster.name)
         )
+
+    async def _again(self, ref: ObjectRef, body: dict[str, Any] | None) -> bool:
+        """Make an object again that the rollout deleted; return whether anything was sent."""
+        if body is None or ref not in self.removed:
+            return False
+        if lost := lost_with(body):
+            raise StepConfig(f"It was deleted, and cannot be brought back: {lost}.")
+        return await self.writer.settle(Recreate(f"undo/{ref.kind}/{ref.name}", body, self.cluster.name))
 
     async def _until_ready(self, before: Before) -> None:
         ref, patience = before.ref, patience_of(before.body or {})
@@ -138,13 +162,20 @@ def _fence_of(ref: ObjectRef, live: dict[str, Any], call: UndoCall) -> IntentReq
     )
 
 
-async def compare(cluster: Cluster, snapshot: Snapshot) -> Compared:
-    """Compare the cluster with the snapshot, field by field; whose a difference is decides the result."""
+def _is_going(live: dict[str, Any] | None) -> bool:
+    return live is not None and bool(live["metadata"].get("deletionTimestamp"))
+
+
+async def compare(cluster: Cluster, snapshot: Snapshot, removed: Collection[ObjectRef] = ()) -> Compared:
+    """Compare the cluster with the snapshot, field by field; whose a difference is decides the result.
+
+    `removed` is what the rollout itself may have deleted.
+    """
     ours: list[str] = []
     theirs: list[str] = []
     for before in snapshot.objects:
         live = await cluster.read(before.ref)
-        for difference, mine in _judged(before, live):
+        for difference, mine in _judged(before, live, removed):
             line = f"{before.ref.kind}/{before.ref.name}: {described(before.ref.kind, difference)}"
             (ours if mine else theirs).append(line)
     if ours:
@@ -153,13 +184,14 @@ async def compare(cluster: Cluster, snapshot: Snapshot) -> Compared:
     return Compared(result=result, differences=theirs)
 
 
-def _judged(before: Before, live: dict[str, Any] | None) -> list[tuple[Difference, bool]]:
+def _judged(
+    before: Before, live: dict[str, Any] | None, removed: Collection[ObjectRef]
+) -> list[tuple[Difference, bool]]:
     """Return the differences of one object, each with whether it is ours."""
     if before.body is None and live is None:
         return []
     if live is None:
-        # Nothing of ours deletes what was there before, so a stranger did.
-        return [(Difference((), "present", MISSING), False)]
+        return [(Difference((), "present", MISSING), before.ref in removed)]
     if before.body is None:
         return [(Difference((), MISSING, "present"), touched_by_us(live))]
     found = []

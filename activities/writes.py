@@ -23,6 +23,14 @@ from holdpoint.clients.cluster import (
 from holdpoint.models.errors import Conflict
 from holdpoint.models.record import Intent, ObjectRef, Verb
 
+_STORED = frozenset(
+    {
+        *("resourceVersion", "uid", "generation", "managedFields", "selfLink"),
+        *("creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"),
+    }
+)
+"""Metadata that the API server gives an object while it is stored."""
+
 
 @dataclass(frozen=True)
 class Body:
@@ -163,6 +171,35 @@ class Restore:
     async def send(self, cluster: Cluster, body: Body, intent: Intent, budget: float) -> Receipt:
         """Apply without a mark of ours: the object shall be as it was."""
         return await cluster.apply(body.manifest, intent=intent, budget=budget, force=body.force)
+
+
+@dataclass(frozen=True)
+class Recreate:
+    """An apply that makes an object again that was deleted; `body` is all that it was."""
+
+    key: str
+    body: dict[str, Any]
+    cluster: str
+    verb: Verb = "apply"
+
+    @property
+    def ref(self) -> ObjectRef:
+        """Name the object."""
+        return ref_of(self.cluster, self.body)
+
+    async def missing(self, cluster: Cluster, live: dict[str, Any] | None) -> Body | None:
+        """Return the object as it was while there is none; what is there is somebody else's."""
+        return Body(_unmarked(self.body), force=True) if live is None else None
+
+    async def send(self, cluster: Cluster, body: Body, intent: Intent, budget: float) -> Receipt:
+        """Create it, unless somebody else has done so meanwhile."""
+        return await cluster.apply(body.manifest, intent=intent, budget=budget, force=body.force)
+
+
+def _unmarked(body: dict[str, Any]) -> dict[str, Any]:
+    """Return an object without its status and what marks it as one that is stored."""
+    meta = {name: value for name, value in body["metadata"].items() if name not in _STORED}
+    return {**{name: value for name, value in body.items() if name != "status"}, "metadata": meta}
 
 
 def _stamped(manifest: dict[str, Any], intent: Intent, artifact: str) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from holdpoint.clients.catalog import Catalog
 from holdpoint.clients.git import Repositories
 from holdpoint.clients.kubernetes import Clusters
 from holdpoint.clients.policy import OpaEngine
+from holdpoint.clients.rendering import Renderers
 from holdpoint.ledger.shared_blobs import open_blobs
 from holdpoint.ledger.signing import Signer
 from holdpoint.ledger.store import Ledger
@@ -47,7 +48,10 @@ async def assemble(
     clusters = Clusters(settings.clusters)
     blobs = open_blobs(data, ledger)
     repositories = Repositories(
-        data / "git", allow_local=settings.local_repositories, git_hosts=settings.git_hosts
+        data / "git",
+        allow_local=settings.local_repositories,
+        git_hosts=settings.git_hosts,
+        renderers=Renderers(kustomize=settings.kustomize, helm=settings.helm),
     )
     policy = OpaEngine(settings.opa_url, settings.opa_token_file, revision=settings.policy_revision)
     classes = (

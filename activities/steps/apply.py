@@ -4,7 +4,7 @@ import time
 from typing import Any
 
 from activities.manifests import Manifest
-from activities.steps.rights import AUTOSCALERS, both
+from activities.steps.rights import AUTOSCALERS, COMMON, KEPT, both
 from activities.steps.stage import Stage
 from holdpoint.clients.cluster import Cluster, ref_of
 from holdpoint.models.change import ApplyConfig, Change, Step
@@ -13,17 +13,9 @@ from holdpoint.models.plan import PlannedStep
 from holdpoint.models.record import ObjectRef
 
 RIGHTS = (
-    *both("", "configmaps", "persistentvolumeclaims", "secrets", "serviceaccounts", "services"),
-    *both("apps", "daemonsets", "deployments", "statefulsets"),
-    *both("autoscaling", "horizontalpodautoscalers"),
-    *both("batch", "cronjobs", "jobs"),
-    *both("gateway.networking.k8s.io", "httproutes"),
-    *both("networking.k8s.io", "ingresses", "networkpolicies"),
-    *both("policy", "poddisruptionbudgets"),
+    *(right for group, resources in sorted((*COMMON, *KEPT)) for right in both(group, *resources)),
     AUTOSCALERS,
 )
-"""What services are commonly made of; any other kind that changes hold is granted by whoever owns it. Roles
-and RoleBindings are not among them: who may write those can give himself everything."""
 
 
 class Apply:

@@ -4,8 +4,11 @@ from typing import Any
 
 from activities.manifests import Manifest
 from activities.naming import naming
+from activities.snapshot import Part
 from activities.steps.apply import Apply
 from activities.steps.canary import Canary
+from activities.steps.config import Config
+from activities.steps.delete import Delete
 from activities.steps.kind import StepKind
 from holdpoint.clients.cluster import Cluster
 from holdpoint.models.change import Change, Step
@@ -13,7 +16,7 @@ from holdpoint.models.errors import StepConfig
 from holdpoint.models.plan import PlannedStep
 from holdpoint.models.record import ObjectRef
 
-STEP_KINDS: tuple[StepKind, ...] = (Canary(), Apply())
+STEP_KINDS: tuple[StepKind, ...] = (Canary(), Apply(), Delete(), Config())
 
 
 def kind_of(name: str) -> StepKind:
@@ -33,9 +36,23 @@ async def outline(
         return await kind_of(step.kind).outline(index, step, manifests, cluster, namespace)
 
 
-def touched(
+def parts(
     plan: list[PlannedStep], change: Change, manifests: list[Manifest], cluster: str
-) -> list[ObjectRef]:
-    """Return every object that the plan may write, each once, in the order in which it goes forward."""
-    refs = [ref for step in plan for ref in kind_of(step.kind).touched(step, change, manifests, cluster)]
-    return list(dict.fromkeys(refs))
+) -> dict[ObjectRef, Part]:
+    """Return every object that the plan may write, in the order in which it goes forward.
+
+    Each stands there once, with what the plan does to it.
+    """
+    found: dict[ObjectRef, Part] = {}
+    for step in plan:
+        for ref in kind_of(step.kind).touched(step, change, manifests, cluster):
+            part = _part(step.kind, ref)
+            if part == "stated" or ref not in found:
+                found[ref] = part
+    return found
+
+
+def _part(kind: str, ref: ObjectRef) -> Part:
+    if kind == Delete.kind:
+        return "removed"
+    return "rolled" if kind == Config.kind and ref.kind == "Deployment" else "stated"

@@ -28,6 +28,21 @@ class Right:
     verbs: tuple[str, ...]
 
 
+COMMON: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("", ("configmaps", "secrets", "serviceaccounts", "services")),
+    ("apps", ("daemonsets", "deployments", "statefulsets")),
+    ("autoscaling", ("horizontalpodautoscalers",)),
+    ("batch", ("cronjobs",)),
+    ("gateway.networking.k8s.io", ("httproutes",)),
+    ("networking.k8s.io", ("ingresses", "networkpolicies")),
+    ("policy", ("poddisruptionbudgets",)),
+)
+"""What services are commonly made of, by group; any other kind that changes hold is granted by whoever owns
+it. Roles and RoleBindings are not among them: who may write those can give himself everything."""
+
+KEPT: tuple[tuple[str, tuple[str, ...]], ...] = (("", ("persistentvolumeclaims",)), ("batch", ("jobs",)))
+"""What services are made of, too, but is not as before when it is made again: data, and what ran."""
+
 AUTOSCALERS = Right("forward", "autoscaling", "horizontalpodautoscalers", ("list",))
 """See which autoscaler scales a workload, so that its number of replicas is left alone."""
 

@@ -15,6 +15,7 @@ from holdpoint.api.dependencies import Parts
 from holdpoint.clients.git import Repositories
 from holdpoint.clients.kubernetes import Clusters
 from holdpoint.clients.payloads import data_converter
+from holdpoint.clients.rendering import Renderers
 from holdpoint.clients.temporal import LazyTemporal
 from holdpoint.ledger.blobs import Blobs
 from holdpoint.ledger.shared_blobs import open_blobs
@@ -117,7 +118,10 @@ async def built(settings: Settings, evaluation: Evaluation, tracing: Traces) -> 
     blobs = open_blobs(data, ledger)
     clusters = Clusters(settings.clusters)
     repositories = Repositories(
-        data / "git", allow_local=settings.local_repositories, git_hosts=settings.git_hosts
+        data / "git",
+        allow_local=settings.local_repositories,
+        git_hosts=settings.git_hosts,
+        renderers=Renderers(kustomize=settings.kustomize, helm=settings.helm),
     )
     converter = data_converter(settings.payload_keys, settings.payload_key)
     temporal = LazyTemporal(

@@ -11,7 +11,7 @@ import yaml
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
 from holdpoint.models.base import StrictModel
-from holdpoint.models.change import Name
+from holdpoint.models.change_fields import Name
 from holdpoint.models.errors import UpstreamUnavailable
 from holdpoint.models.policy import ServiceFacts, Window
 from holdpoint.models.windows import check_window

@@ -6,23 +6,27 @@ submit; all later questions name the commit.
 
 import asyncio
 import hashlib
-import json
 import re
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import ParamSpec, TypeVar
 
+from holdpoint.clients import git_facts, git_rendering, git_tree
+from holdpoint.clients.git_facts import LARGEST_FILE
 from holdpoint.clients.git_hosts import GitHosts, host_of
 from holdpoint.clients.git_memory import FACTS, Memory
 from holdpoint.clients.git_mirror import Mirror, check, invalid
+from holdpoint.clients.git_rendering import Overlaid, Rendered
+from holdpoint.clients.git_tree import Entry
+from holdpoint.clients.rendering import Renderers
 from holdpoint.models.errors import InvalidChange, NotFound
 from holdpoint.models.git_names import check_path, check_revision
 from holdpoint.models.policy import Author, DiffFacts
+from holdpoint.models.source import Source
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -33,21 +37,10 @@ THREADS = 8
 PER_SERVER = 3
 """Of these for fetches from one server: one that hangs must not take what changes of other servers need."""
 
-LARGEST_FILE = 2 * 1024 * 1024
-"""Bytes of one manifest file; what is larger is not a manifest."""
-
-LONGEST_WORDS = 500
-"""Characters of a name or a summary: they go into every question to the policy, and into the record."""
-
-EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
-"""The tree without files, which Git knows without storing it."""
-
 REVISION, PATHS = "spec.source.revision", "spec.source.paths"
 
 _SHA = re.compile(r"^[0-9a-f]{40}$")
 _SHORT_SHA = re.compile(r"^[0-9a-f]{7,40}$")
-_KIND = re.compile(rb"^kind:[ \t]*[\"']?([A-Za-z]+)", re.MULTILINE)
-_DOCUMENT = re.compile(rb"^---.*$", re.MULTILINE)
 
 
 class Repositories:
@@ -56,12 +49,21 @@ class Repositories:
     `git_hosts` are the servers that may be asked, as the setting says; None: those with public names.
     """
 
-    def __init__(self, folder: Path, *, allow_local: bool, git_hosts: Sequence[str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        allow_local: bool,
+        git_hosts: Sequence[str] | None = None,
+        renderers: Renderers | None = None,
+    ) -> None:
         self._folder = folder
+        self._renderers = renderers or Renderers()
         self._allow_local = allow_local
         self._hosts = GitHosts(git_hosts)
         self._mirrors: dict[str, Mirror] = {}
         self._files: Memory[bytes] = Memory()
+        self._rendered: Memory[bytes] = Memory()
         self._diffs: Memory[DiffFacts] = Memory(FACTS)
         self._authors: Memory[Author] = Memory(FACTS)
         # Threads of its own: a server that hangs must not take those that others wait for.
@@ -97,10 +99,33 @@ class Repositories:
             self._files.put(question, known, len(known))
         return known
 
-    async def check_paths(self, repository: str, commit: str, paths: list[str]) -> None:
-        """Return if every path is a file at that commit. Raises InvalidChange with each that is not."""
+    async def render(self, repository: str, commit: str, wanted: Rendered) -> bytes:
+        """Return the manifests that an overlay or a chart renders to at one commit, the same at each call.
+
+        Raises InvalidChange with the field and the renderer's words, and UpstreamUnavailable without it.
+        """
+        self._mirror(repository)
+        version = await self._in_thread(self._renderers.version, wanted.program)
+        question = repository, commit, wanted.program.name, version, wanted.key
+        known = self._rendered.get(question)
+        if known is None:
+            mirror = await self._holding(repository, commit)
+            known = await self._in_thread(git_rendering.render, mirror, commit, wanted, self._renderers)
+            self._rendered.put(question, known, len(known))
+        return known
+
+    async def rendered_from(self, repository: str, commit: str, wanted: Rendered) -> list[str]:
+        """Return the files that an overlay or a chart is made of at one commit. Raises InvalidChange."""
         mirror = await self._holding(repository, commit)
-        await self._in_thread(_check_paths, mirror, commit, paths)
+        return await self._in_thread(git_rendering.paths_of, mirror, commit, wanted)
+
+    async def check_source(self, repository: str, commit: str, source: Source) -> None:
+        """Return if all that the source names is there at that commit.
+
+        Raises InvalidChange with each path that is not.
+        """
+        mirror = await self._holding(repository, commit)
+        await self._in_thread(_check_paths, mirror, commit, source)
 
     async def diff(self, repository: str, base: str | None, commit: str, paths: list[str]) -> DiffFacts:
         """Return how the files differ between two commits; everything is new where there is no base.
@@ -114,7 +139,7 @@ class Repositories:
             mirror = await self._holding(repository, commit)
             if base is not None:
                 await self._holding(repository, base, "the commit that succeeded last")
-            known = await self._in_thread(_diff, mirror, base, commit, paths)
+            known = await self._in_thread(git_facts.diff, mirror, base, commit, paths)
             self._diffs.put(question, known, len(known.model_dump_json()))
         return known
 
@@ -123,7 +148,7 @@ class Repositories:
         self._mirror(repository)
         known = self._authors.get((repository, commit))
         if known is None:
-            known = await self._in_thread(_author, await self._holding(repository, commit), commit)
+            known = await self._in_thread(git_facts.author, await self._holding(repository, commit), commit)
             self._authors.put((repository, commit), known, len(known.model_dump_json()))
         return known
 
@@ -180,48 +205,35 @@ def _named(mirror: Mirror, repository: str, revision: str) -> str:
 
 
 def _read(mirror: Mirror, commit: str, path: str, field: str) -> bytes:
-    blob = _blob(_listed(mirror, commit, [path]), commit, path, field)
+    blob = _blob(git_tree.look(mirror, commit, [path]), commit, path, field)
     return mirror.ask("cat-file", "blob", blob)
 
 
-def _check_paths(mirror: Mirror, commit: str, paths: list[str]) -> None:
-    asked = [path for path in paths if _allowed(path)]
-    listed = _listed(mirror, commit, [_path(path, PATHS) for path in asked]) if asked else {}
+def _check_paths(mirror: Mirror, commit: str, source: Source) -> None:
+    named = _named_paths(source)
+    asked = [_path(path, PATHS) for _, path in named if _allowed(path)]
+    found = git_tree.look(mirror, commit, asked)
     mistakes = []
-    for index, path in enumerate(paths):
-        field = f"{PATHS}[{index}]"
+    for field, path in named:
         try:
-            _blob(listed, commit, _path(path, field), field)
+            _blob(found, commit, _path(path, field), field)
         except InvalidChange as error:
             mistakes += error.detail["mistakes"]
+    if not mistakes and source.kustomize is not None:
+        git_rendering.paths_of(mirror, commit, Overlaid(source.kustomize))
     if mistakes:
         raise InvalidChange(" ".join(mistake["message"] for mistake in mistakes[:3]), mistakes=mistakes)
 
 
-def _diff(mirror: Mirror, base: str | None, commit: str, paths: list[str]) -> DiffFacts:
-    options = ["--numstat", "-z", "--no-renames", "--no-ext-diff", "--no-textconv"]
-    counted = mirror.ask("diff-tree", "-r", *options, base or EMPTY_TREE, commit, "--", *paths)
-    added, removed, names = 0, 0, []
-    for line in filter(None, counted.decode("utf-8", "replace").split("\0")):
-        more, less, name = line.split("\t", 2)
-        added, removed = added + _lines(more), removed + _lines(less)
-        names.append(name)
-    kinds = {kind for name in names for kind in _changed_kinds(mirror, base, commit, name)}
-    return DiffFacts(
-        base=base, files=len(names), added=added, removed=removed, paths=names, kinds=sorted(kinds)
-    )
-
-
-def _author(mirror: Mirror, commit: str) -> Author:
-    form = "%an <%ae>%x00%cn <%ce>%x00%aI%x00%s"
-    said = mirror.ask("show", "-s", "--no-show-signature", f"--format={form}", commit)
-    author, committer, at, summary = said.decode("utf-8", "replace").rstrip("\n").split("\0")
-    return Author(
-        author=author[:LONGEST_WORDS],
-        committer=committer[:LONGEST_WORDS],
-        authored_at=_moment(at),
-        summary=summary[:LONGEST_WORDS],
-    )
+def _named_paths(source: Source) -> list[tuple[str, str]]:
+    """Return each file that must be there, with the field that names it."""
+    named = [(f"{PATHS}[{index}]", path) for index, path in enumerate(source.paths)]
+    if source.helm is not None:
+        named.append(("spec.source.helm.chart", str(PurePosixPath(source.helm.chart) / "Chart.yaml")))
+        named += [
+            (f"spec.source.helm.values[{index}]", path) for index, path in enumerate(source.helm.values)
+        ]
+    return named
 
 
 def _path(path: str, field: str) -> str:
@@ -240,61 +252,13 @@ def _allowed(path: str) -> bool:
     return True
 
 
-def _listed(mirror: Mirror, commit: str, paths: list[str]) -> dict[str, bytes]:
-    """Return what `ls-tree` says of each path that is there: mode, kind, name of the blob, size."""
-    told = mirror.ask("ls-tree", "-z", "-l", "--full-tree", commit, "--", *paths)
-    lines = (line.partition(b"\t") for line in told.split(b"\0") if line)
-    return {name.decode("utf-8", "surrogateescape"): facts for facts, _, name in lines}
-
-
-def _blob(listed: dict[str, bytes], commit: str, path: str, field: str) -> str:
+def _blob(found: dict[str, Entry], commit: str, path: str, field: str) -> str:
     """Return the name of the file's content. Raises InvalidChange naming `field` for what is no file."""
-    if path not in listed:
+    entry = found.get(path)
+    if entry is None:
         raise invalid(field, path, f"a file of the repository at commit {commit[:12]}")
-    mode, kind, blob, size = listed[path].split()
-    if kind != b"blob" or mode == b"120000":
+    if not entry.is_file:
         raise invalid(field, path, "a file, not a folder, a link or a submodule")
-    if int(size) > LARGEST_FILE:
+    if entry.size > LARGEST_FILE:
         raise invalid(field, path, f"a file of at most {LARGEST_FILE} bytes")
-    return blob.decode()
-
-
-def _moment(text: str) -> datetime | None:
-    """Return a commit's time; whoever makes a commit writes there what they like, so perhaps None."""
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError:
-        return None
-
-
-def _lines(count: str) -> int:
-    """Return a count of numstat; a binary file has none."""
-    return 0 if count == "-" else int(count)
-
-
-def _changed_kinds(mirror: Mirror, base: str | None, commit: str, path: str) -> set[str]:
-    """Return the kinds of the documents in one file that differ between the two commits."""
-    after = _documents(mirror.ask("cat-file", "blob", f"{commit}:{path}", missing=b""), path)
-    before = (
-        _documents(mirror.ask("cat-file", "blob", f"{base}:{path}", missing=b""), path) if base else set()
-    )
-    found = {_kind(document, path) for document in after ^ before}
-    return {kind for kind in found if kind}
-
-
-def _documents(data: bytes, path: str) -> set[bytes]:
-    if path.endswith(".json"):
-        return {data} - {b""}
-    return {part.strip() for part in _DOCUMENT.split(data[:LARGEST_FILE])} - {b""}
-
-
-def _kind(document: bytes, path: str) -> str:
-    """Return the kind at the top of a document, by its form: a hostile file is not parsed for this."""
-    if path.endswith(".json"):
-        try:
-            value = json.loads(document)
-        except (ValueError, RecursionError):
-            return "unknown"
-        return str(value.get("kind", "")) if isinstance(value, dict) else ""
-    match = _KIND.search(document)
-    return match[1].decode() if match else ""
+    return entry.name

@@ -7,10 +7,12 @@ file or a repository may influence is shut off here; what is left is bounded in 
 import contextlib
 import re
 import shutil
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import BinaryIO, cast
 
 from git.cmd import Git
 from git.exc import GitCommandError, GitCommandNotFound, UnsafeProtocolError
@@ -117,14 +119,17 @@ class Mirror:
         except (OSError, ValueError):
             return False
 
-    def ask(self, *arguments: str, missing: bytes | None = None) -> bytes:
-        """Return what Git prints. `missing` is the answer where Git fails; without it a failure is raised."""
+    def ask(self, *arguments: str, missing: bytes | None = None, feed: bytes | None = None) -> bytes:
+        """Return what Git prints when it reads `feed`.
+
+        `missing` is the answer where Git fails; without it a failure is raised.
+        """
         if not (self._path / "HEAD").exists():
             if missing is None:
                 raise NotFound("The mirror of this repository is gone. Submit the change again.")
             return missing
         try:
-            return self._run(list(arguments), limit=READ_LIMIT)
+            return self._run(list(arguments), limit=READ_LIMIT, feed=feed)
         except (NotFound, UpstreamUnavailable):
             if missing is None:
                 raise
@@ -171,17 +176,20 @@ class Mirror:
         *,
         limit: float | None = None,
         settings: Mapping[str, str] | None = None,
+        feed: bytes | None = None,
     ) -> bytes:
         limit = FETCH_LIMIT if limit is None else limit
         command = ["git", f"--git-dir={self._path}", "--no-pager", *arguments]
         try:
-            answer = Git(str(self._path.parent)).execute(
-                command,
-                env=self._environment(_SETTINGS | dict(settings or {})),
-                kill_after_timeout=limit,
-                stdout_as_string=False,
-                strip_newline_in_stdout=False,
-            )
+            with _readable(feed) as read:
+                answer = Git(str(self._path.parent)).execute(
+                    command,
+                    istream=read,
+                    env=self._environment(_SETTINGS | dict(settings or {})),
+                    kill_after_timeout=limit,
+                    stdout_as_string=False,
+                    strip_newline_in_stdout=False,
+                )
         except (GitCommandError, GitCommandNotFound) as error:
             raise _ours(error, self._repository, limit, local=self.local) from error
         return answer if isinstance(answer, bytes) else b""
@@ -214,6 +222,18 @@ class Mirror:
         if not file.exists():
             file.write_text("[safe]\n\tdirectory = *\n[core]\n\thooksPath = /dev/null\n\tfsmonitor = false\n")
         return file
+
+
+@contextlib.contextmanager
+def _readable(feed: bytes | None) -> Iterator[BinaryIO | None]:
+    """Give a file that Git reads these bytes from; None where it reads nothing."""
+    if feed is None:
+        yield None
+        return
+    with tempfile.TemporaryFile() as file:
+        file.write(feed)
+        file.seek(0)
+        yield cast(BinaryIO, file)  # typeshed has an IO[bytes]
 
 
 def check(repository: str, *, allow_local: bool) -> bool:

@@ -1,6 +1,9 @@
 """The five servers of the stack, with their addresses and the order in which they stop."""
 
+import os
+
 from holdpoint.embedded.folder import DataFolder
+from holdpoint.embedded.renderers import named_renderers
 from holdpoint.embedded.server import Server, http_ready, python
 from holdpoint.embedded.stack import Addresses
 from holdpoint.embedded.temporal_server import NAMESPACE, temporal_server, worker_polls
@@ -22,6 +25,7 @@ A laptop waits a shorter time for what runs than production does."""
 def servers_of(folder: DataFolder, ports: dict[str, int], opa: Server) -> list[Server]:
     """Return the servers of one stack."""
     data = str(folder.root)
+    ours = EMBEDDED | named_renderers(os.environ)
     sandbox, api = f"http://127.0.0.1:{ports['sandbox']}", f"http://127.0.0.1:{ports['api']}"
     return [
         temporal_server(folder, ports),
@@ -35,7 +39,7 @@ def servers_of(folder: DataFolder, ports: dict[str, int], opa: Server) -> list[S
             name="api",
             command=python("holdpoint.cli", "api", "--data", data, "--port", str(ports["api"])),
             ready=http_ready(f"{api}/v1/health"),
-            environment=EMBEDDED,
+            environment=ours,
         ),
         Server(
             name="worker",
@@ -43,7 +47,7 @@ def servers_of(folder: DataFolder, ports: dict[str, int], opa: Server) -> list[S
             ready=worker_polls(f"127.0.0.1:{ports['temporal']}"),
             after=("temporal",),
             grace=WORKER_GRACE,
-            environment=EMBEDDED,
+            environment=ours,
         ),
     ]
 

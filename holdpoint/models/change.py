@@ -4,27 +4,16 @@ docs/change-file.md is generated from these models, so every field carries its d
 """
 
 from collections.abc import Collection
-from itertools import pairwise
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
 from holdpoint.models.base import StrictModel
+from holdpoint.models.change_fields import Folder, Line, Name, Ratio, Weight, check_distinct, check_weights
 from holdpoint.models.durations import Duration
-from holdpoint.models.git_names import check_path, check_repository, check_revision
+from holdpoint.models.object_steps import ConfigConfig, DeleteConfig
+from holdpoint.models.source import Source, check_source
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?$", max_length=63)]
-"""A name as Kubernetes and DNS allow it."""
-
-# No control characters, no line breaks of Unicode, no marks that turn the reading direction: an approver
-# must read what is there.
-_ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]+$"
-Line = Annotated[str, Field(min_length=1, max_length=200, pattern=_ONE_LINE)]
-"""One line of text for people."""
-
-Ratio = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
-Weight = Annotated[int, Field(ge=1, le=100)]
-Path = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(check_path)]
 ChangeType = Literal["standard", "normal", "emergency"]
 
 BAKES_TO_DEADLINE = 10.0
@@ -32,22 +21,9 @@ SHORTEST_DEADLINE = 120.0
 """At one weight the judge looks for a verdict for ten bakes, and for two minutes at least, unless the change
 says how long: what cannot be told by then is held, for a person to decide."""
 
-STEP_KINDS = ("canary", "apply")
-
-
-def check_weights(weights: list[int]) -> list[int]:
-    """Return `weights` if they rise. Raises ValueError."""
-    if any(later <= earlier for earlier, later in pairwise(weights)):
-        raise ValueError("must rise, such as [10, 50]")
-    return weights
-
-
-def check_distinct(paths: list[str]) -> list[str]:
-    """Return `paths` if none is named twice. Raises ValueError."""
-    twice = sorted({path for path in paths if paths.count(path) > 1})
-    if twice:
-        raise ValueError(f"names {twice[0]!r} twice")
-    return paths
+STEP_KINDS = ("canary", "apply", "delete", "config")
+APPLYING = frozenset({"canary", "apply", "config"})
+"""The step kinds that apply objects of the source: a plan without any of them needs none."""
 
 
 def check_one_kind(given: Collection[str]) -> None:
@@ -60,6 +36,12 @@ def check_judges(given: Collection[str]) -> None:
     """Hold that an analysis looks at something. Raises ValueError."""
     if "errorRatio" not in given and "latency" not in given:
         raise ValueError("must have errorRatio, latency or both")
+
+
+def check_has_objects(source: Collection[str], kinds: Collection[str]) -> None:
+    """Hold that there is something to apply where a step does so. Raises ValueError."""
+    if APPLYING & set(kinds):
+        check_source(source)
 
 
 def check_judged(given: Collection[str], *, canary: bool) -> None:
@@ -85,23 +67,6 @@ class Metadata(StrictModel):
     )
     links: list[Line] = Field(
         default_factory=list, max_length=20, description="Addresses of tickets, runs or documents."
-    )
-
-
-class Source(StrictModel):
-    """Where the manifests come from. The revision is resolved to a commit once, at submit."""
-
-    repository: Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(check_repository)] = (
-        Field(
-            description="A URL on a Git server that the settings allow (`git_hosts`), or a path, relative to "
-            "the file; paths are for the embedded stack only."
-        )
-    )
-    revision: Annotated[str, Field(min_length=1, max_length=250), AfterValidator(check_revision)] = Field(
-        description="A tag, a branch or a commit. Put a number-like name such as `'6.10'` in quotes."
-    )
-    paths: Annotated[list[Path], Field(min_length=1, max_length=200), AfterValidator(check_distinct)] = Field(
-        description="The manifests that make up the change, relative to the root of the repository."
     )
 
 
@@ -141,10 +106,13 @@ class CanaryConfig(StrictModel):
 
 
 class ApplyConfig(StrictModel):
-    """Apply the objects of `source.paths`, all or those of the named paths, and wait until they are ready."""
+    """Apply the objects of the source, all or those of the named paths, and wait until they are ready."""
 
-    paths: Annotated[list[Path], AfterValidator(check_distinct)] = Field(
-        default_factory=list, max_length=200, description="Which of `source.paths`; none means all."
+    paths: Annotated[list[Folder], AfterValidator(check_distinct)] = Field(
+        default_factory=list,
+        max_length=200,
+        description="Which of `source.paths`, or the folder of `source.kustomize` or `source.helm.chart`; "
+        "none means all.",
     )
     timeout: Duration = Field(default=600.0, description="How long the objects may take to become ready.")
 
@@ -155,6 +123,10 @@ class Step(StrictModel):
     name: Line | None = Field(default=None, description="A name for people; the kind if it is left out.")
     canary: CanaryConfig | None = Field(default=None, description="Step kind: a canary.")
     apply: ApplyConfig | None = Field(default=None, description="Step kind: apply manifests as they are.")
+    delete: DeleteConfig | None = Field(default=None, description="Step kind: remove objects.")
+    config: ConfigConfig | None = Field(
+        default=None, description="Step kind: apply configuration and restart what uses it."
+    )
 
     @model_validator(mode="after")
     def _one_kind(self) -> "Step":
@@ -164,7 +136,7 @@ class Step(StrictModel):
     @property
     def kind(self) -> str:
         """Return the step kind's name."""
-        return "canary" if self.canary is not None else "apply"
+        return next(kind for kind in STEP_KINDS if getattr(self, kind) is not None)
 
 
 class Plan(StrictModel):
@@ -177,6 +149,11 @@ class Plan(StrictModel):
         default=None,
         description="How long the service is watched at 100 %. Default: the longest bake of the plan.",
     )
+
+    @property
+    def applies(self) -> bool:
+        """Tell whether any step applies objects of the source."""
+        return any(step.kind in APPLYING for step in self.steps)
 
 
 class ErrorRatio(StrictModel):
@@ -228,6 +205,7 @@ class Spec(StrictModel):
     def _canary_is_judged(self) -> "Spec":
         given = () if self.analysis is None else ("analysis",)
         check_judged(given, canary=any(step.canary for step in self.plan.steps))
+        check_has_objects(self.source.given, [step.kind for step in self.plan.steps])
         return self
 
 

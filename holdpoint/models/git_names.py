@@ -71,6 +71,11 @@ def check_path(value: str) -> str:
     return value
 
 
+def check_folder(value: str) -> str:
+    """Return `value` if it is a folder of a repository, which `.` is, too. Raises ValueError."""
+    return value if value == "." else check_path(value)
+
+
 def split_git_host(entry: str) -> tuple[str, int | None]:
     """Return host and port of an entry of `git_hosts`; no port means every one. Raises ValueError."""
     match = _GIT_HOST.fullmatch(entry)

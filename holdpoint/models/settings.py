@@ -201,6 +201,12 @@ class Settings(StrictModel):
         description="the Git servers that a change may name: host, host:port or *.example.com each; none: "
         "every server whose name leads to public addresses only",
     )
+    kustomize: Path | None = Field(
+        default=None, description="the Kustomize 5 binary that renders overlays; none: that on the PATH"
+    )
+    helm: Path | None = Field(
+        default=None, description="the Helm 4 binary that renders charts; none: that on the PATH"
+    )
     embedded: bool = Field(default=False, description="part of `holdpoint up`, which sets it; not for you")
     api_address: Annotated[str, AfterValidator(check_address)] = Field(
         default="127.0.0.1:8300", description="host:port that the API listens on"

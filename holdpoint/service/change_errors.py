@@ -19,6 +19,7 @@ LINE_WORDS = "one line of 1 to 200 printable characters"
 
 _WANTED = {
     "string_type": "text",
+    "bool_type": "true or false",
     "int_type": "a whole number",
     "int_from_float": "a whole number",
     "float_type": "a number",
@@ -26,6 +27,14 @@ _WANTED = {
     "list_type": "a list",
     "dict_type": "a mapping",
     "model_type": "a mapping",
+}
+
+_TYPES = {
+    "array": "a list",
+    "boolean": "true or false",
+    "integer": "a whole number",
+    "number": "a number",
+    "object": "a mapping",
 }
 
 
@@ -146,8 +155,7 @@ def describe(schema: dict[str, Any]) -> str:
         return f"a duration such as {', '.join(schema['examples'])}"
     if str(schema.get("pattern", "")).startswith("^[a-z0-9]("):
         return NAME_WORDS
-    words = {"array": "a list", "integer": "a whole number", "number": "a number", "object": "a mapping"}
-    return words.get(str(schema.get("type")), "text")
+    return _TYPES.get(str(schema.get("type")), "text")
 
 
 def _hint(detail: ErrorDetails, place: Place, schema: dict[str, Any]) -> str:

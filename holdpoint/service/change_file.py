@@ -13,8 +13,16 @@ import rfc8785
 import yaml
 from pydantic import ValidationError
 
-from holdpoint.models.change import STEP_KINDS, Change, check_judged, check_judges, check_one_kind
+from holdpoint.models.change import (
+    STEP_KINDS,
+    Change,
+    check_has_objects,
+    check_judged,
+    check_judges,
+    check_one_kind,
+)
 from holdpoint.models.errors import InvalidChange
+from holdpoint.models.source import FORMS, Source
 from holdpoint.service.change_bounds import TooMuch, check_bounds, decode
 from holdpoint.service.change_errors import mistakes_of, nearest
 from holdpoint.service.change_mistakes import MOST_MISTAKES, Mistake, field_name
@@ -79,12 +87,18 @@ def _rules_between_fields(value: Any, root: yaml.Node) -> Iterator[Mistake]:
     """Yield what breaks a rule between fields: the models ask only when every single field is right."""
     spec = _get(value, "spec")
     steps = _get(spec, "plan", "steps")
-    for index, step in enumerate(steps if isinstance(steps, list) else []):
+    listed = steps if isinstance(steps, list) else []
+    for index, step in enumerate(listed):
         # An unknown field beside is most likely the kind, misspelt, and named as such already.
         if isinstance(step, dict) and set(step) <= {"name", *STEP_KINDS}:
             given = [kind for kind in STEP_KINDS if step.get(kind) is not None]
             yield from _broken(("spec", "plan", "steps", index), root, partial(check_one_kind, given))
-    canary = any(_get(step, "canary") is not None for step in (steps if isinstance(steps, list) else []))
+    canary = any(_get(step, "canary") is not None for step in listed)
+    source = _get(spec, "source")
+    if isinstance(source, dict) and set(source) <= set(Source.model_fields):
+        named = [form for form in FORMS if source.get(form) not in (None, [])]
+        kinds = [kind for step in listed if isinstance(step, dict) for kind in step if kind in STEP_KINDS]
+        yield from _broken(("spec",), root, partial(check_has_objects, named, kinds or STEP_KINDS))
     if isinstance(spec, dict):
         given = [name for name in spec if spec[name] is not None]
         yield from _broken(("spec",), root, partial(check_judged, given, canary=canary))
@@ -115,11 +129,15 @@ def _get(value: Any, *names: str) -> Any:
 
 
 def _foreign_paths(root: yaml.Node, value: Any) -> Iterator[Mistake]:
-    """Yield the paths of `apply` steps that are not among `source.paths`."""
-    known, steps = _get(value, "spec", "source", "paths"), _get(value, "spec", "plan", "steps")
-    if not isinstance(known, list) or not isinstance(steps, list):
+    """Yield the paths of `apply` steps that the source does not have."""
+    source, steps = _get(value, "spec", "source"), _get(value, "spec", "plan", "steps")
+    paths = _get(source, "paths")
+    known = [path for path in paths if isinstance(path, str)] if isinstance(paths, list) else []
+    rendered = (_get(source, "kustomize"), _get(source, "helm", "chart"))
+    known += [folder for folder in rendered if isinstance(folder, str)]
+    if not known or not isinstance(steps, list):
         return
-    allowed = ", ".join(str(path) for path in known)
+    allowed = ", ".join(known)
     for index, step in enumerate(steps):
         paths = _get(step, "apply", "paths")
         for at, path in enumerate(paths if isinstance(paths, list) else []):
@@ -131,9 +149,8 @@ def _foreign_paths(root: yaml.Node, value: Any) -> Iterator[Mistake]:
                 place.mark,
                 field=name,
                 found=kind_of(place.node),
-                allowed=f"one of spec.source.paths: {allowed}",
-                message=f"Unknown path: {name} is {kind_of(place.node)}. "
-                f"Use one of spec.source.paths: {allowed}.",
+                allowed=f"one of spec.source: {allowed}",
+                message=f"Unknown path: {name} is {kind_of(place.node)}. Use one of spec.source: {allowed}.",
             )
 
 

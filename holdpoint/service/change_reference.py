@@ -145,7 +145,8 @@ def _allowed(field: dict[str, Any]) -> str:
     if node.get("type") == "array":
         return f"a list of {_span(node)}{_items(node['items'])}"
     if node.get("type") == "object":
-        return f"a mapping of {_span(node, 'Properties')}names to lines"
+        values = "lines" if "patternProperties" in node else "single values"
+        return f"a mapping of {_span(node, 'Properties')}names to {values}"
     if "exclusiveMinimum" in node or "minimum" in node:
         return _number(node)
     words = describe(node)
@@ -168,6 +169,10 @@ def _items(node: dict[str, Any]) -> str:
         return "mappings, below"
     if node.get("type") == "integer":
         return f"whole numbers, {node['minimum']} to {node['maximum']}"
+    if describe(node) == NAME_WORDS:
+        return "names"
+    if "maxLength" not in node:
+        return "texts"
     return "lines" if "pattern" in node else "paths inside the repository"
 
 

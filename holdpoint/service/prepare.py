@@ -55,7 +55,7 @@ async def resolve(asked: Asked, *, repositories: Repositories) -> Prepared:
     """Return the change with its commit. Raises InvalidChange, NotFound and UpstreamUnavailable."""
     source = asked.change.spec.source
     commit = await repositories.resolve(asked.repository, source.revision)
-    await repositories.check_paths(asked.repository, commit, source.paths)
+    await repositories.check_source(asked.repository, commit, source)
     return Prepared(**dict(asked), commit=commit)
 
 

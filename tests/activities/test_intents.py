@@ -10,12 +10,8 @@ from activities import intents as room
 from holdpoint.clients.fencing import Fencing
 from holdpoint.ledger import intents
 from holdpoint.ledger.doors import LedgerDoor
-from holdpoint.models.record import Intent, Opened
+from holdpoint.models.record import Opened
 from tests.activities.world import BETTER, GOOD, World, deployment, service, until
-
-
-class Crash(BaseException):
-    """A worker that dies."""
 
 
 async def next_second() -> None:
@@ -23,20 +19,10 @@ async def next_second() -> None:
     await asyncio.sleep(1.05 - time.time() % 1)
 
 
-async def test_crash_between_send_and_close_sends_nothing_twice(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_crash_between_send_and_close_sends_nothing_twice(world: World) -> None:
     await world.submit("chg-1", deployment(replicas=1), service(), steps=[{"apply": {}}])
     await world.begin()
-    close = LedgerDoor.close
-
-    async def die(self: LedgerDoor, intent: Intent, status: str, result: dict[str, Any]) -> None:
-        raise Crash
-
-    monkeypatch.setattr(LedgerDoor, "close", die)
-    with pytest.raises(Crash):
-        await world.finish_step()
-    monkeypatch.setattr(LedgerDoor, "close", close)
+    await world.dies_after_sending()
     left = [intent.status for intent in world.intents()]
     world.activities = world.again()
 

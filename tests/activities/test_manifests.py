@@ -1,13 +1,17 @@
 """What a change may apply is checked before anything is sent, and every refusal names the path."""
 
 import time
+from typing import Any
 
 import pytest
 
-from activities.manifests import images, load, load_with_paths
+from activities.manifests import images, load, load_whole, load_with_paths, rendered_of
 from activities.steps.canary_objects import stable_manifest
+from holdpoint.clients.git_rendering import Charted
 from holdpoint.ledger.tickets import StoredChange
+from holdpoint.models.change import Step
 from holdpoint.models.errors import StepConfig
+from holdpoint.models.source import Source
 from tests.activities.world import Files, a_change, deployment
 
 SERVICE = "apiVersion: v1\nkind: Service\nmetadata: {name: shop}\n"
@@ -183,3 +187,62 @@ def test_deployment_that_cannot_get_a_canarys_label_is_refused(wrong: dict[str, 
 
     with pytest.raises(StepConfig, match="shop"):
         stable_manifest([body], "shop")
+
+
+def rendered(**source: Any) -> StoredChange:
+    before = stored()
+    given = {"repository": "r", "revision": "main", **source}
+    spec = before.change.spec.model_copy(update={"source": Source.model_validate(given)})
+    return before.model_copy(update={"change": before.change.model_copy(update={"spec": spec})})
+
+
+async def test_rendered_objects_know_the_folder_that_they_come_from() -> None:
+    for source in ({"kustomize": "overlays/eu"}, {"helm": {"chart": "overlays/eu"}}):
+        found = await load_with_paths(files(SERVICE), rendered(**source))
+
+        assert [(m.path, m.object["metadata"]["namespace"]) for m in found] == [("overlays/eu", "prod")]
+
+
+async def test_release_is_named_after_the_service_unless_the_change_says_otherwise() -> None:
+    ways = ({"chart": "c"}, {"chart": "c", "release": "blue"})
+
+    found = [rendered_of(rendered(helm=way).change)[0] for way in ways]
+
+    assert [(one.release, one.namespace) for one in found if isinstance(one, Charted)] == [
+        ("shop", "prod"),
+        ("blue", "prod"),
+    ]
+
+
+async def test_what_is_wrong_with_a_rendered_object_names_the_field() -> None:
+    with pytest.raises(StepConfig) as raised:
+        await load(files(SERVICE.replace("Service", "Namespace")), rendered(kustomize="overlays/eu"))
+
+    assert "overlays/eu" in raised.value.message
+    assert [one["field"] for one in raised.value.detail["mistakes"]] == ["spec.source.kustomize"]
+
+
+HOOK = SERVICE.replace("shop", "migrate, annotations: {helm.sh/hook: pre-upgrade}")
+
+
+async def test_chart_with_hooks_is_refused_unless_the_change_leaves_them_out() -> None:
+    both = files(f"{SERVICE}---\n{HOOK}")
+
+    with pytest.raises(StepConfig, match=r"Service migrate \(pre-upgrade\), which Holdpoint does not run"):
+        await load(both, rendered(helm={"chart": "c"}))
+    loaded = await load_whole(both, rendered(helm={"chart": "c", "hooks": "leaveOut"}))
+
+    assert [one.object["metadata"]["name"] for one in loaded.manifests] == ["shop"]
+    assert loaded.warnings == [
+        "Hooks of the chart c are left out and do not run: Service migrate (pre-upgrade)."
+    ]
+
+
+async def test_plan_that_only_deletes_needs_no_objects() -> None:
+    change = rendered(kustomize="x")
+    step = Step.model_validate({"delete": {"objects": [{"kind": "Service", "name": "a"}]}})
+    plan = change.change.spec.plan.model_copy(update={"steps": [step]})
+    spec = change.change.spec.model_copy(update={"plan": plan})
+    only = change.model_copy(update={"change": change.change.model_copy(update={"spec": spec})})
+
+    assert await load(files(""), only) == []

@@ -190,6 +190,18 @@ async def test_text_of_several_lines_is_shown_by_its_lines(shop: TicketWorld) ->
     assert field.lines[1:] == [" line 2", " line 3", "-line 4", "+line four", " line 5", " line 6"]
 
 
+async def test_object_that_is_deleted_is_shown_as_that(shop: TicketWorld) -> None:
+    shop.deploy(service("old"))
+    change = shop.a_change().model_dump(mode="json", exclude_none=True, by_alias=True)
+    objects = [{"kind": "Service", "name": name} for name in ("old", "gone")]
+    change["spec"]["plan"]["steps"] = [{"delete": {"objects": objects}}]
+    shop.submit(change=Change.model_validate(change))
+
+    found = diff_of(shop, await shop.evaluate()).objects
+
+    assert [(one.change, one.kind, one.name) for one in found] == [("delete", "Service", "old")]
+
+
 async def test_nothing_to_alter_is_said_so(shop: TicketWorld) -> None:
     shop.deploy(deployment(), service())
 

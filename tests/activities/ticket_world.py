@@ -17,6 +17,7 @@ from temporalio.testing import ActivityEnvironment
 from activities.ticket import TicketActivities
 from holdpoint.clients.git import Repositories
 from holdpoint.clients.kubernetes import Clusters
+from holdpoint.clients.rendering import Renderers
 from holdpoint.ledger import entries, freezes, outbox, targets, tickets
 from holdpoint.ledger.blobs import Blobs
 from holdpoint.ledger.outbox import OutboxRow
@@ -86,7 +87,7 @@ class Services:
 class TicketWorld:
     """One service, its repository and its tickets, with the activities that carry a ticket along."""
 
-    def __init__(self, sandbox: Sandbox, folder: Path) -> None:
+    def __init__(self, sandbox: Sandbox, folder: Path, *, renderers: Renderers | None = None) -> None:
         self.sandbox = sandbox
         self.namespace = f"shop-t{next(_namespaces)}"
         self.repository = folder / "repository"
@@ -94,7 +95,7 @@ class TicketWorld:
         self.ledger.migrate()
         self.blobs = Blobs(folder / "blobs", b"k" * 32)
         self.clusters = Clusters({"sandbox": sandbox.settings()})
-        self.repositories = Repositories(folder / "git", allow_local=True)
+        self.repositories = Repositories(folder / "git", allow_local=True, renderers=renderers)
         self.policy, self.catalog = Deciding(), Services()
         self.time = MONDAY
         self.target = f"sandbox/{self.namespace}/shop"

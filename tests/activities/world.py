@@ -12,14 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 import yaml
 
 from activities.rollout import RolloutActivities
 from activities.snapshot import Snapshot
 from activities.steps.registry import outline
+from holdpoint.clients.git_rendering import Rendered
 from holdpoint.clients.kubernetes import Clusters
 from holdpoint.ledger import freezes, intents, targets, tickets
 from holdpoint.ledger.blobs import Blobs
+from holdpoint.ledger.doors import LedgerDoor
 from holdpoint.ledger.store import Ledger
 from holdpoint.ledger.tickets import StoredChange
 from holdpoint.models.activity_calls import (
@@ -75,6 +78,10 @@ def secret(name: str = "shop", **values: str) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": values}
 
 
+class Crash(BaseException):
+    """A worker that dies."""
+
+
 class Files:
     """A repository in memory: the commit is the only name of a state."""
 
@@ -82,6 +89,9 @@ class Files:
         self.states: dict[str, bytes] = {}
 
     async def read(self, repository: str, commit: str, path: str) -> bytes:
+        return self.states[commit]
+
+    async def render(self, repository: str, commit: str, wanted: Rendered) -> bytes:
         return self.states[commit]
 
 
@@ -282,6 +292,17 @@ class World:
 
     async def finish_step(self, step: int = 0) -> StepOutcome:
         return await self.activities.apply_step(self.step_call("finish", step=step))
+
+    async def dies_after_sending(self) -> None:
+        """Have a worker die in a step after its first write was sent, and before that is recorded."""
+
+        async def die(self: LedgerDoor, intent: Intent, status: str, result: dict[str, Any]) -> None:
+            raise Crash
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(LedgerDoor, "close", die)
+            with pytest.raises(Crash):
+                await self.finish_step()
 
     async def judge(
         self, *, weight: float, window: float, since: datetime, verifying: bool = False

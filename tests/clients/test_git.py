@@ -15,6 +15,7 @@ import pytest
 from holdpoint.clients import git_mirror
 from holdpoint.clients.git import PER_SERVER, THREADS, Repositories
 from holdpoint.models.errors import InvalidChange, NotFound, UpstreamUnavailable
+from holdpoint.models.source import Source
 
 DEPLOYMENT = """\
 apiVersion: apps/v1
@@ -211,7 +212,11 @@ async def test_path_that_is_not_a_file_names_its_place_in_the_change(
     paths = ["k/app.yaml", "k/none.yaml", "k", "link.yaml", "../up.yaml", "--output=x"]
 
     with pytest.raises(InvalidChange) as caught:
-        await repositories.check_paths(str(upstream.path), commit, paths)
+        await repositories.check_source(
+            str(upstream.path),
+            commit,
+            Source.model_construct(repository="r", revision="main", paths=paths, kustomize=None, helm=None),
+        )
 
     fields = [mistake["field"] for mistake in caught.value.detail["mistakes"]]
     assert fields == [f"spec.source.paths[{index}]" for index in (1, 2, 3, 4, 5)]

@@ -393,3 +393,71 @@ def test_an_apply_step_names_only_paths_of_the_source() -> None:
     assert mistake["field"] == "spec.plan.steps[0].apply.paths[1]"
     assert text.splitlines()[mistake["line"] - 1].lstrip().startswith("- apply")
     assert "kustomize/deployment.yaml, kustomize/service.yaml" in mistake["allowed"]
+
+
+def sourced(source: str, steps: str = "{apply: {}}") -> str:
+    """Return a change file with these fields of the source beside repository and revision."""
+    return HEAD + (
+        f"  source: {{repository: ./shop, revision: main{source}}}\n"
+        f"  target: {{cluster: sandbox}}\n  plan: {{steps: [{steps}]}}\n"
+    )
+
+
+DELETE = "{delete: {objects: [{kind: Service, name: old}]}}"
+
+
+@pytest.mark.parametrize(
+    ("source", "steps"),
+    [
+        (", kustomize: overlays/eu", "{apply: {paths: [overlays/eu]}}"),
+        (", kustomize: .", "{apply: {paths: [.]}}"),
+        (
+            ", helm: {chart: charts/shop, values: [eu.yaml], set: {image.tag: '1', replicas: 2}}",
+            "{config: {}}",
+        ),
+        (", paths: [a.yaml], kustomize: b, helm: {chart: c}", "{apply: {paths: [a.yaml, b, c]}}"),
+        ("", DELETE),
+    ],
+    ids=["kustomize", "the root", "helm", "all of them", "only a delete"],
+)
+def test_source_in_any_of_its_forms_is_read(source: str, steps: str) -> None:
+    text = sourced(source, steps)
+
+    assert read_change(canonical(read_change(text))) == read_change(text)
+
+
+@pytest.mark.parametrize(
+    ("source", "steps", "field", "said"),
+    [
+        ("", "{apply: {}}", "spec", "must have a source with paths, kustomize or helm"),
+        ("", DELETE + ", {apply: {}}", "spec", "must have a source with paths, kustomize or helm"),
+        (", kustomize: ../up", "{apply: {}}", "spec.source.kustomize", "inside the repository"),
+        (", helm: {}", "{apply: {}}", "spec.source.helm.chart", "required"),
+        (", helm: {chart: c, values: ['-x']}", "{apply: {}}", "spec.source.helm.values[0]", "inside"),
+        (", helm: {chart: c, set: {a: 1, a.b: 2}}", "{apply: {}}", "spec.source.helm.set", "'a.b' below it"),
+        (", helm: {chart: c, set: {a: [1]}}", "{apply: {}}", "spec.source.helm.set.a", "true or false"),
+        (", helm: {chart: c, set: {'a[0]': 1}}", "{apply: {}}", "spec.source.helm.set", "dots between"),
+        (", helm: {chart: c}", "{apply: {paths: [d]}}", "spec.plan.steps[0].apply.paths[0]", "source: c"),
+    ],
+)  # fmt: skip
+def test_mistake_in_a_source_is_named(source: str, steps: str, field: str, said: str) -> None:
+    mistake = the_mistake(sourced(source, steps))
+
+    assert mistake["field"] == field
+    assert said in mistake["message"]
+
+
+@pytest.mark.parametrize(
+    ("item", "field", "said"),
+    [
+        ("kind: service, name: a", "kind", "a kind such as Deployment"),
+        ("kind: Service, name: A", "name", "as an object's name is"),
+        ("kind: Widget, name: a, apiVersion: x", "apiVersion", "such as v1 or apps/v1"),
+        ("kind: Service", "name", "required"),
+    ],
+)
+def test_mistake_in_what_is_deleted_is_named(item: str, field: str, said: str) -> None:
+    mistake = the_mistake(sourced("", f"{{delete: {{objects: [{{{item}}}]}}}}"))
+
+    assert mistake["field"] == f"spec.plan.steps[0].delete.objects[0].{field}"
+    assert said in mistake["message"]

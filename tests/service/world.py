@@ -22,6 +22,7 @@ from holdpoint.models.errors import Conflict, NotFound, UpstreamUnavailable
 from holdpoint.models.phases import Phase
 from holdpoint.models.record import EntryDraft, Intent, IntentRequest, ObjectRef, Opened, Record
 from holdpoint.models.settings import ClusterSettings, Settings
+from holdpoint.models.source import Source
 from holdpoint.models.ticket import TicketView
 from holdpoint.models.workflow_messages import Answer, CloseStart, TicketStart
 from holdpoint.service import read
@@ -139,7 +140,7 @@ class FakeRepositories:
         self.asked.append((repository, revision))
         return self.commit
 
-    async def check_paths(self, repository: str, commit: str, paths: list[str]) -> None:
+    async def check_source(self, repository: str, commit: str, source: Source) -> None:
         return None
 
 

@@ -56,10 +56,10 @@ def _wrong(key: yaml.Node, problem: str) -> yaml.YAMLError:
     return yaml.constructor.ConstructorError(problem=problem, problem_mark=key.start_mark)
 
 
-def read_documents(data: bytes) -> list[Any]:
+def read_documents(data: bytes, *, most: int = MAX_BYTES) -> list[Any]:
     """Return the documents of one file that are not empty. Raises ValueError with one line about it."""
-    if len(data) > MAX_BYTES:
-        raise ValueError(f"it has {len(data)} bytes, at most {MAX_BYTES} are allowed")
+    if len(data) > most:
+        raise ValueError(f"it has {len(data)} bytes, at most {most} are allowed")
     try:
         _check_events(data)
         documents = [item for item in yaml.load_all(data, Loader=_Loader) if item is not None]
