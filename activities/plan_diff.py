@@ -17,7 +17,7 @@ from activities.ownership import applied_fields, claims_by_hand, our_fields, rea
 from activities.scaling import REPLICAS, SCALED, autoscalers, scaled_by_a_canary
 from activities.writes import Apply
 from holdpoint.clients.cluster import Cluster, ref_of
-from holdpoint.models.errors import AccessDenied, Conflict, NotFound, StepConfig
+from holdpoint.models.errors import AccessDenied, Conflict, NotFound, PermanentError, StepConfig
 from holdpoint.models.plan_diff import FieldDiff, ObjectDiff, PlanDiff
 from holdpoint.models.record import ObjectRef
 from holdpoint.models.redact import MASK, redact
@@ -27,6 +27,9 @@ AT_ONCE = 8
 
 MOST_LINES = 2000
 """Lines of a text that are compared; of a longer one all lines that are not alike at its ends are shown."""
+
+LONGEST_REFUSAL = 1000
+"""Characters of what the server says: some list every field of a large object."""
 
 _NAMED = (("apiVersion",), ("kind",), ("metadata", "name"), ("metadata", "namespace"))
 
@@ -84,7 +87,7 @@ class _Asking:
                     autoscaled=autoscaled,
                 ).outcome(self.cluster, live)
             except (AccessDenied, Conflict, NotFound, StepConfig) as error:
-                return _refused(ref, error.message)
+                return _refused(ref, error)
         if live is None:
             return _object(ref, "create", fields=list(_stated_fields(masked(manifest, self.fingerprint))))
         fields = list(_changed_fields(live, wanted, self.fingerprint))
@@ -96,7 +99,7 @@ class _Asking:
             try:
                 live = await self.cluster.read(ref)
             except (AccessDenied, StepConfig) as error:
-                return _refused(ref, error.message)
+                return _refused(ref, error)
         return None if live is None else _object(ref, "delete")
 
 
@@ -106,9 +109,11 @@ def _object(ref: ObjectRef, change: Any, *, fields: list[FieldDiff] | None = Non
     )
 
 
-def _refused(ref: ObjectRef, message: str) -> ObjectDiff:
-    # A refusal may quote what it refuses, and a Secret's content looks like anything.
-    said = "The message may quote the Secret." if ref.kind == "Secret" else redact(message)[:1000]
+def _refused(ref: ObjectRef, error: PermanentError) -> ObjectDiff:
+    """Return the object with the server's words, but for those that may quote a Secret's content."""
+    said = redact(error.message)[:LONGEST_REFUSAL]
+    if ref.kind == "Secret" and error.detail.get("reason") != "field_manager":
+        said = "why is not shown here, for the words may quote the Secret; the prechecks will fail on it."
     return _object(ref, "refused").model_copy(update={"message": said})
 
 

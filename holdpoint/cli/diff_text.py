@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from holdpoint.models.phases import Phase
 from holdpoint.models.plan_diff import MARKS, FieldDiff, field_text
 
 MOST_ROWS = 300
@@ -53,10 +54,11 @@ def facts_text(facts: dict[str, Any]) -> str:
 
 
 def summary_lines(view: dict[str, Any]) -> list[str]:
-    """Return what a ticket's plan alters, in short; nothing while that is not evaluated."""
+    """Return what a ticket's plan alters, in short."""
     summary = view.get("plan_diff")
     if not summary:
-        return []
+        waits = view["phase"] == Phase.EVALUATING
+        return ["  alters     unknown: it has not been evaluated"] if waits else []
     if not summary.get("known", True):
         return [f"  alters     unknown: {summary.get('message')}"]
     lines = [f"  alters     {facts_text(summary.get('facts') or {})}"]

@@ -303,6 +303,21 @@ async def test_new_secret_and_what_kubectl_kept_of_the_old_one_are_masked(shop: 
     assert leaks(shop, evaluation) == []
 
 
+async def test_refused_secret_is_not_quoted_and_its_owner_is_named(shop: TicketWorld) -> None:
+    wrong = config("wrong", kind="Secret")
+    wrong["metadata"]["labels"] = {"word": f"{NEW} is no label!"}
+    shop.deploy(config("owned", kind="Secret", word=encoded(OLD)))
+    path = shop.path(config("owned", kind="Secret"))
+    shop.sandbox.edit(path, {"data": {"word": encoded("theirs")}}, manager="external-secrets")
+
+    evaluation = await evaluated(shop, wrong, config("owned", kind="Secret", word=encoded(NEW)))
+
+    objects = diff_of(shop, evaluation).objects
+    assert [one.change for one in objects] == ["refused", "refused"]
+    assert "external-secrets" in objects[1].message
+    assert leaks(shop, evaluation) == []
+
+
 def leaks(shop: TicketWorld, evaluation: Evaluation) -> list[str]:
     """Return where a secret lies, plain or encoded: in the answer, the policy's input, ledger or blobs."""
     files = [file for file in shop.repository.parent.rglob("*") if file.is_file()]

@@ -96,6 +96,7 @@ def test_unknown_is_never_shown_as_nothing() -> None:
 
     assert text_of(unknown) == "What it alters on the cluster is unknown: No answer."
     assert summary_lines(a_view(plan_diff=summary)) == ["  alters     unknown: No answer."]
+    assert "unknown" in summary_lines(a_view(phase="Evaluating", plan_diff=None))[0]
 
 
 def test_nothing_to_alter_is_one_line() -> None:
