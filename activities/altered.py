@@ -7,6 +7,7 @@ from functools import cached_property
 from activities.manifests import Manifest
 from activities.masking import Fingerprint
 from activities.plan_diff import Wanted, plan_diff
+from activities.steps.config import rolled
 from activities.steps.registry import parts
 from holdpoint.clients.cluster import ref_of
 from holdpoint.clients.kubernetes import Clusters
@@ -81,10 +82,16 @@ async def altered(
     target = stored.change.spec.target
     does = parts(plan, stored.change, manifests, target.cluster)
     stated = [one.object for one in manifests if does.get(ref_of(target.cluster, one.object)) == "stated"]
-    gone = [ref for ref, part in does.items() if part == "removed"]
+    wanted = Wanted(
+        stated,
+        gone=[ref for ref, part in does.items() if part == "removed"],
+        rolled={
+            ref: config for ref, config in rolled(plan, manifests, target).items() if does[ref] == "rolled"
+        },
+    )
     cluster = clusters.forward(target.cluster)
     try:
-        diff = await plan_diff(cluster, target.namespace, Wanted(stated, gone), fingerprint=fingerprint)
+        diff = await plan_diff(cluster, target.namespace, wanted, fingerprint=fingerprint)
     except TransientError as error:
         if needed:
             raise

@@ -56,6 +56,13 @@ def mark_of(deployment: dict[str, Any]) -> str | None:
     return None if found is None else str(found)
 
 
+def wanted_mark(deployment: dict[str, Any], chosen: list[dict[str, Any]]) -> str:
+    """Return the mark of what a Deployment's pods read of a configuration, or of all of it."""
+    named = uses(deployment)
+    read = [item for item in chosen if (item["kind"], item["metadata"]["name"]) in named]
+    return checksum(read or chosen)
+
+
 def is_marked(live: dict[str, Any]) -> bool:
     """Tell whether the mark of a Deployment's pods is under our manager."""
     entries = live["metadata"].get("managedFields") or []

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from activities.comparison import MISSING, Difference, Item, Path, comparable, differences, field_of, leaves
+from activities.config_mark import mark_of, wanted_mark
 from activities.masking import Fingerprint, masked
 from activities.ownership import applied_fields, claims_by_hand, our_fields, reaches
 from activities.scaling import REPLICAS, SCALED, autoscalers, scaled_by_a_canary
@@ -28,6 +29,8 @@ AT_ONCE = 8
 MOST_LINES = 2000
 """Lines of a text that are compared; of a longer one all lines that are not alike at its ends are shown."""
 
+ROLLED = "Its pods start again, for they have not read this configuration."
+
 LONGEST_REFUSAL = 1000
 """Characters of what the server says: some list every field of a large object."""
 
@@ -36,10 +39,14 @@ _NAMED = (("apiVersion",), ("kind",), ("metadata", "name"), ("metadata", "namesp
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a plan comes to: the objects that it states, in order, and those that it deletes."""
+    """What a plan comes to: the objects that it states, in order, and those that it deletes.
+
+    And the Deployments whose pods it starts again, each with the configuration that they read.
+    """
 
     stated: list[dict[str, Any]]
     gone: list[ObjectRef] = field(default_factory=list)
+    rolled: dict[ObjectRef, list[dict[str, Any]]] = field(default_factory=dict)
 
 
 async def plan_diff(
@@ -54,6 +61,7 @@ async def plan_diff(
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(asking.stated(manifest)) for manifest in wanted.stated]
             tasks += [group.create_task(asking.gone(ref)) for ref in wanted.gone]
+            tasks += [group.create_task(asking.rolled(ref, read)) for ref, read in wanted.rolled.items()]
     except ExceptionGroup as failed:
         raise failed.exceptions[0] from failed  # the first one; the others were cancelled
     found = [task.result() for task in tasks]
@@ -95,12 +103,26 @@ class _Asking:
 
     async def gone(self, ref: ObjectRef) -> ObjectDiff | None:
         """Return that an object would be deleted; None where it is not there."""
+        live = await self._read(ref)
+        return live if isinstance(live, ObjectDiff | None) else _object(ref, "delete")
+
+    async def rolled(self, ref: ObjectRef, config: list[dict[str, Any]]) -> ObjectDiff | None:
+        """Return that the pods of a Deployment would start again; None where they have read it all."""
+        live = await self._read(ref)
+        if isinstance(live, ObjectDiff | None):
+            return live
+        if mark_of(live) == wanted_mark(live, config):
+            return None
+        # The mark is a checksum of what is read, Secrets too: it is not shown.
+        return _object(ref, "change").model_copy(update={"message": ROLLED})
+
+    async def _read(self, ref: ObjectRef) -> dict[str, Any] | ObjectDiff | None:
+        """Return an object, None where there is none, or that it may not be read."""
         async with self.turn:
             try:
-                live = await self.cluster.read(ref)
+                return await self.cluster.read(ref)
             except (AccessDenied, StepConfig) as error:
                 return _refused(ref, error)
-        return None if live is None else _object(ref, "delete")
 
 
 def _object(ref: ObjectRef, change: Any, *, fields: list[FieldDiff] | None = None) -> ObjectDiff:

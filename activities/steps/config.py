@@ -3,13 +3,13 @@
 import time
 from typing import Any
 
-from activities.config_mark import MarkPods, Named, checksum, uses
+from activities.config_mark import MarkPods, Named, uses, wanted_mark
 from activities.intents import Stopped
 from activities.manifests import Manifest
 from activities.steps.rights import AUTOSCALERS, Right, both
 from activities.steps.stage import Stage, failed
 from holdpoint.clients.cluster import Cluster, ref_of
-from holdpoint.models.change import Change, Step
+from holdpoint.models.change import Change, Step, Target
 from holdpoint.models.errors import StepConfig
 from holdpoint.models.object_steps import ConfigConfig
 from holdpoint.models.plan import PlannedStep
@@ -104,11 +104,23 @@ class Config:
         return []
 
 
+def rolled(
+    plan: list[PlannedStep], manifests: list[Manifest], target: Target
+) -> dict[ObjectRef, list[dict[str, Any]]]:
+    """Return the Deployments that the config steps of a plan roll, each with what it is rolled for."""
+    objects, found = [manifest.object for manifest in manifests], dict[ObjectRef, list[dict[str, Any]]]()
+    for step in plan:
+        if step.kind == Config.kind:
+            config = ConfigConfig.model_validate(step.config)
+            for name in config.roll or []:
+                found[_deployment(target.cluster, target.namespace, name)] = _chosen(config, objects)
+    return found
+
+
 async def _mark(stage: Stage, ref: ObjectRef, chosen: list[dict[str, Any]]) -> None:
     """Mark a Deployment's pods with what they read of the configuration, or with all of it."""
-    named = uses(await _live(stage, ref))
-    read = [item for item in chosen if _name_of(item) in named] or chosen
-    await stage.writer.settle(MarkPods(stage.key(ref, "mark"), ref, checksum(read)))
+    mark = wanted_mark(await _live(stage, ref), chosen)
+    await stage.writer.settle(MarkPods(stage.key(ref, "mark"), ref, mark))
 
 
 async def _live(stage: Stage, ref: ObjectRef) -> dict[str, Any]:

@@ -81,8 +81,7 @@ def counted(number: int, what: str) -> str:
 
 
 def _line_rows(one: dict[str, Any]) -> Iterator[str]:
-    said = f": refused: {one.get('message')}" if one["change"] == "refused" else ""
-    yield f"{MARKS.get(one['change'], '?')} {one['object']}{said}"
+    yield f"{MARKS.get(one['change'], '?')} {one['object']}{_said(one, 'refused: ')}"
     first = one.get("first") or []
     yield from (
         f"    {FIELD_MARKS.get(field['change'], '?')} {field['field']}: {field['text']}" for field in first
@@ -92,9 +91,16 @@ def _line_rows(one: dict[str, Any]) -> Iterator[str]:
         yield f"    and {counted(left, 'more field')}"
 
 
+def _said(one: dict[str, Any], refused: str) -> str:
+    message = one.get("message")
+    if not message:
+        return ""
+    return f": {refused if one['change'] == 'refused' else ''}{message}"
+
+
 def _object_rows(one: dict[str, Any], *, whole: bool) -> Iterator[str]:
     fields = one.get("fields") or []
-    said = f": the API server would refuse it: {one.get('message')}" if one["change"] == "refused" else ""
+    said = _said(one, "the API server would refuse it: ")
     yield f"{MARKS.get(one['change'], '?')} {one['kind']} {one['name']}{said}"
     most = len(fields) if whole else MOST_FIELDS
     for field in fields[:most]:

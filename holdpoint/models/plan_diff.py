@@ -42,7 +42,7 @@ class ObjectDiff(Model):
     kind: str
     name: str
     fields: list[FieldDiff] = []
-    message: str = Field(default="", description="why the API server would refuse it")
+    message: str = Field(default="", description="why it would be refused, or what no field of it tells")
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name}"

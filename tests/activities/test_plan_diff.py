@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from activities.config_mark import checksum
 from holdpoint.models.activity_calls import Evaluation
 from holdpoint.models.change import Change
 from holdpoint.models.errors import UpstreamUnavailable
@@ -34,10 +35,10 @@ def encoded(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
 
-def applied(shop: TicketWorld) -> Change:
-    """Return a change that applies everything, without a canary."""
+def applied(shop: TicketWorld, *steps: dict[str, Any]) -> Change:
+    """Return a change that applies everything, or runs these steps, without a canary."""
     change = shop.a_change().model_dump(mode="json", exclude_none=True, by_alias=True)
-    change["spec"]["plan"]["steps"] = [{"apply": {}}]
+    change["spec"]["plan"]["steps"] = list(steps) or [{"apply": {}}]
     return Change.model_validate(change)
 
 
@@ -210,6 +211,37 @@ async def test_nothing_to_alter_is_said_so(shop: TicketWorld) -> None:
     assert diff_of(shop, evaluation).objects == []
     assert evaluation.plan_diff is not None
     assert evaluation.plan_diff.facts == PlanDiffFacts(unchanged=2)
+
+
+async def test_object_that_a_step_deletes_is_named(shop: TicketWorld) -> None:
+    shop.deploy(config(), config("old"))
+    shop.commit(config())
+    old = {"kind": "ConfigMap", "name": "old"}
+    shop.submit(change=applied(shop, {"apply": {}}, {"delete": {"objects": [old]}}))
+
+    diff = diff_of(shop, await shop.evaluate())
+
+    assert [(one.change, str(one)) for one in diff.objects] == [("delete", "ConfigMap old")]
+    asked = shop.policy.asked[0].plan_diff
+    assert isinstance(asked, PlanDiffFacts)
+    assert (asked.deleted, asked.unchanged) == (1, 1)
+
+
+async def test_deployment_whose_pods_start_again_for_their_configuration_is_named(shop: TicketWorld) -> None:
+    reading = deployment()
+    env = [{"configMapRef": {"name": "shop"}}, {"secretRef": {"name": "word"}}]
+    reading["spec"]["template"]["spec"]["containers"][0]["envFrom"] = env
+    word = config("word", kind="Secret", word=encoded(NEW))
+    shop.deploy(config(mode="slow"), word, reading)
+    shop.commit(config(mode="fast"), word)
+    shop.submit(change=applied(shop, {"config": {}}))
+
+    diff = diff_of(shop, await shop.evaluate())
+
+    (changed, rolled) = diff.objects
+    assert [field.field for field in changed.fields] == ["data.mode"]
+    assert (str(rolled), rolled.fields, "start again" in rolled.message) == ("Deployment shop", [], True)
+    assert checksum([config(mode="fast"), word]) not in str(diff)
 
 
 async def test_each_object_is_asked_about_once(shop: TicketWorld) -> None:
