@@ -10,7 +10,8 @@ import rfc8785
 from sqlalchemy import Connection
 
 from activities.altered import Altered, altered
-from activities.linked import Links, look, warnings
+from activities.leftovers import Leftovers, leftovers
+from activities.linked import Links, links_of, warnings
 from activities.manifests import Loaded, images, load, load_whole, rendered_of
 from activities.masking import Fingerprint
 from activities.steps.registry import outline
@@ -49,7 +50,6 @@ class Known:
     shape_succeeded: bool
     recent_failures: int
     last: StoredChange | None
-    links: Links
 
 
 @dataclass(frozen=True)
@@ -79,14 +79,17 @@ async def gather(
     metadata, spec = stored.change.metadata, stored.change.spec
     loaded = await load_whole(sources.repositories, stored)
     manifests = [manifest.object for manifest in loaded.manifests]
+    released = purpose == "release"
+    links = await links_of(sources.ledger, stored, target_of(stored), holds_target=released)
     plan = await _plan(sources, stored, loaded)
-    needed = purpose == "release"
+    left = await _left(sources, stored, manifests, links, index=len(plan))
+    plan += left.steps
     alters = await altered(
-        sources.clusters, stored, plan, loaded.manifests, fingerprint=sources.fingerprint, needed=needed
+        sources.clusters, stored, plan, loaded.manifests, fingerprint=sources.fingerprint, needed=released
     )
     shape = plan_shape(plan, manifests)
     catalog = sources.catalog.facts(metadata.service)
-    known = await sources.ledger.read(_known, stored, shape, released=purpose == "release")
+    known = await sources.ledger.read(_known, stored, shape)
     local = local_time(catalog.windows, now)
     question = PolicyInput(
         ticket=stored.ticket,
@@ -117,19 +120,28 @@ async def gather(
         hour=local.hour,
         in_window=_in_window(catalog, now),
     )
-    said = await warnings(sources.repositories, manifests, known.links)
-    return Gathered(question, plan, alters, objections=known.links.objections, said=said)
+    said = await warnings(sources.repositories, manifests, links, named=left.named)
+    return Gathered(question, plan, alters, objections=links.objections, said=[*said, *left.kept])
 
 
-def _known(db: Connection, stored: StoredChange, shape: str, *, released: bool) -> Known:
-    metadata, target = stored.change.metadata, target_of(stored)
+async def _left(
+    sources: Sources, stored: StoredChange, manifests: list[dict[str, Any]], links: Links, *, index: int
+) -> Leftovers:
+    if not links.made:
+        return Leftovers()
+    target = stored.change.spec.target
+    cluster = sources.clusters.forward(target.cluster)
+    return await leftovers(links, manifests, cluster, target.namespace, index=index)
+
+
+def _known(db: Connection, stored: StoredChange, shape: str) -> Known:
+    metadata = stored.change.metadata
     scope = {"service": metadata.service, "environment": metadata.environment}
     return Known(
         freezes=freezes.covering(db, **scope, change_type=stored.freeze_type),
         shape_succeeded=tickets.shape_succeeded(db, **scope, shape=shape),
         recent_failures=tickets.recent_failures(db, **scope, within=RECENT),
-        last=tickets.last_succeeded(db, target),
-        links=look(db, stored, target, holds_target=released),
+        last=tickets.last_succeeded(db, target_of(stored)),
     )
 
 

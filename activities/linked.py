@@ -9,9 +9,11 @@ from typing import Any
 from sqlalchemy import Connection
 
 from activities.manifests import Files, load
-from holdpoint.ledger import linked, tickets
+from holdpoint.ledger import intents, linked, tickets
+from holdpoint.ledger.store import Ledger
 from holdpoint.ledger.tickets import StoredChange
 from holdpoint.models.errors import InvalidChange, NotFound, StepConfig, UpstreamUnavailable
+from holdpoint.models.record import ObjectRef
 from holdpoint.models.ticket import RollsBack
 from holdpoint.models.way_back import left_out
 
@@ -25,16 +27,23 @@ class Links:
 
     undone: StoredChange | None = None
     restored: StoredChange | None = None
+    made: list[ObjectRef] = field(default_factory=list)
     objections: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
 
-def look(db: Connection, stored: StoredChange, target: str, *, holds_target: bool) -> Links:
-    """Return what the ledger knows.
+async def links_of(ledger: Ledger, stored: StoredChange, target: str, *, holds_target: bool) -> Links:
+    """Return what the ledger knows; of a change that follows from no other there is nothing to know.
 
     Raises UpstreamUnavailable while the end of who held the target before is not recorded yet: whether its
     version stands there decides whether a rollback may still run.
     """
+    if stored.rolls_back is None and stored.retries is None:
+        return Links()
+    return await ledger.read(_look, stored, target, holds_target=holds_target)
+
+
+def _look(db: Connection, stored: StoredChange, target: str, *, holds_target: bool) -> Links:
     if stored.rolls_back is not None:
         ending = linked.giving_back(db, tickets.get_ticket(db, stored.ticket)) if holds_target else None
         if ending is not None:
@@ -55,6 +64,7 @@ def _of_rollback(db: Connection, back: RollsBack, target: str) -> Links:
     return Links(
         undone=tickets.change_of(db, back.ticket),
         restored=tickets.change_of(db, back.to),
+        made=intents.made_by(db, back.ticket),
         objections=objections,
     )
 
@@ -69,28 +79,30 @@ def _of_retry(db: Connection, before: str, target: str) -> list[str]:
     ]
 
 
-async def warnings(repositories: Files, manifests: list[dict[str, Any]], links: Links) -> list[str]:
-    """Return what people must know before they let it run."""
+async def warnings(
+    repositories: Files, manifests: list[dict[str, Any]], links: Links, *, named: set[str]
+) -> list[str]:
+    """Return what people must know before they let it run; `named` are objects that it says something of."""
     said = list(links.warnings)
     if links.restored is not None:
         skipped = left_out(links.restored.change.spec.plan)
-        named = f"Steps of {links.restored.ticket} that going back leaves out: {', '.join(skipped)}."
-        said += [named] if skipped else []
+        words = f"Steps of {links.restored.ticket} that going back leaves out: {', '.join(skipped)}."
+        said += [words] if skipped else []
     if links.undone is not None:
-        said += await _left_behind(repositories, manifests, links.undone)
+        said += await _left_behind(repositories, manifests, links.undone, named)
     return said
 
 
 async def _left_behind(
-    repositories: Files, manifests: list[dict[str, Any]], undone: StoredChange
+    repositories: Files, manifests: list[dict[str, Any]], undone: StoredChange, named: set[str]
 ) -> list[str]:
-    """Name the objects that only the undone change has: what is applied instead does not remove them."""
+    """Name the objects that only the undone change has and did not make: they were there before, and stay."""
     try:
         theirs = await load(repositories, undone)
     except (InvalidChange, NotFound, StepConfig) as error:
         return [f"What only {undone.ticket} has cannot be named, and stays: {error.message}"]
     ours = {_name(manifest) for manifest in manifests}
-    left = sorted({_name(manifest) for manifest in theirs} - ours)
+    left = sorted({_name(manifest) for manifest in theirs} - ours - named)
     if not left:
         return []
     more = f" and {len(left) - MOST_NAMED} more" if len(left) > MOST_NAMED else ""

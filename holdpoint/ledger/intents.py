@@ -158,6 +158,20 @@ def intents_of(db: Connection, ticket: str) -> list[Intent]:
     return intent_rows.read(db, select(_I).where(_I.c.ticket == ticket).order_by(_I.c.opened_seq))
 
 
+def made_by(db: Connection, ticket: str) -> list[ObjectRef]:
+    """Return the objects that a ticket has created and not deleted again, in order."""
+    made: dict[ObjectRef, None] = {}
+    for intent in intents_of(db, ticket):
+        request = intent.request
+        if request.direction != "forward" or intent.status != "done":
+            continue
+        if request.verb == "delete":
+            made.pop(request.object, None)
+        elif request.resource_version is None:
+            made[request.object] = None
+    return list(made)
+
+
 def objects_of(db: Connection, tickets: Collection[str]) -> set[ObjectRef]:
     """Return the objects that these tickets have announced to write."""
     requests = db.execute(select(_I.c.request).where(_I.c.ticket.in_(tickets))).scalars()

@@ -2,13 +2,16 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from holdpoint.ledger import intents, targets
 from holdpoint.models.contracts import FRONT, STANDARD
 from holdpoint.models.errors import UpstreamUnavailable
 from holdpoint.models.phases import Phase
 from holdpoint.models.policy import DiffFacts
+from holdpoint.models.record import IntentRequest, ObjectRef
 from tests.activities.ticket_world import TicketWorld
 from tests.activities.world import BETTER, GOOD, Sandbox, deployment, service
 
@@ -27,6 +30,28 @@ async def shop(sandbox: Sandbox, tmp_path: Path) -> AsyncIterator[TicketWorld]:
     made.enters("chg-2", Phase.SUCCEEDED)
     yield made
     await made.close()
+
+
+def made_by_chg_2(shop: TicketWorld, *objects: dict[str, Any]) -> None:
+    """Have the second release have created objects, as its intents tell; they are in the cluster, too."""
+    shop.deploy(*objects)
+    shop.takes_target("chg-2")
+    for item in objects:
+        ref = ObjectRef(
+            cluster="sandbox",
+            api_version=item["apiVersion"],
+            kind=item["kind"],
+            namespace=shop.namespace,
+            name=item["metadata"]["name"],
+        )
+        request = IntentRequest(
+            ticket="chg-2", target=shop.target, run="run-1", key=str(ref), direction="forward", verb="apply",
+            object=ref, resource_version=None, service="shop", environment="production",
+            change_type="standard",
+        )  # fmt: skip
+        shop.ledger.write_now(intents.open_intent, request)
+        shop.ledger.write_now(intents.close_intent, request.id, status="done", result={})
+    shop.ledger.write_now(targets.release_target, target=shop.target, run="run-1", clean=True)
 
 
 def rolls_back(shop: TicketWorld, ticket: str = "chg-3") -> None:
@@ -60,6 +85,29 @@ async def test_objects_that_only_the_undone_change_has_are_named(shop: TicketWor
     evaluation = await shop.evaluate("chg-3")
 
     assert evaluation.warnings[0] == "Only chg-2 has these objects, and they stay: ConfigMap new-limits."
+
+
+async def test_objects_that_the_undone_change_made_are_removed_at_the_end(shop: TicketWorld) -> None:
+    made_by_chg_2(shop, EXTRA, deployment(image=BETTER))
+    rolls_back(shop)
+
+    evaluation = await shop.evaluate("chg-3")
+
+    step = evaluation.plan[-1]
+    assert (step.kind, step.name, step.index) == ("delete", "remove what chg-2 made", 1)
+    assert [(item["kind"], item["name"]) for item in step.config["objects"]] == [("ConfigMap", "new-limits")]
+    assert not any("they stay" in said for said in evaluation.warnings)
+
+
+async def test_what_must_not_be_removed_stays_and_is_named_with_the_reason(shop: TicketWorld) -> None:
+    marked = {"name": "of-git", "annotations": {"argocd.argoproj.io/tracking-id": "x"}}
+    made_by_chg_2(shop, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": marked})
+    rolls_back(shop)
+
+    evaluation = await shop.evaluate("chg-3")
+
+    assert [step.kind for step in evaluation.plan] == ["canary"]
+    assert any("ConfigMap of-git stays. Object of Argo CD" in said for said in evaluation.warnings)
 
 
 async def test_a_success_since_then_denies_the_rollback_whatever_the_policy_says(shop: TicketWorld) -> None:

@@ -81,6 +81,26 @@ def test_a_done_intent_returns_its_recorded_result(held: Ledger, a_request: Make
     assert kinds(held).count("intent.closed") == 1
 
 
+def test_what_a_ticket_has_made_is_what_it_created_and_did_not_delete_again(
+    held: Ledger, a_request: MakeRequest
+) -> None:
+    shop = a_request().object
+    canary, route, ill = (shop.model_copy(update={"name": name}) for name in ("canary", "route", "ill"))
+    for number, (ref, verb, version, status) in enumerate(
+        (
+            (shop, "apply", "100", "done"),
+            (canary, "apply", None, "done"),
+            (route, "apply", None, "done"),
+            (ill, "apply", None, "refused"),
+            (canary, "delete", "7", "done"),
+        )
+    ):
+        request = a_request(f"{number}", object=ref, verb=verb, resource_version=version)
+        closed(held, opened(held, request), status)
+
+    assert held.read_now(intents.made_by, "chg-1") == [route]
+
+
 def test_an_open_intent_is_left_open_for_who_asks_again(held: Ledger, a_request: MakeRequest) -> None:
     opened(held, a_request())
 
