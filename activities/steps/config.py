@@ -47,13 +47,6 @@ class Config:
                 f"Unknown Deployment: {missing[0]} is to be rolled, but does not exist in {namespace}."
             )
         roll = using if config.roll is None else config.roll
-        left = sorted(set(using) - set(roll))
-        said = [f"Deployment {name} starts new pods, which read them." for name in roll]
-        said += [
-            f"Deployment {name} uses them and is not rolled: its pods keep what they read." for name in left
-        ]
-        if not using and config.roll is None:
-            said = ["No Deployment of the namespace uses them: nothing is rolled."]
         return PlannedStep(
             index=index,
             name=step.name or self.kind,
@@ -63,7 +56,7 @@ class Config:
                 "roll": roll,
                 "timeout": config.timeout,
             },
-            warnings=said,
+            warnings=_warnings(config, chosen, using, roll),
         )
 
     def touched(
@@ -117,6 +110,19 @@ def rolled(
     return found
 
 
+def _warnings(
+    config: ConfigConfig, chosen: list[dict[str, Any]], using: list[str], roll: list[str]
+) -> list[str]:
+    if not chosen:
+        return ["The change has no ConfigMap and no Secret: nothing is configured."]
+    if not using and config.roll is None:
+        return ["No Deployment of the namespace uses them: nothing is rolled."]
+    left = sorted(set(using) - set(roll))
+    return [f"Deployment {name} starts new pods, which read them." for name in roll] + [
+        f"Deployment {name} uses them and is not rolled: its pods keep what they read." for name in left
+    ]
+
+
 async def _mark(stage: Stage, ref: ObjectRef, chosen: list[dict[str, Any]]) -> None:
     """Mark a Deployment's pods with what they read of the configuration, or with all of it."""
     mark = wanted_mark(await _live(stage, ref), chosen)
@@ -137,10 +143,7 @@ def _chosen(config: ConfigConfig, manifests: list[dict[str, Any]]) -> list[dict[
     if missing := sorted(wanted - {_name_of(item) for item in known}):
         kind, name = missing[0]
         raise StepConfig(f"Unknown configuration: {kind} {name} is not among the change's objects.")
-    chosen = [item for item in known if not wanted or _name_of(item) in wanted]
-    if not chosen:
-        raise StepConfig("Nothing to configure: the change has no ConfigMap and no Secret.")
-    return chosen
+    return [item for item in known if not wanted or _name_of(item) in wanted]
 
 
 def _name_of(item: dict[str, Any]) -> Named:

@@ -5,6 +5,7 @@ is over, and is not done again because somebody goes back: docs/decisions/0010-a
 """
 
 from holdpoint.models.change import ApplyConfig, Change, Plan, Step
+from holdpoint.models.object_steps import ConfigConfig
 
 WHOLE = frozenset({"canary"})
 """Kinds that bring objects in little by little. All of them together are one `apply` of all paths."""
@@ -30,6 +31,9 @@ def way_back(undone: Change, ticket: str, earlier: Change) -> Change | None:
     ]
     if not steps:
         return None
+    if _rolls(undone) and not _rolls(earlier):
+        # Pods read what is applied when they start, so they must start again to read what was.
+        steps.append(Step(name="read again", config=ConfigConfig()))
     plan = Plan(steps=steps, verify=earlier.verify_seconds)
     title = f"Roll back {ticket} to: {earlier.metadata.title}"[:LONGEST_TITLE].rstrip()
     return earlier.model_copy(
@@ -38,6 +42,10 @@ def way_back(undone: Change, ticket: str, earlier: Change) -> Change | None:
             "spec": earlier.spec.model_copy(update={"plan": plan}),
         }
     )
+
+
+def _rolls(change: Change) -> bool:
+    return any(step.config for step in change.spec.plan.steps)
 
 
 def left_out(plan: Plan) -> list[str]:

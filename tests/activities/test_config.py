@@ -124,6 +124,16 @@ async def test_named_objects_and_deployments_are_taken_and_the_rest_is_told(worl
     ]
 
 
+async def test_change_without_configuration_is_told_so_and_nothing_is_written(world: World) -> None:
+    await world.deploy("chg-1", service())
+    await change(world, service())
+    before = world.writes()
+
+    assert (await world.finish_step()).status == "done"
+    assert world.plan[0].warnings == ["The change has no ConfigMap and no Secret: nothing is configured."]
+    assert world.writes() == before
+
+
 async def test_deployment_that_is_only_rolled_need_not_be_as_the_change_states_it(world: World) -> None:
     await world.deploy("chg-1", settings(a="1"), reading())
     await change(world, settings(a="2"), {**reading(), "metadata": {"name": "shop", "labels": {"new": "1"}}})
@@ -137,11 +147,10 @@ async def test_deployment_that_is_only_rolled_need_not_be_as_the_change_states_i
 @pytest.mark.parametrize(
     ("objects", "config", "said"),
     [
-        ([service()], {}, "Nothing to configure"),
         ([settings()], {"objects": [{"kind": "Secret", "name": "shop"}]}, "Secret shop is not among"),
         ([settings()], {"roll": ["none"]}, "none is to be rolled, but does not exist"),
     ],
-    ids=["no configuration", "unknown configuration", "unknown deployment"],
+    ids=["unknown configuration", "unknown deployment"],
 )
 async def test_mistake_is_told_before_anything_runs(
     world: World, objects: list[dict[str, Any]], config: dict[str, Any], said: str

@@ -50,6 +50,14 @@ def test_canaries_become_one_apply_of_everything_and_are_watched_as_long() -> No
     assert back.spec.analysis == a_change().spec.analysis
 
 
+def test_configuration_that_was_read_is_read_again_as_it_was() -> None:
+    configured, plain = a_change({"config": {}}, title="shop 2"), a_change({"apply": {}})
+
+    assert kinds(the_way(configured, plain)) == ["apply", "config"]
+    assert kinds(the_way(configured, a_change({"config": {}}))) == ["config"]
+    assert kinds(the_way(a_change(title="shop 2"), plain)) == ["apply"]
+
+
 def test_what_comes_back_is_the_earlier_source_and_the_rest_is_of_what_is_undone() -> None:
     earlier, undone = a_change(type="emergency"), a_change(title="shop 2", type="standard")
 

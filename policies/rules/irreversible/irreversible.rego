@@ -1,0 +1,20 @@
+# METADATA
+# title: Risk from what no undo brings back
+# description: |
+#   A deletion is undone by making the object again, except where the plan says that this cannot be: data goes with
+#   its volume, and a Job would run again.
+# scope: package
+package rules.irreversible
+
+names contains name if {
+	some step in input.plan
+	step.kind == "delete"
+	step.config.irreversible
+	some object in step.config.objects
+	name := sprintf("%s %s", [object.kind, object.name])
+}
+
+factor contains {"points": 6, "reason": reason} if {
+	count(names) > 0
+	reason := sprintf("The plan deletes what no undo brings back: %s.", [concat(", ", sort(names))])
+}

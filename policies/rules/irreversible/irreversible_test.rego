@@ -1,0 +1,20 @@
+package rules.irreversible_test
+
+import data.rules.irreversible
+import data.testing
+
+planned(steps) := object.union(testing.staging, {"plan": steps})
+
+step(kept) := {
+	"kind": "delete",
+	"config": {"objects": [{"kind": "Service", "name": "old"}], "irreversible": kept},
+}
+
+test_allow_plan_whose_deletions_can_be_undone if {
+	count(irreversible.factor) == 0 with input as planned([{"kind": "apply", "config": {}}, step(false)])
+}
+
+test_irreversible_deletion_is_high_risk if {
+	expected := {{"points": 6, "reason": "The plan deletes what no undo brings back: Service old."}}
+	irreversible.factor == expected with input as planned([step(true)])
+}
