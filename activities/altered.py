@@ -108,7 +108,8 @@ def keep(blobs: Blobs, now: Altered, before: Digest | None) -> list[str]:
     blobs.put(now.document)
     if before is not None:
         with suppress(NotFound):  # the digests say that something moved; what it was is lost
-            names = moved(PlanDiff.model_validate_json(blobs.get(before)), now.diff)
+            was, stored = (PlanDiff.model_validate_json(one) for one in (blobs.get(before), now.document))
+            names = moved(was, stored)  # both as they are stored, where large numbers are text
             more = len(names) - MOST_MOVED
             return names if more <= 0 else [*names[:MOST_MOVED], f"{more} more"]
     return []

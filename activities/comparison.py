@@ -1,5 +1,6 @@
 """Compare two states of an object field by field, without what the cluster itself writes."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
@@ -167,12 +168,20 @@ def _same(was: Any, now: Any) -> bool:
     """Tell whether two values are equal; `1` and `true` are not, as they would be to Python."""
     if isinstance(was, Missing) or isinstance(now, Missing):
         return was is now
-    return rfc8785.dumps(was) == rfc8785.dumps(now)
+    return _written(was) == _written(now)
+
+
+def _written(value: Any) -> str:
+    """Return a value in one form; with numbers of 64 bits too, which the canonical form refuses."""
+    try:
+        return rfc8785.dumps(value).decode()
+    except rfc8785.CanonicalizationError:
+        return json.dumps(value, sort_keys=True)
 
 
 def _shown(value: Any) -> str:
     if isinstance(value, Missing):
         return repr(value)
     shown = redact(value)
-    text = shown if isinstance(shown, str) else rfc8785.dumps(shown).decode()
+    text = shown if isinstance(shown, str) else _written(shown)
     return text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."

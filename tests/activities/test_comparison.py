@@ -84,3 +84,12 @@ def test_variable_that_is_named_like_a_secret_is_not_shown() -> None:
 
 def test_long_values_are_cut() -> None:
     assert len(said({"data": {"x": "a" * 500}}, {"data": {"x": "b" * 500}})[0]) < 300
+
+
+@pytest.mark.parametrize("big", [2**60, -(2**63)], ids=["large", "smallest of 64 bits"])
+def test_number_beyond_what_json_carries_exactly_is_compared_and_said(big: int) -> None:
+    def limited(bytes: int) -> dict[str, Any]:
+        return {"apiVersion": "x/v1", "kind": "Limit", "metadata": {"name": "a"}, "spec": {"bytes": bytes}}
+
+    assert differences(limited(big), limited(big)) == []
+    assert said(limited(big), limited(big + 1), "Limit") == [f"spec.bytes: {big} -> {big + 1}"]
