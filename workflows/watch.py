@@ -141,7 +141,8 @@ class Watch:
             work.check()
             return None
         except Outage as outage:
-            clerk.place_outage(outage, work.hold_bound, OUTAGE_OF_JUDGE)
+            if not work.overruled:
+                clerk.place_outage(outage, work.hold_bound, OUTAGE_OF_JUDGE)
             return None
         clerk.lift(OUTAGE_OF_JUDGE)
         self.report = judgement.report

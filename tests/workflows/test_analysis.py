@@ -6,7 +6,7 @@ import pytest
 from temporalio.client import WorkflowUpdateFailedError
 
 from holdpoint.models import contracts
-from holdpoint.models.activity_calls import Gate
+from holdpoint.models.activity_calls import Gate, JudgeCall, Judgement
 from holdpoint.models.change import SHORTEST_DEADLINE
 from holdpoint.models.phases import Phase
 from holdpoint.models.ticket import VerdictCode
@@ -335,6 +335,24 @@ async def test_a_person_lets_a_canary_go_on_that_is_held_for_want_of_a_verdict(
     [said] = world.bodies("promote.requested")
     assert (said["over"], said["reason"]) == (code, "no one is awake there")
     assert [hold["code"] for hold in world.bodies("hold.placed")] == [code]
+
+
+async def test_a_person_lets_a_canary_go_on_whose_judge_cannot_be_asked(world: World) -> None:
+    world.answers["evaluate"] = an_evaluation(plan=[a_canary(weights=(10, 50), bake=5)])
+
+    def judge(call: JudgeCall) -> Judgement:
+        if call.weight == 10:
+            raise down("Prometheus")
+        return a_verdict("pass")
+
+    world.answers["judge"] = judge
+    await world.submit()
+    await world.is_held("provider_down")
+
+    await world.tell(contracts.PROMOTE, a_promotion(world))
+
+    assert await world.ends() is Phase.SUCCEEDED
+    assert [said["over"] for said in world.bodies("promote.requested")] == ["provider_down"]
 
 
 async def test_a_persons_word_is_on_one_weight(world: World) -> None:
