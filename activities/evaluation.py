@@ -201,6 +201,7 @@ def plan_shape(plan: list[PlannedStep], manifests: list[dict[str, Any]]) -> str:
             "deployment": step.config.get("deployment"),
             "paths": step.config.get("paths", []),
             **{name: step.config[name] for name in ("traffic", "objects") if name in step.config},
+            **({"manual": [step.config["who"], step.config["what"]]} if step.kind == "manual" else {}),
         }
         for step in plan
     ]

@@ -18,7 +18,7 @@ from activities.undo import Undo, compare, undo_all
 from holdpoint.clients.cluster import ref_of
 from holdpoint.clients.fencing import Fencing
 from holdpoint.clients.kubernetes import Clusters
-from holdpoint.ledger import freezes, targets
+from holdpoint.ledger import confirmations, freezes, targets
 from holdpoint.ledger.blobs import Blobs
 from holdpoint.ledger.doors import Door, LedgerDoor
 from holdpoint.ledger.intents import intents_of
@@ -123,11 +123,14 @@ class RolloutActivities:
 
     @activity.defn(name=contracts.GATE.name)
     async def gate(self, call: GateCall) -> Gate:
-        """Return the freezes that cover this rollout now, as holds."""
+        """Return the freezes that cover this rollout now, as holds, and the word on its manual step."""
         found = await self._ledger.read(
             freezes.covering, service=call.service, environment=call.environment, change_type=call.type
         )
-        return Gate(holds=[hold_of(freeze) for freeze in found])
+        word = None
+        if call.manual is not None:
+            word = await self._ledger.read(confirmations.word_on, call.ticket, call.manual)
+        return Gate(holds=[hold_of(freeze) for freeze in found], confirmation=word)
 
     @activity.defn(name=contracts.POSTCHECK.name)
     async def postcheck(self, call: PostcheckCall) -> CheckReport:

@@ -1,6 +1,7 @@
 """Executing: each step is brought to its weights, baked and judged at each, and finished."""
 
-from datetime import datetime, timedelta
+from collections.abc import Callable
+from datetime import datetime
 from typing import Literal
 
 from temporalio import workflow
@@ -11,14 +12,21 @@ from holdpoint.models.phases import Phase
 from holdpoint.models.plan import PlannedStep
 from holdpoint.models.ticket import Hold, HoldCode, Reason, StepStatus
 from workflows.failures import Broken, Fallen, Lost
+from workflows.held import hold_on, until_clear, until_looked
 from workflows.holds import FROZEN, STEP
-from workflows.limits import BRIEF, LIMITS, look_again
+from workflows.limits import BRIEF, LIMITS
+from workflows.manual import Manual
 from workflows.record_keeping import HOLDPOINT
-from workflows.rollout_state import RolloutWork
+from workflows.rollout_state import RolloutWork, Timed
+from workflows.timed import WHOLE, Standing, Waiting
 from workflows.watch import Watch
 
-WHOLE = 100
-"""A step at this weight is promoted: its last stage brings it there, and Verifying watches it."""
+TIMED: dict[str, Callable[[RolloutWork, PlannedStep], Timed]] = {
+    "wait": Waiting,
+    "manual": Manual,
+    "analysis": Standing,
+}
+"""The step kinds that write nothing: time passes, or a person's word is awaited, and nothing is applied."""
 
 
 async def run_steps(work: RolloutWork) -> None:
@@ -26,12 +34,35 @@ async def run_steps(work: RolloutWork) -> None:
     for index, step in enumerate(work.start.plan):
         work.current = index
         work.mark(StepStatus.RUNNING)
-        work.clerk.note("step.started", {"step": step.name, "kind": step.kind}, steps=work.shown_steps())
-        await _run_weights(work, step)
-        outcome = await _bring(work, step, "finish")
-        work.live = None
-        work.mark(StepStatus.SUCCEEDED, weight=outcome.reached)
+        timed = TIMED.get(step.kind)
+        reached = await (_run_timed(work, step, timed) if timed else _run_written(work, step))
+        work.mark(StepStatus.SUCCEEDED, weight=reached)
         work.clerk.note("step.finished", {"step": step.name}, steps=work.shown_steps())
+
+
+async def _run_timed(
+    work: RolloutWork, step: PlannedStep, timed: Callable[[RolloutWork, PlannedStep], Timed]
+) -> None:
+    """Run a step that writes nothing; what is left of its time is shown meanwhile."""
+    work.timed = timed(work, step)
+    try:
+        _note_started(work, step)
+        await work.timed.run()
+    finally:
+        work.timed = None
+
+
+async def _run_written(work: RolloutWork, step: PlannedStep) -> float | None:
+    """Run a step that an activity applies; return the weight that it has reached."""
+    _note_started(work, step)
+    await _run_weights(work, step)
+    outcome = await _bring(work, step, "finish")
+    work.live = None
+    return outcome.reached
+
+
+def _note_started(work: RolloutWork, step: PlannedStep) -> None:
+    work.clerk.note("step.started", {"step": step.name, "kind": step.kind}, steps=work.shown_steps())
 
 
 async def verify(work: RolloutWork) -> None:
@@ -96,7 +127,7 @@ async def _bring(
     """
     call = work.call(StepCall, step=step, stage=stage, weight=number, snapshot=_begun(work).snapshot)
     while True:
-        await _until_clear(work)
+        await until_clear(work)
         seen = work.clerk.wakes
         outcome = await _apply(work, call)
         if outcome.status == "done":
@@ -110,7 +141,7 @@ async def _bring(
         _show_held(work, outcome)
         if work.clerk.wakes > seen:
             work.looked = seen  # what woke us may have been answered before this outcome was known
-        await _until_looked(work, seen)
+        await until_looked(work, seen)
 
 
 def _begun(work: RolloutWork) -> Begun:
@@ -129,41 +160,10 @@ async def _apply(work: RolloutWork, call: StepCall) -> StepOutcome:
         summary=_summary(call),
         limit=LIMITS[APPLY_STEP.name].over(float(own)),
         bound=work.hold_bound,
-        idle=lambda pause: _hold_on(work, pause, work.clerk.wakes),  # until woken from now on
+        idle=lambda pause: hold_on(work, pause, work.clerk.wakes),  # until woken from now on
     )
     work.touched = before or outcome.mutated
     return outcome
-
-
-async def _until_clear(work: RolloutWork) -> None:
-    """Wait as long as anything but an outage holds the rollout; the ledger would refuse the writes anyway."""
-    work.check()
-    while work.clerk.holds.forbids_writing:
-        await _until_looked(work, None)
-
-
-async def _hold_on(work: RolloutWork, longest: timedelta, seen: int | None) -> None:
-    """Pass held time, judging what stands at a weight; until woken after `seen`, and free to go on."""
-    until, holds = workflow.now() + longest, work.clerk.holds
-
-    def ready() -> bool:
-        woken = seen is None or work.clerk.wakes > seen
-        return woken and not holds.forbids_writing
-
-    while not ready() and workflow.now() < until:
-        left = until - workflow.now()
-        if work.live is None:
-            await work.pass_time(left, ready, "Held")
-        else:
-            await work.live.glance(left, ready)
-
-
-async def _until_looked(work: RolloutWork, seen: int | None) -> None:
-    """Pass held time; when nobody has woken it for long, look as if somebody had."""
-    until = workflow.now() + look_again()
-    await _hold_on(work, until - workflow.now(), seen)
-    if workflow.now() >= until:
-        work.clerk.wakes += 1
 
 
 def _show_held(work: RolloutWork, outcome: StepOutcome) -> None:

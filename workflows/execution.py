@@ -4,6 +4,7 @@ The rollout records its own story; the ticket only follows its phase. A rollout 
 terminated is replaced by one that undoes what is left.
 """
 
+from contextlib import suppress
 from datetime import timedelta
 
 from temporalio import workflow
@@ -11,13 +12,13 @@ from temporalio.exceptions import ChildWorkflowError, FailureError, WorkflowAlre
 from temporalio.workflow import ParentClosePolicy
 
 from holdpoint.models.activity_calls import Abandoned, Call
-from holdpoint.models.contracts import INSPECT, ROLLOUT, SIGNAL_CONTROL, rollout_workflow
+from holdpoint.models.contracts import INSPECT, ROLLOUT, SIGNAL_CONTROL, SIGNAL_WAKE, rollout_workflow
 from holdpoint.models.phases import Phase
 from holdpoint.models.record import freeze_type
 from holdpoint.models.ticket import Hold, HoldCode, Reason
-from holdpoint.models.workflow_messages import RolloutResult, RolloutStart
+from holdpoint.models.workflow_messages import RolloutResult, RolloutStart, Wake
 from workflows.failures import Broken, Overdue, Stopped
-from workflows.hand_off import Child
+from workflows.hand_off import Child, HandOff
 from workflows.holds import PAUSED
 from workflows.limits import (
     CLOSE_BOUND,
@@ -112,7 +113,11 @@ async def _result(ticket: TicketState, child: Child) -> RolloutResult | None:
     """Return the rollout's result, passing on what it is to be told; None if it was lost."""
     hand_off = ticket.hand_off
     while not child.done():
-        await workflow.wait_condition(lambda: child.done() or bool(hand_off.to_tell))
+        await workflow.wait_condition(
+            lambda: child.done() or bool(hand_off.to_tell) or hand_off.to_wake is not None
+        )
+        if hand_off.to_wake is not None and not child.done():
+            await _wake(hand_off, child)
         while hand_off.to_tell and not child.done():
             control = hand_off.to_tell.pop(0)
             try:
@@ -126,6 +131,13 @@ async def _result(ticket: TicketState, child: Child) -> RolloutResult | None:
         return child.result()
     except ChildWorkflowError:
         return None
+
+
+async def _wake(hand_off: HandOff, child: Child) -> None:
+    """Have the rollout look; what it finds is in the ledger, so nothing is lost where it cannot be woken."""
+    wake, hand_off.to_wake = Wake(cause=hand_off.to_wake or ""), None
+    with suppress(FailureError):
+        await child.signal(SIGNAL_WAKE, wake)
 
 
 async def _replace(ticket: TicketState, lost: Child) -> None:

@@ -18,6 +18,7 @@ class HandOff:
         self.paused = False
         self.child: Child | None = None
         self.to_tell: list[Control] = []
+        self.to_wake: str | None = None
         self.rollback = RollbackView()
 
     def tell(self, control: Control) -> None:

@@ -9,7 +9,14 @@ from temporalio import workflow
 
 from holdpoint.models import contracts
 from holdpoint.models.ticket import TicketView
-from holdpoint.models.workflow_messages import Answer, ApprovalGiven, Control, Progress, Wake
+from holdpoint.models.workflow_messages import (
+    Answer,
+    ApprovalGiven,
+    ConfirmationGiven,
+    Control,
+    Progress,
+    Wake,
+)
 from workflows import refusals
 from workflows.state import ROLLING, TicketState
 
@@ -88,6 +95,13 @@ class TicketHandlers(TicketState):
         """Let a canary go on that is held for want of a verdict."""
         return self._obey("promote", control)
 
+    @workflow.update(name=contracts.CONFIRM.name)
+    def confirm(self, given: ConfirmationGiven) -> Answer:
+        """Have the rollout look at what the ledger has on its manual step."""
+        self._refuse("confirm", given.by, refusals.of_confirmation(self, given))
+        self.hand_off.to_wake = f"confirm {given.step} by {given.by}"
+        return self._answer("The step reads it from the ledger.")
+
     @approve.validator
     def _may_approve(self, given: ApprovalGiven) -> None:
         self._validate(given.by, refusals.of_approval(self, given))
@@ -115,6 +129,10 @@ class TicketHandlers(TicketState):
     @promote.validator
     def _may_promote(self, control: Control) -> None:
         self._validate(control.by, refusals.of_control(self, "promote", control.digest))
+
+    @confirm.validator
+    def _may_confirm(self, given: ConfirmationGiven) -> None:
+        self._validate(given.by, refusals.of_confirmation(self, given))
 
     def _obey(self, verb: ControlVerb, control: Control) -> Answer:
         self._refuse(verb, control.by, refusals.of_control(self, verb, control.digest))

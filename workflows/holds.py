@@ -11,6 +11,7 @@ OUTAGE = "outage"
 OUTAGE_OF_JUDGE = "outage/judge"
 FROZEN = "frozen/"
 STEP = "step/"
+MANUAL = "step/manual"
 SCHEDULE = "schedule/"
 """Keys: one analysis and one outage hold at a time, whatever their code; one for each freeze, for each
 thing that a step is held by, and for each that a scheduled ticket waits for."""

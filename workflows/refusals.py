@@ -8,7 +8,7 @@ from holdpoint.models.base import Digest
 from holdpoint.models.errors import Conflict
 from holdpoint.models.phases import Phase
 from holdpoint.models.ticket import Reason
-from holdpoint.models.workflow_messages import ApprovalGiven, Control
+from holdpoint.models.workflow_messages import ApprovalGiven, ConfirmationGiven, Control
 from workflows.holds import PAUSED
 from workflows.state import TicketState
 
@@ -58,6 +58,13 @@ def _of_promotion(ticket: TicketState, digest: Digest | None) -> str | None:
     if digest != bound:
         return f"The digest {digest} is not what runs ({bound}). Read it again."
     return None
+
+
+def of_confirmation(ticket: TicketState, given: ConfirmationGiven) -> str | None:
+    """Say why a word on a manual step does not fit now; None if it does. The ledger knows which step runs."""
+    if ticket.phase is Phase.EXECUTING and ticket.hand_off.launched:
+        return None
+    return f"{ticket.start.ticket} is {ticket.phase.value}: no step waits for a word."
 
 
 def requested(control: Control) -> Reason:

@@ -7,6 +7,7 @@ from holdpoint.models.activity_calls import CompareCall, Compared, UndoCall
 from holdpoint.models.contracts import COMPARE, EMERGENCY, UNDO
 from holdpoint.models.phases import Phase
 from holdpoint.models.ticket import Reason, RollbackResult, RollbackView, StepStatus
+from holdpoint.models.timed_steps import TIMED_KINDS
 from workflows.failures import Broken, Overdue
 from workflows.limits import FLUSH_BEFORE_UNDO, UNDO_BOUND, UNDO_ROUND_PAUSE, UNDO_ROUNDS, UNDO_TRIES
 from workflows.record_keeping import wait
@@ -18,7 +19,7 @@ async def roll_back(work: RolloutWork, reason: Reason) -> tuple[Phase, Reason]:
     work.undoing, work.live = True, None
     work.clerk.on_stir = None
     work.clerk.lift_all()
-    work.mark(StepStatus.FAILED)
+    work.mark_failed()
     await work.enter(Phase.ROLLING_BACK, reason)
     await work.clerk.flush(limit=FLUSH_BEFORE_UNDO)
     try:
@@ -84,7 +85,7 @@ async def _compare(work: RolloutWork, attempt: int) -> Compared:
 
 def _show_undone(work: RolloutWork) -> None:
     for index, step in enumerate(work.steps):
-        if step.status is not StepStatus.PENDING:
+        if step.status is not StepStatus.PENDING and step.kind not in TIMED_KINDS:
             work.steps[index] = step.model_copy(update={"status": StepStatus.UNDONE, "weight": 0.0})
 
 

@@ -19,6 +19,7 @@ from workflows.limits import CLOSE_BOUND, UNDO_BOUND
 from workflows.rollback import roll_back
 from workflows.rollout_state import RolloutWork
 from workflows.shield import evicted, to_the_end
+from workflows.views import with_handiwork
 
 SUCCEEDED = Reason(code="succeeded", message="Every step was promoted, and everything was verified at 100 %.")
 Ending = tuple[Phase, Reason]
@@ -64,11 +65,12 @@ class Rollout(RolloutWork):
 
     async def _after(self, error: BaseException) -> Ending:
         """Undo what may have been written; if nothing was, say how the ticket ends."""
-        reason = self._why(error)
+        reason = with_handiwork(self._why(error), self.steps)
         if isinstance(error, Lost):
             return await self._lose(reason)
         if self.touched or self.phase is Phase.VERIFYING:
             return await self._finish(*await roll_back(self, reason))
+        self.mark_failed()
         if isinstance(error, Stopped):
             return await self._finish(Phase.ABORTED, reason)
         failed = isinstance(error, Fallen | Overdue)

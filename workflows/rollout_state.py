@@ -2,15 +2,16 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from temporalio import workflow
 from temporalio.exceptions import FailureError
 
-from holdpoint.models.activity_calls import Begun, GateCall, RolloutCall
+from holdpoint.models.activity_calls import Begun, Confirmation, GateCall, RolloutCall
 from holdpoint.models.contracts import GATE, SIGNAL_PROGRESS, ticket_workflow
 from holdpoint.models.phases import Phase
 from holdpoint.models.ticket import Hold, Reason, RollbackView, StepStatus, StepView, Verdict
+from holdpoint.models.timed_steps import TIMED_KINDS
 from holdpoint.models.workflow_messages import Control, Progress, RolloutStart, RolloutState
 from workflows.failures import Outage, Overdue, Stopped
 from workflows.holds import ANALYSIS, FROZEN, OUTAGE_OF_JUDGE, PAUSED, key_of
@@ -25,6 +26,16 @@ C = TypeVar("C", bound=RolloutCall)
 
 VERDICTS_KEPT = 20
 """Verdicts shown for a step. A verdict that repeats the one before replaces it; the ledger has every one."""
+
+
+class Timed(Protocol):
+    """A step that writes nothing while it runs."""
+
+    def shown(self) -> dict[str, Any]:
+        """Return the fields of the step's view that tell what it has left."""
+
+    async def run(self) -> None:
+        """Return when the step is over. Raises Fallen, Stopped, Overdue."""
 
 
 class RolloutWork:
@@ -44,6 +55,10 @@ class RolloutWork:
         self.stop: Reason | None = None
         self.live: Watch | None = None
         self.overruled = False
+        self.timed: Timed | None = None
+        self.stands_at: int | None = None
+        self.confirmation: Confirmation | None = None
+        self.blind_since: datetime | None = None
         self.judged_since: datetime | None = None
         self.looked = 0
         self.clerk = Clerk(start.ticket, stop=self.stopping)
@@ -142,6 +157,12 @@ class RolloutWork:
             changes: dict[str, Any] = {"status": status} | ({} if weight is None else {"weight": weight})
             self.steps[self.current] = self.steps[self.current].model_copy(update=changes)
 
+    def mark_failed(self) -> None:
+        """Show that the current step has not held; one that is over and wrote nothing stays as it was."""
+        step = None if self.current is None else self.steps[self.current]
+        if step is None or step.kind not in TIMED_KINDS or step.status is not StepStatus.SUCCEEDED:
+            self.mark(StepStatus.FAILED)
+
     def judged(self, verdict: Verdict, *, since: datetime) -> None:
         """Record a verdict, and show it; in one watch, what says the same as the last is shown once."""
         at = self.current if self.current is not None else len(self.steps) - 1
@@ -156,12 +177,18 @@ class RolloutWork:
         body = {"step": at, **verdict.model_dump(mode="json")}
         self.clerk.note("analysis.judged", body, steps=self.shown_steps())
 
+    def stand_at(self, manual: int | None) -> None:
+        """Have the ledger asked for the word on this manual step, or on none, whenever it is asked."""
+        self.stands_at, self.confirmation, self.blind_since = manual, None, None
+
     def shown_steps(self) -> list[dict[str, Any]]:
         """Return the steps as people see them: a running step that is held says so."""
         shown = []
         for step in self.steps:
-            held = step.status is StepStatus.RUNNING and bool(self.clerk.holds)
-            step = step.model_copy(update={"status": StepStatus.HELD}) if held else step
+            if step.status is StepStatus.RUNNING:
+                changes: dict[str, Any] = self.timed.shown() if self.timed else {}
+                changes |= {"status": StepStatus.HELD} if self.clerk.holds else {}
+                step = step.model_copy(update=changes)
             shown.append(step.model_dump(mode="json"))
         return shown
 
@@ -194,10 +221,14 @@ class RolloutWork:
         """
         if self.clerk.wakes > self.looked and self.phase is Phase.EXECUTING:
             self.looked = self.clerk.wakes
+            call = self.call(GateCall, manual=self.stands_at)
             try:
-                gate = await self.clerk.carry_out(GATE, self.call(GateCall), summary="Look for freezes")
+                gate = await self.clerk.carry_out(GATE, call, summary="Look for freezes")
             except Outage:
+                self.blind_since = self.blind_since or workflow.now()
                 return  # only what is shown is late: each write asks the ledger again by itself
+            self.blind_since = None
+            self.confirmation = gate.confirmation
             self.show_holds(FROZEN, gate.holds)
         if self.clerk.fresh:
             await self.clerk.flush(stoppable=True)

@@ -7,7 +7,7 @@ from temporalio import workflow
 from holdpoint.models.activity_calls import Evaluation
 from holdpoint.models.phases import TRANSITIONS, Phase
 from holdpoint.models.plan import PlannedStep
-from holdpoint.models.ticket import Hold, HoldCode, StepView, TicketView
+from holdpoint.models.ticket import Hold, HoldCode, Reason, StepStatus, StepView, TicketView
 from holdpoint.models.workflow_messages import Control, RolloutState
 
 
@@ -21,6 +21,7 @@ def steps_of(plan: list[PlannedStep]) -> list[StepView]:
                 {"asked": w.asked, "reached": w.reached, "canary": w.canary, "stable": w.stable}
                 for w in step.weights
             ],
+            does=step.does,
             warnings=step.warnings,
         )
         for step in plan
@@ -30,6 +31,16 @@ def steps_of(plan: list[PlannedStep]) -> list[StepView]:
 def warnings_of(evaluation: Evaluation) -> list[str]:
     """Return everything that people are warned of, each sentence once."""
     return list(dict.fromkeys([*evaluation.decision.warn, *evaluation.warnings]))
+
+
+def with_handiwork(reason: Reason, steps: list[StepView]) -> Reason:
+    """Return why it ended, and what people did by hand meanwhile: no undo of ours takes that back."""
+    by_hand = [step for step in steps if step.kind == "manual" and step.status is StepStatus.SUCCEEDED]
+    if not by_hand:
+        return reason
+    names = ", ".join(f"`{step.name}`" for step in by_hand)
+    message = f"{reason.message} What was done by hand is not undone: {names}."
+    return reason.model_copy(update={"message": message})
 
 
 def pause_hold(control: Control, ticket: str, ends: datetime) -> Hold:
@@ -61,9 +72,15 @@ def details_of_rollout(state: RolloutState) -> str:
     """Return how a rollout stands, for the page of its workflow."""
     lines = [f"**{state.phase.value}** of {state.ticket} on `{state.target}`"]
     lines += [state.reason.message] if state.reason else []
-    lines += [f"- {step.name}: {step.status.value}, {step.weight or 0:g} %" for step in state.steps]
+    lines += [f"- {step.name}: {step.status.value}, {_how_far(step)}" for step in state.steps]
     lines += [_held(hold) for hold in state.holds]
     return "\n\n".join(lines)
+
+
+def _how_far(step: StepView) -> str:
+    if step.ends_at is not None:
+        return f"until {step.ends_at:%H:%M:%S}Z"
+    return step.does or f"{step.weight or 0:g} %"
 
 
 def _held(hold: Hold) -> str:

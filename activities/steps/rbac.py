@@ -23,19 +23,19 @@ ACCESS = """\
 
 
 def roles(identity: Identity) -> list[dict[str, Any]]:
-    """Return the identity's service account and a ClusterRole for each step kind."""
+    """Return the identity's service account and a ClusterRole for each step kind that writes."""
     account = {
         "apiVersion": "v1",
         "kind": "ServiceAccount",
         "metadata": {"name": f"holdpoint-{identity}", "namespace": NAMESPACE},
     }
-    return [account, *(_role(identity, kind.kind) for kind in STEP_KINDS)]
+    return [account, *(_role(identity, kind.kind) for kind in STEP_KINDS if kind.rights)]
 
 
 def bindings() -> list[dict[str, Any]]:
     """Return the RoleBindings of one namespace, which they do not name."""
     both: tuple[Identity, ...] = ("forward", "undo")
-    return [_binding(identity, kind.kind) for identity in both for kind in STEP_KINDS]
+    return [_binding(identity, kind.kind) for identity in both for kind in STEP_KINDS if kind.rights]
 
 
 def documents() -> dict[str, str]:

@@ -5,18 +5,29 @@ from typing import Any
 from activities.manifests import Manifest
 from activities.naming import naming
 from activities.snapshot import Part
+from activities.steps.analysis import Analysis
 from activities.steps.apply import Apply
 from activities.steps.canary import Canary
 from activities.steps.config import Config
 from activities.steps.delete import Delete
 from activities.steps.kind import StepKind
+from activities.steps.manual import Manual
+from activities.steps.wait import Wait
 from holdpoint.clients.cluster import Cluster
 from holdpoint.models.change import Change, Step
 from holdpoint.models.errors import StepConfig
 from holdpoint.models.plan import PlannedStep
 from holdpoint.models.record import ObjectRef
 
-STEP_KINDS: tuple[StepKind, ...] = (Canary(), Apply(), Delete(), Config())
+STEP_KINDS: tuple[StepKind, ...] = (
+    Canary(),
+    Apply(),
+    Delete(),
+    Config(),
+    Wait(),
+    Manual(),
+    Analysis(),
+)
 
 
 def kind_of(name: str) -> StepKind:

@@ -74,6 +74,14 @@ class PromoteBody(StrictModel):
     reason: Annotated[ReasonText, Field(min_length=1), AfterValidator(_said)]
 
 
+class ConfirmBody(StrictModel):
+    """What is said of which manual step: that it is done, or that it failed, and in what way."""
+
+    step: Annotated[Text, Field(min_length=1, max_length=200, description="the name of the manual step")]
+    reason: Annotated[ReasonText, Field(min_length=1), AfterValidator(_said)]
+    failed: bool = Field(default=False, description="it failed: the change is rolled back")
+
+
 class FreezeBody(StrictModel):
     """What to freeze, why, until when, and which change types may go on."""
 

@@ -9,7 +9,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from holdpoint.cli.ticket_text import View, hold_text, percent
+from holdpoint.cli.ticket_text import View, hold_text, left_text, percent
 from holdpoint.models.phases import TERMINAL
 
 _STYLES = {"succeeded": "green", "failed": "red", "undone": "yellow", "held": "yellow", "running": "cyan"}
@@ -66,7 +66,7 @@ def _steps(view: View) -> RenderableType:
         table.add_row(
             Text(f"  {step['name']}"),
             Text(step["status"], style=_STYLES.get(step["status"], "dim")),
-            Text("" if weight is None else percent(weight)),
+            Text(left_text(step).removeprefix(", ") if weight is None else percent(weight)),
             Text(f"{last['verdict']}: {last['message']}" if last else ""),
         )
     return table

@@ -12,6 +12,7 @@ import typer
 
 from holdpoint.cli import (
     audit,
+    confirm,
     control,
     decide,
     diff,
@@ -65,6 +66,7 @@ COMMANDS = (
     ("rollback", control.rollback),
     ("retry", control.retry),
     ("promote", decide.promote),
+    ("confirm", confirm.confirm),
     ("migrate", migrate.migrate),
     ("worker", processes.worker),
     ("api", processes.api),

@@ -11,6 +11,7 @@ from holdpoint.cli.ticket_text import (
     View,
     approvals_text,
     hold_text,
+    left_text,
     percent,
     rollback_text,
     step_warnings,
@@ -160,7 +161,8 @@ def _step_changes(before: View, after: View, said: list[str]) -> Iterator[str]:
     weight = after.get("weight")
     moved = before.get("status") != after["status"] or before.get("weight") != weight
     if moved and (after["status"] != "pending"):
-        yield f"{after['name']}: {after['status']}{'' if weight is None else ' at ' + percent(weight)}"
+        where = "" if weight is None else f" at {percent(weight)}"
+        yield f"{after['name']}: {after['status']}{where}{left_text(after)}"
     fresh = {**after, "warnings": _new(before, after, "warnings")}
     yield from (f"{after['name']}: warning: {one}" for one in step_warnings(fresh, said))
     if after["status"] not in OVER:

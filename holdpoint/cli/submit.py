@@ -118,6 +118,7 @@ def dry_run_text(document: dict[str, Any]) -> str:
     lines = ["Nothing was submitted. This is what would happen:"]
     for step in document.get("plan") or []:
         lines.append(f"  step       {step['name']} ({step['kind']})")
+        lines += [f"               {step['does']}"] if step.get("does") else []
         lines += [f"               {planned_text(one)}" for one in step.get("weights") or []]
         lines += [f"               warning: {one}" for one in step.get("warnings") or []]
     lines += [f"  warning    {one}" for one in document.get("warnings") or []]

@@ -1,5 +1,6 @@
 """A ticket in words: the whole of it for `show`, and what changed in it for those who watch."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from holdpoint.cli.diff_text import summary_lines
@@ -56,11 +57,25 @@ def _way_back(view: View) -> str:
 def step_lines(step: View, said: list[str]) -> list[str]:
     """Return one step with its planned weights, verdicts, and the warnings that are not `said` already."""
     weight = f" at {percent(step['weight'])}" if step.get("weight") is not None else ""
-    lines = [f"  step       {step['name']} ({step['kind']}): {step['status']}{weight}"]
+    lines = [f"  step       {step['name']} ({step['kind']}): {step['status']}{weight}{left_text(step)}"]
+    lines += [f"               {step['does']}"] if step.get("does") else []
     lines += [f"               {planned_text(one)}" for one in step.get("planned") or []]
     lines += [f"               warning: {one}" for one in step_warnings(step, said)]
     lines += [f"               {verdict_text(verdict)}" for verdict in step.get("verdicts") or []]
     return lines
+
+
+def left_text(step: View) -> str:
+    """Return what a step that only takes time has left; while it is held that does not run."""
+    from holdpoint.models.durations import format_duration
+
+    if step.get("ends_at"):
+        ends = datetime.fromisoformat(step["ends_at"])
+        left = max(0, round((ends - datetime.now(UTC)).total_seconds()))
+        return f", {format_duration(left)} left, until {ends:%Y-%m-%dT%H:%M:%SZ}"
+    if step.get("left") is not None:
+        return f", {format_duration(round(step['left']))} left when it goes on"
+    return ""
 
 
 def step_warnings(step: View, said: list[str]) -> list[str]:

@@ -4,12 +4,13 @@ A rollback that has succeeded brings an earlier ticket's version: from then on t
 what it rolled back does not. So going back step by step never goes in circles.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, select
 
-from holdpoint.ledger import schema
+from holdpoint.ledger import schema, tickets
 from holdpoint.ledger.clock import instant, to_ms
 from holdpoint.ledger.tickets import StoredChange
 from holdpoint.models.base import Instant, Model
@@ -22,7 +23,7 @@ _SUCCEEDED = (
     select(_T.c.id, _T.c.stored, _T.c.closed_at)
     .where(_T.c.phase == Phase.SUCCEEDED.value)
     .order_by(_T.c.closed_at.desc(), _T.c.created_at.desc(), _T.c.id)
-    .limit(1)
+    .limit(tickets.WROTE_NOTHING)
 )
 
 
@@ -36,14 +37,14 @@ class Standing(Model):
 
 def standing(db: Connection, target: str) -> Standing | None:
     """Return whose version stands on a target; None where nothing has succeeded."""
-    return _standing(db.execute(_SUCCEEDED.where(_T.c.target == target)).first())
+    return _standing(db.execute(_SUCCEEDED.where(_T.c.target == target)))
 
 
 def stood_before(db: Connection, view: TicketView) -> Standing | None:
     """Return whose version stood on its target when this ticket succeeded; None where none did."""
     before: datetime = view.closed_at or view.created_at
     query = _SUCCEEDED.where(_T.c.target == view.target, _T.c.id != view.id, _T.c.closed_at <= to_ms(before))
-    return _standing(db.execute(query).first())
+    return _standing(db.execute(query))
 
 
 def giving_back(db: Connection, view: TicketView) -> str | None:
@@ -55,9 +56,11 @@ def giving_back(db: Connection, view: TicketView) -> str | None:
     return db.execute(query.limit(1)).scalar_one_or_none()
 
 
-def _standing(row: Any) -> Standing | None:
-    if row is None:
-        return None
-    undoing = StoredChange.model_validate_json(row.stored).rolls_back
-    ticket = row.id if undoing is None else undoing.to
-    return Standing(ticket=ticket, brought_by=row.id, since=instant(row.closed_at))
+def _standing(rows: Iterable[Any]) -> Standing | None:
+    """Return what the first of these tickets brought that wrote anything."""
+    for row in rows:
+        stored = StoredChange.model_validate_json(row.stored)
+        if stored.change.spec.plan.writes:
+            ticket = row.id if stored.rolls_back is None else stored.rolls_back.to
+            return Standing(ticket=ticket, brought_by=row.id, since=instant(row.closed_at))
+    return None

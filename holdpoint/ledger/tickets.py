@@ -38,8 +38,11 @@ _LAST_SUCCEEDED = (
     select(_T.c.stored)
     .where(_T.c.target == bindparam("wanted"), _T.c.phase == Phase.SUCCEEDED.value)
     .order_by(_T.c.closed_at.desc(), _T.c.id)
-    .limit(1)
+    .limit(bindparam("most"))
 )
+WROTE_NOTHING = 20
+"""Changes in a row that may have written nothing before one that did is not looked for any more: each is a
+whole document to read, at every evaluation."""
 
 
 class StoredChange(Model):
@@ -226,9 +229,12 @@ def shape_succeeded(db: Connection, *, service: str, environment: str, shape: st
 
 
 def last_succeeded(db: Connection, target: str) -> StoredChange | None:
-    """Return the change that succeeded last on this target."""
-    stored = db.execute(_LAST_SUCCEEDED, {"wanted": target}).scalar_one_or_none()
-    return None if stored is None else StoredChange.model_validate_json(stored)
+    """Return the change that succeeded last on this target, of those that wrote to it."""
+    for (stored,) in db.execute(_LAST_SUCCEEDED, {"wanted": target, "most": WROTE_NOTHING}):
+        change = StoredChange.model_validate_json(stored)
+        if change.change.spec.plan.writes:
+            return change
+    return None
 
 
 def _row(db: Connection, id: str) -> Any:

@@ -186,13 +186,24 @@ class Judgement(Model):
 
 
 class GateCall(RolloutCall):
-    """Ask which freezes cover this rollout now."""
+    """Ask which freezes cover this rollout now, and what was said of the manual step that it stands at."""
+
+    manual: int | None = Field(default=None, description="the index of that step, if it stands at one")
+
+
+class Confirmation(Model):
+    """What the one who was asked said of a manual step: that it is `done`, or that it failed."""
+
+    done: bool
+    by: str
+    reason: str
 
 
 class Gate(Model):
-    """The freezes that cover the rollout, as holds."""
+    """The freezes that cover the rollout, as holds, and what the ledger has on the manual step."""
 
     holds: list[Hold] = []
+    confirmation: Confirmation | None = None
 
 
 class PostcheckCall(RolloutCall):

@@ -13,6 +13,13 @@ from holdpoint.models.change_fields import Folder, Line, Name, Ratio, Weight, ch
 from holdpoint.models.durations import Duration
 from holdpoint.models.object_steps import ConfigConfig, DeleteConfig
 from holdpoint.models.source import Source, check_source
+from holdpoint.models.timed_steps import (
+    TIMED_KINDS,
+    AnalysisConfig,
+    ManualConfig,
+    WaitConfig,
+    check_manual_names,
+)
 
 ChangeType = Literal["standard", "normal", "emergency"]
 
@@ -21,7 +28,7 @@ SHORTEST_DEADLINE = 120.0
 """At one weight the judge looks for a verdict for ten bakes, and for two minutes at least, unless the change
 says how long: what cannot be told by then is held, for a person to decide."""
 
-STEP_KINDS = ("canary", "apply", "delete", "config")
+STEP_KINDS = ("canary", "apply", "delete", "config", "wait", "manual", "analysis")
 APPLYING = frozenset({"canary", "apply", "config"})
 """The step kinds that apply objects of the source: a plan without any of them needs none."""
 
@@ -44,10 +51,11 @@ def check_has_objects(source: Collection[str], kinds: Collection[str]) -> None:
         check_source(source)
 
 
-def check_judged(given: Collection[str], *, canary: bool) -> None:
-    """Hold that a plan with a canary has an analysis. Raises ValueError."""
-    if canary and "analysis" not in given:
-        raise ValueError("must have an analysis, so that its canary step can be judged")
+def check_judged(given: Collection[str], *, kinds: Collection[str]) -> None:
+    """Hold that a plan with a step that judges has an analysis. Raises ValueError."""
+    judging = next((kind for kind in ("canary", "analysis") if kind in kinds), None)
+    if judging and "analysis" not in given:
+        raise ValueError(f"must have an analysis, so that its {judging} step can be judged")
 
 
 class Metadata(StrictModel):
@@ -127,6 +135,9 @@ class Step(StrictModel):
     config: ConfigConfig | None = Field(
         default=None, description="Step kind: apply configuration and restart what uses it."
     )
+    wait: WaitConfig | None = Field(default=None, description="Step kind: let time pass.")
+    manual: ManualConfig | None = Field(default=None, description="Step kind: a person does something.")
+    analysis: AnalysisConfig | None = Field(default=None, description="Step kind: judge what stands now.")
 
     @model_validator(mode="after")
     def _one_kind(self) -> "Step":
@@ -150,10 +161,20 @@ class Plan(StrictModel):
         description="How long the service is watched at 100 %. Default: the longest bake of the plan.",
     )
 
+    @model_validator(mode="after")
+    def _manual_steps_have_names(self) -> "Plan":
+        check_manual_names([step.name or "manual" for step in self.steps if step.manual])
+        return self
+
     @property
     def applies(self) -> bool:
         """Tell whether any step applies objects of the source."""
         return any(step.kind in APPLYING for step in self.steps)
+
+    @property
+    def writes(self) -> bool:
+        """Tell whether any step writes to the cluster."""
+        return any(step.kind not in TIMED_KINDS for step in self.steps)
 
 
 class ErrorRatio(StrictModel):
@@ -198,13 +219,13 @@ class Spec(StrictModel):
     target: Target = Field(description="Where they go.")
     plan: Plan = Field(description="How they get there.")
     analysis: Analysis | None = Field(
-        default=None, description="What a canary is judged by; a plan with a canary needs it."
+        default=None, description="What is judged by; a plan with a canary or an analysis step needs it."
     )
 
     @model_validator(mode="after")
-    def _canary_is_judged(self) -> "Spec":
+    def _judging_steps_have_an_analysis(self) -> "Spec":
         given = () if self.analysis is None else ("analysis",)
-        check_judged(given, canary=any(step.canary for step in self.plan.steps))
+        check_judged(given, kinds=[step.kind for step in self.plan.steps])
         check_has_objects(self.source.given, [step.kind for step in self.plan.steps])
         return self
 

@@ -41,6 +41,7 @@ from holdpoint.models.workflow_messages import (
     Answer,
     ApprovalGiven,
     CloseStart,
+    ConfirmationGiven,
     Control,
     RolloutResult,
     RolloutStart,
@@ -132,7 +133,17 @@ RESUME = Named("resume", Control, Answer)
 ABORT = Named("abort", Control, Answer)
 ROLLBACK = Named("rollback", Control, Answer)
 PROMOTE = Named("promote", Control, Answer)
-UPDATES: tuple[Named[Any, Any], ...] = (APPROVE, REJECT, PAUSE, RESUME, ABORT, ROLLBACK, PROMOTE)
+CONFIRM = Named("confirm", ConfirmationGiven, Answer)
+UPDATES: tuple[Named[Any, Any], ...] = (
+    APPROVE,
+    REJECT,
+    PAUSE,
+    RESUME,
+    ABORT,
+    ROLLBACK,
+    PROMOTE,
+    CONFIRM,
+)
 
 SIGNAL_WAKE = "wake"
 SIGNAL_ABORT = "abort_signal"

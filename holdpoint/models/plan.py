@@ -25,4 +25,5 @@ class PlannedStep(Model):
     config: dict[str, Any]
     weights: list[WeightPlan] = []
     bake: float = 0.0
+    does: str = Field(default="", description="what a step that has no weights does, in one line")
     warnings: list[str] = []

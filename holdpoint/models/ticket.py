@@ -17,6 +17,7 @@ class HoldCode(StrEnum):
 
     PAUSED = "paused"
     FROZEN = "frozen"
+    MANUAL = "manual"
     WINDOW = "window"
     LANE = "lane"
     TARGET_DIRTY = "target_dirty"
@@ -111,6 +112,13 @@ class StepView(Model):
     weight: float | None = None
     planned: list[dict[str, float]] = Field(
         default=[], description="for a canary: {asked, reached, canary, stable} of each weight"
+    )
+    does: str = Field(default="", description="what a step that has no weights does, in one line")
+    ends_at: Instant | None = Field(
+        default=None, description="when the time of a step that runs is over, if nothing holds it until then"
+    )
+    left: float | None = Field(
+        default=None, description="seconds that a step has left while something holds it; they do not run"
     )
     warnings: list[str] = []
     verdicts: list[Verdict] = []

@@ -6,12 +6,13 @@ is over, and is not done again because somebody goes back: docs/decisions/0010-a
 
 from holdpoint.models.change import ApplyConfig, Change, Plan, Step
 from holdpoint.models.object_steps import ConfigConfig
+from holdpoint.models.timed_steps import TIMED_KINDS
 
 WHOLE = frozenset({"canary"})
 """Kinds that bring objects in little by little. All of them together are one `apply` of all paths."""
 STATED = frozenset({"apply", "delete", "config"})
 """Kinds that say how objects are to be."""
-DONE_ONCE = frozenset({"wait", "manual", "analysis"})
+DONE_ONCE = TIMED_KINDS
 """Kinds that are left out: what they were there for is over, and Verifying judges what comes back."""
 
 LONGEST_TITLE = 200

@@ -89,6 +89,17 @@ class ApprovalGiven(Model):
     reason: str = ""
 
 
+class ConfirmationGiven(Model):
+    """Wake the ticket: a word on a manual step is in the ledger. It is read from there before it counts."""
+
+    by: str
+    step: int = Field(description="the index of the step in the plan")
+    done: bool = Field(description="false: it failed")
+    entry: str
+    at: Instant
+    reason: str = ""
+
+
 class Control(Model):
     """A person's or a pipeline's word on a running ticket."""
 

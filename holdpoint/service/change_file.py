@@ -23,6 +23,7 @@ from holdpoint.models.change import (
 )
 from holdpoint.models.errors import InvalidChange
 from holdpoint.models.source import FORMS, Source
+from holdpoint.models.timed_steps import check_manual_names
 from holdpoint.service.change_bounds import TooMuch, check_bounds, decode
 from holdpoint.service.change_errors import mistakes_of, nearest
 from holdpoint.service.change_mistakes import MOST_MISTAKES, Mistake, field_name
@@ -87,21 +88,24 @@ def _rules_between_fields(value: Any, root: yaml.Node) -> Iterator[Mistake]:
     """Yield what breaks a rule between fields: the models ask only when every single field is right."""
     spec = _get(value, "spec")
     steps = _get(spec, "plan", "steps")
-    listed = steps if isinstance(steps, list) else []
-    for index, step in enumerate(listed):
+    steps = [step if isinstance(step, dict) else {} for step in steps] if isinstance(steps, list) else []
+    for index, step in enumerate(steps):
         # An unknown field beside is most likely the kind, misspelt, and named as such already.
-        if isinstance(step, dict) and set(step) <= {"name", *STEP_KINDS}:
+        if set(step) <= {"name", *STEP_KINDS}:
             given = [kind for kind in STEP_KINDS if step.get(kind) is not None]
             yield from _broken(("spec", "plan", "steps", index), root, partial(check_one_kind, given))
-    canary = any(_get(step, "canary") is not None for step in listed)
+    names = [step.get("name") or "manual" for step in steps if step.get("manual") is not None]
+    names = [name for name in names if isinstance(name, str)]
+    yield from _broken(("spec", "plan"), root, partial(check_manual_names, names))
     source = _get(spec, "source")
     if isinstance(source, dict) and set(source) <= set(Source.model_fields):
         named = [form for form in FORMS if source.get(form) not in (None, [])]
-        kinds = [kind for step in listed if isinstance(step, dict) for kind in step if kind in STEP_KINDS]
-        yield from _broken(("spec",), root, partial(check_has_objects, named, kinds or STEP_KINDS))
+        begun = [kind for step in steps for kind in step if kind in STEP_KINDS]
+        yield from _broken(("spec",), root, partial(check_has_objects, named, begun or STEP_KINDS))
     if isinstance(spec, dict):
         given = [name for name in spec if spec[name] is not None]
-        yield from _broken(("spec",), root, partial(check_judged, given, canary=canary))
+        kinds = {kind for step in steps for kind in STEP_KINDS if step.get(kind) is not None}
+        yield from _broken(("spec",), root, partial(check_judged, given, kinds=kinds))
     analysis = _get(spec, "analysis")
     if isinstance(analysis, dict):
         yield from _broken(("spec", "analysis"), root, partial(check_judges, list(analysis)))

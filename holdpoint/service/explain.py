@@ -21,6 +21,7 @@ CONTROLLERS = "an sre, a commander, or ci if it submitted the ticket"
 LIFTERS: dict[HoldCode, str] = {
     HoldCode.PAUSED: CONTROLLERS,
     HoldCode.FROZEN: "a commander",
+    HoldCode.MANUAL: "whom the step names: it is done by hand, and confirmed",
     HoldCode.WINDOW: ITSELF,
     HoldCode.LANE: ITSELF,
     HoldCode.TARGET_DIRTY: "an sre: what an earlier rollout left must be undone first",
@@ -177,10 +178,16 @@ def _of_progress(view: TicketView, since: datetime) -> Cause:
     if step is not None and view.phase is Phase.EXECUTING:
         weight = "" if step.weight is None else f" at {step.weight:g} %"
         message = f"Step {step.name!r} runs{weight}."
+        if step.ends_at is not None:
+            ends = f"until {step.ends_at:%Y-%m-%dT%H:%M:%SZ} if nothing holds it"
+            message = f"Step {step.name!r} {step.does}, {ends}."
         if step.verdicts:
             message += f" Last verdict: {step.verdicts[-1].message}"
     command = None if view.phase is Phase.ROLLING_BACK else _end(view)
-    return Cause(code="in_progress", message=message, since=since, who=ITSELF, command=command)
+    moves_at = step.ends_at if step is not None else None
+    return Cause(
+        code="in_progress", message=message, since=since, who=ITSELF, command=command, moves_at=moves_at
+    )
 
 
 def _since(view: TicketView) -> str:

@@ -4,6 +4,7 @@ import pytest
 
 from holdpoint.models.phases import Phase
 from tests.api.conftest import As
+from tests.service.test_confirm import asked
 from tests.service.world import DIGEST, World, a_change
 
 OTHER = "sha256:" + "e" * 64
@@ -109,6 +110,39 @@ async def test_to_promote_takes_what_was_shown_and_why(
     ticket = (await world.a_ticket(phase=Phase.EXECUTING)).id
 
     answer = await as_("sre").post(f"/v1/changes/{ticket}/promote", json=body)
+
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, field)
+
+
+async def test_a_word_on_a_manual_step_answers_with_the_ticket(as_: As, world: World) -> None:
+    ticket = await asked(world)
+    body = {"step": "fail over", "reason": "Replica is primary."}
+
+    denied = await as_("ci").post(f"/v1/changes/{ticket}/confirm", json=body)
+    answer = await as_("sre").post(f"/v1/changes/{ticket}/confirm", json=body)
+    other = await as_("sre").post(f"/v1/changes/{ticket}/confirm", json={**body, "failed": True})
+
+    assert (denied.status_code, denied.json()["code"]) == (403, "access_denied")
+    assert (answer.status_code, answer.json()["id"]) == (200, ticket)
+    assert (other.status_code, other.json()["code"]) == (409, "conflict")
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"step": "fail over"}, "reason"),
+        ({"step": "fail over", "reason": " "}, "reason"),
+        ({"reason": "done"}, "step"),
+        ({"step": "fail over", "reason": "done", "done": True}, "done"),
+    ],
+    ids=["no reason", "an empty reason", "no step", "an unknown field"],
+)
+async def test_a_word_on_a_step_that_is_not_whole_is_refused(
+    as_: As, world: World, body: dict[str, object], field: str
+) -> None:
+    ticket = await asked(world)
+
+    answer = await as_("sre").post(f"/v1/changes/{ticket}/confirm", json=body)
 
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, field)
 

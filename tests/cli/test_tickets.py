@@ -1,5 +1,7 @@
 """Reading tickets and having a word on them."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from tests.cli.conftest import DIGEST, FakeApi, Holdpoint, a_view
@@ -215,6 +217,47 @@ def test_show_names_the_tickets_that_a_ticket_is_linked_with(api: FakeApi, holdp
 
     for said in ("rolls back chg-b, back to chg-c", "rolled back by chg-d", "run again by chg-e"):
         assert said in lines
+
+
+@pytest.mark.parametrize("failed", [False, True])
+def test_a_word_on_a_manual_step_answers_with_the_view(
+    api: FakeApi, holdpoint: Holdpoint, *, failed: bool
+) -> None:
+    api.will(f"POST {PATH}/confirm", (200, a_view(phase="Executing")))
+    options = ["--failed"] if failed else []
+
+    done = holdpoint("confirm", TICKET, "--step", "fail over", "--reason", "x", *options, "--output", "json")
+
+    assert (done.code, done.json["phase"]) == (0, "Executing")
+    assert api.requests[0].body == {"step": "fail over", "reason": "x", "failed": failed}
+
+
+@pytest.mark.parametrize("left_out", ["--step", "--reason"])
+def test_a_word_on_a_step_says_which_and_why(api: FakeApi, holdpoint: Holdpoint, left_out: str) -> None:
+    given = {"--step": "fail over", "--reason": "x"}
+    words = [word for name, value in given.items() if name != left_out for word in (name, value)]
+
+    done = holdpoint("confirm", TICKET, *words)
+
+    assert done.code == 2
+    assert left_out in done.err
+    assert api.requests == []
+
+
+def test_show_tells_what_a_step_does_and_has_left(api: FakeApi, holdpoint: Holdpoint) -> None:
+    ends = (datetime.now(UTC) + timedelta(hours=2, seconds=5)).isoformat()
+    soak = {"name": "soak", "kind": "wait", "does": "waits 3h", "left": None}
+    steps = [
+        {**soak, "status": "running", "ends_at": ends},
+        {**soak, "status": "held", "ends_at": None, "left": 90.2},
+    ]
+    api.will(f"GET {PATH}", (200, a_view(phase="Executing", steps=steps)))
+
+    done = holdpoint("show", TICKET)
+
+    assert "soak (wait): running, 2h" in done.out
+    assert "soak (wait): held, 1m30s left when it goes on" in done.out
+    assert "waits 3h" in done.out
 
 
 @pytest.mark.parametrize(

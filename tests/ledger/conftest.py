@@ -129,7 +129,7 @@ def submit(a_view: Callable[..., TicketView]) -> Callable[..., tuple[TicketView,
         view = a_view(id, **options.pop("view", {}))
         stored = tickets.StoredChange(
             ticket=id,
-            change=CHANGE,
+            change=options.pop("change", CHANGE),
             commit="c" * 40,
             repository="./shop",
             requester="ci",

@@ -9,9 +9,11 @@ import pytest
 
 from holdpoint.ledger import entries, linked, tickets
 from holdpoint.ledger.store import Ledger
+from holdpoint.models.change import Plan, Step
 from holdpoint.models.record import EntryDraft, Record
 from holdpoint.models.ticket import RollsBack, TicketView
-from tests.ledger.conftest import TARGET
+from holdpoint.models.timed_steps import WaitConfig
+from tests.ledger.conftest import CHANGE, TARGET
 
 BEGUN = datetime(2026, 3, 1, 12, tzinfo=UTC)
 Succeeds = Callable[..., None]
@@ -22,11 +24,13 @@ def succeeds(ledger: Ledger, submit: Callable[..., Any]) -> Succeeds:
     """Have a ticket end in a phase, each a minute after the one before; perhaps a rollback of another."""
     minutes = count()
 
-    def end(id: str, phase: str = "Succeeded", back: tuple[str, str] | None = None) -> None:
+    def end(
+        id: str, phase: str = "Succeeded", back: tuple[str, str] | None = None, **submission: Any
+    ) -> None:
         links = RollsBack(ticket=back[0], to=back[1]) if back else None
         shown = {"rolls_back": back[0], "restores": back[1]} if back else {}
         if tickets_of(ledger).get(id) is None:
-            submit(ledger, id, view=shown, rolls_back=links)
+            submit(ledger, id, view=shown, rolls_back=links, **submission)
         closed = BEGUN + timedelta(minutes=next(minutes))
         patch = {"phase": phase, "closed_at": closed.isoformat()}
         draft = EntryDraft(key=f"{id}/{phase}", kind="phase.entered", actor="holdpoint", at=closed)
@@ -64,6 +68,18 @@ def test_what_succeeded_last_stands_and_before_it_what_succeeded_then(
 
     assert stands(ledger) == ("chg-3", "chg-3")
     assert (before(ledger, "chg-3"), before(ledger, "chg-1")) == ("chg-1", None)
+
+
+def test_what_only_waited_does_not_stand(ledger: Ledger, succeeds: Succeeds) -> None:
+    waits = Plan(steps=[Step(wait=WaitConfig.model_validate({"for": "1m"}))])
+    waited = CHANGE.model_copy(update={"spec": CHANGE.spec.model_copy(update={"plan": waits})})
+    succeeds("chg-1")
+    succeeds("chg-2", change=waited)
+    assert stands(ledger) == ("chg-1", "chg-1")
+
+    succeeds("chg-3")
+
+    assert before(ledger, "chg-3") == "chg-1"
 
 
 def test_after_a_rollback_the_earlier_ticket_stands_again(ledger: Ledger, succeeds: Succeeds) -> None:

@@ -11,9 +11,11 @@ from sqlalchemy import update
 from holdpoint.ledger import entries, outbox, schema, tickets
 from holdpoint.ledger.keys import LIFE_MS
 from holdpoint.ledger.store import Ledger
+from holdpoint.models.change import Change
 from holdpoint.models.errors import Conflict, NotFound
 from holdpoint.models.phases import Phase
 from holdpoint.models.record import EntryDraft, Record
+from tests.ledger.conftest import CHANGE
 
 TARGET = "sandbox/default/shop"
 Submit = Callable[..., Any]
@@ -167,6 +169,20 @@ def test_what_policy_asks_is_answered_from_closed_tickets(ledger: Ledger, submit
     assert last is not None
     assert last.ticket == "chg-0"
     assert ledger.read_now(tickets.last_succeeded, "elsewhere") is None
+
+
+def test_what_wrote_nothing_is_not_what_succeeded_last(ledger: Ledger, submitted: Submit) -> None:
+    waited = CHANGE.model_dump(mode="json", exclude_none=True)
+    waited["spec"]["plan"] = {"steps": [{"wait": {"for": "1m"}}]}
+    for number, change in enumerate([CHANGE, Change.model_validate(waited)]):
+        submitted(f"chg-{number}", change=change)
+        at = datetime(2027, 1, 1 + number, tzinfo=UTC).isoformat()
+        patch(ledger, f"chg-{number}", phase="Succeeded", closed_at=at)
+
+    last = ledger.read_now(tickets.last_succeeded, TARGET)
+
+    assert last is not None
+    assert last.ticket == "chg-0"
 
 
 def test_a_change_comes_back_as_it_was_submitted(ledger: Ledger, submitted: Submit) -> None:

@@ -13,16 +13,21 @@ from holdpoint.models.ticket import HoldCode, Reason, RollbackResult
 from holdpoint.models.workflow_messages import CloseStart
 from tests.workflows.builders import (
     a_canary,
+    a_confirmation,
     a_control,
     a_digest,
     a_hold,
+    a_manual,
     a_rollout,
     a_verdict,
+    a_wait,
+    an_analysis,
     an_apply,
     an_approval,
     an_evaluation,
     down,
     held,
+    in_the_ledger,
 )
 from tests.workflows.world import World
 
@@ -243,6 +248,34 @@ async def continued(world: World) -> None:
     assert await world.of_ticket.result() is Phase.SUCCEEDED
 
 
+async def waited_and_confirmed(world: World) -> None:
+    """A wait that is paused, a manual step that is confirmed, an analysis, and then a write."""
+    plan = [a_wait(2), a_manual(index=1), an_analysis(0.5, index=2), an_apply(index=3)]
+    world.answers["evaluate"] = an_evaluation(plan=plan)
+    await world.submit(verify=0.5)
+    await world.until(lambda: "step.started" in world.kinds)
+    await world.tell(contracts.PAUSE, a_control("pause"))
+    await world.is_held("paused")
+    await world.tell(contracts.RESUME, a_control("resume"))
+    await world.is_held("manual")
+    world.answers["gate"] = in_the_ledger()
+    await world.tell(contracts.CONFIRM, a_confirmation(step=1))
+    assert await world.ends() is Phase.SUCCEEDED
+
+
+async def left_unconfirmed(world: World) -> None:
+    """Nobody does what is asked, in the time that a freeze leaves; what was written before is undone."""
+    world.answers["evaluate"] = an_evaluation(plan=[an_apply(), a_manual(timeout=2, index=1)])
+    await world.submit()
+    await world.is_held("manual")
+    world.answers["gate"] = Gate(holds=[a_hold()])
+    await world.wake()
+    await world.is_held("frozen")
+    world.answers["gate"] = Gate()
+    await world.wake()
+    assert await world.ends() is Phase.ROLLED_BACK
+
+
 BRANCHES: tuple[Branch, ...] = (
     succeeded,
     applied,
@@ -267,6 +300,8 @@ BRANCHES: tuple[Branch, ...] = (
     left_partial,
     cancelled,
     continued,
+    waited_and_confirmed,
+    left_unconfirmed,
 )
 
 

@@ -187,6 +187,67 @@ def test_a_plan_with_a_canary_needs_an_analysis() -> None:
     assert "analysis" in found["message"]
 
 
+STEP = "- canary: {deployment: podinfo, weights: [10, 50], bake: 5s}"
+MANUAL = "{who: sre, what: Fail over., timeout: 1h}"
+
+
+def test_steps_that_write_nothing_are_read_and_written_back() -> None:
+    steps = f"- wait: {{for: 10m}}\n      - manual: {MANUAL}\n      - analysis: {{for: 90s}}"
+    change = read_change(EXAMPLE.replace(STEP, steps))
+
+    plan = change.spec.plan
+    assert [step.kind for step in plan.steps] == ["wait", "manual", "analysis"]
+    assert plan.steps[0].wait is not None
+    assert plan.steps[0].wait.for_ == 600.0
+    assert not plan.writes
+    assert b'"wait":{"for":"10m"}' in canonical(change)
+    assert Change.model_validate_json(change.model_dump_json()) == change
+
+
+@pytest.mark.parametrize(
+    ("step", "field", "said"),
+    [
+        ("wait: {}", "wait.for", "is required"),
+        ("wait: {for: 5}", "wait.for", "such as 5s"),
+        ("wait: {for: 5s, fro: 5s}", "wait.fro", "Did you mean 'for'?"),
+        ("wait: {for_: 5s}", "wait.for", "is required"),
+        ("analysis: {weight: 5}", "analysis.for", "is required"),
+        (f"manual: {MANUAL}".replace("who: sre, ", ""), "manual.who", "is required"),
+        (f"manual: {MANUAL}".replace("sre", "[sre]"), "manual.who", "allowed is text"),
+        (f"manual: {MANUAL}".replace("sre", "the sre"), "manual.who", "one role or account"),
+        (f"manual: {MANUAL}".replace(", timeout: 1h", ""), "manual.timeout", "is required"),
+        (f"manual: {MANUAL}".replace("}", ", runbook: 'javascript:x'}"), "manual.runbook", "http or https"),
+        (f"manual: {MANUAL}".replace("}", ", runbook: 'https://a:b@c/d'}"), "manual.runbook", "password"),
+    ],
+)
+def test_a_mistake_in_a_step_that_writes_nothing_is_named_at_its_place(
+    step: str, field: str, said: str
+) -> None:
+    found = mistakes(EXAMPLE.replace(STEP, f"- {step}"))
+
+    assert (found[0]["field"], found[0]["line"]) == (f"spec.plan.steps[0].{field}", 16)
+    assert said in found[0]["message"]
+
+
+def test_an_analysis_step_needs_an_analysis() -> None:
+    text = EXAMPLE[: EXAMPLE.index("  analysis")].replace(STEP, "- analysis: {for: 1m}")
+
+    found = the_mistake(text)
+
+    assert (found["field"], found["line"]) == ("spec", 8)
+    assert "must have an analysis, so that its analysis step can be judged" in found["message"]
+
+
+@pytest.mark.parametrize("broken", ["", "\n  window: x"], ids=["alone", "beside another mistake"])
+def test_two_manual_steps_of_one_name_are_a_mistake(broken: str) -> None:
+    twice = f"- manual: {MANUAL}\n      - {{name: manual, manual: {MANUAL}}}"
+
+    found = mistakes(EXAMPLE.replace(STEP, twice).rstrip() + broken)
+
+    said = next(one for one in found if one["field"] == "spec.plan")
+    assert (said["line"], "'manual' is taken" in said["message"]) == (14, True)
+
+
 def test_a_title_must_be_readable_as_it_is() -> None:
     text = GOOD.replace("title: shop", 'title: "safe \\u202e txt.live"')
 

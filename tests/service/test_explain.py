@@ -116,6 +116,26 @@ def test_a_ticket_that_nothing_holds_says_what_it_does() -> None:
     assert "9.1 %" in cause.message
 
 
+def test_a_step_that_only_takes_time_says_when_it_moves() -> None:
+    ends = NOW + timedelta(minutes=10)
+    step = StepView(
+        name="soak", kind="wait", status=StepStatus.RUNNING, does="waits 30m", ends_at=ends, left=None
+    )
+
+    [cause] = explained(a_view(steps=[step]), since=NOW).causes
+
+    assert cause.message == "Step 'soak' waits 30m, until 2026-03-01T12:10:00Z if nothing holds it."
+    assert cause.moves_at == ends
+
+
+def test_a_manual_step_names_the_command_that_confirms_it() -> None:
+    lift = "holdpoint confirm chg-aaaaaaaaaa --step 'fail over' --reason TEXT"
+
+    [cause] = explained(a_view(holds=[a_hold(HoldCode.MANUAL, lift=lift)]), since=NOW).causes
+
+    assert cause.command == lift
+
+
 def test_a_closed_ticket_says_why() -> None:
     reason = Reason(code="denied", message="A floating tag.")
 

@@ -5,13 +5,26 @@ from typing import Any
 
 from temporalio.exceptions import ApplicationError
 
-from holdpoint.models.activity_calls import Evaluation, Judgement, Quorum, StepOutcome
+from holdpoint.models.activity_calls import (
+    Confirmation,
+    Evaluation,
+    Gate,
+    Judgement,
+    Quorum,
+    StepOutcome,
+)
 from holdpoint.models.change import Analysis, ErrorRatio
 from holdpoint.models.plan import PlannedStep, WeightPlan
 from holdpoint.models.plan_diff import PlanDiffSummary
 from holdpoint.models.policy import ApprovalNeed, Decision, Obligations
 from holdpoint.models.ticket import Hold, HoldCode, Risk, Verdict, VerdictCode
-from holdpoint.models.workflow_messages import ApprovalGiven, Control, RolloutStart, TicketStart
+from holdpoint.models.workflow_messages import (
+    ApprovalGiven,
+    ConfirmationGiven,
+    Control,
+    RolloutStart,
+    TicketStart,
+)
 
 ANALYSIS = Analysis(errorRatio=ErrorRatio(max=0.01))
 
@@ -48,6 +61,36 @@ def a_canary(weights: tuple[int, ...] = (10, 50), bake: float = 30.0, index: int
 
 def an_apply(index: int = 0) -> PlannedStep:
     return PlannedStep(index=index, name=f"apply {index}", kind="apply", config={})
+
+
+def a_wait(seconds: float = 600.0, index: int = 0) -> PlannedStep:
+    return PlannedStep(index=index, name=f"wait {index}", kind="wait", config={"for": seconds})
+
+
+def an_analysis(seconds: float = 60.0, index: int = 0) -> PlannedStep:
+    return PlannedStep(index=index, name=f"analysis {index}", kind="analysis", config={"for": seconds})
+
+
+def a_manual(timeout: float = 3600.0, index: int = 0, **config: Any) -> PlannedStep:
+    asked = {"who": "sre", "what": "Fail the database over.", "runbook": "https://wiki.example/failover"}
+    values = {**asked, "timeout": timeout, **config}
+    return PlannedStep(index=index, name=f"by hand {index}", kind="manual", config=values)
+
+
+def a_confirmation(by: str = "sre", step: int = 0, *, done: bool = True) -> ConfirmationGiven:
+    return ConfirmationGiven(
+        by=by,
+        step=step,
+        done=done,
+        entry=f"manual/{step}",
+        at=datetime.now(UTC),
+        reason="Replica is primary.",
+    )
+
+
+def in_the_ledger(by: str = "sre", *, done: bool = True) -> Gate:
+    """Return what the ledger answers once it has a word on the manual step that is asked about."""
+    return Gate(confirmation=Confirmation(done=done, by=by, reason="Replica is primary."))
 
 
 def an_evaluation(

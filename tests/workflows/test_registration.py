@@ -11,7 +11,9 @@ from activities.rollout import RolloutActivities
 from activities.ticket import TicketActivities
 from holdpoint.models import contracts
 from holdpoint.models.contracts import Named
+from holdpoint.models.timed_steps import TIMED_KINDS
 from tests.workflows.conftest import WORKFLOWS
+from workflows.canary import TIMED
 from workflows.limits import LIMITS
 from workflows.ticket import ChangeTicket
 
@@ -77,3 +79,7 @@ def test_every_signal_and_query_has_the_name_that_others_send() -> None:
     )
     assert said["Rollout"] == sorted([contracts.SIGNAL_WAKE, contracts.SIGNAL_CONTROL])
     assert asked == {"ChangeTicket": ["state"], "Rollout": ["state"], "CloseAbandoned": []}
+
+
+def test_the_workflow_carries_out_exactly_the_steps_that_write_nothing() -> None:
+    assert set(TIMED) == TIMED_KINDS

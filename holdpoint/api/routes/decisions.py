@@ -1,12 +1,13 @@
-"""A person's word on a ticket: approve, reject, pause, resume, abort, roll back, run again, promote."""
+"""A word on a ticket: approve, reject, pause, resume, abort, roll back, run again, promote, confirm."""
 
 from typing import Any
 
 from fastapi import APIRouter, Response
 
-from holdpoint.api.bodies import ApproveBody, PromoteBody, ReasonBody, RejectBody
+from holdpoint.api.bodies import ApproveBody, ConfirmBody, PromoteBody, ReasonBody, RejectBody
 from holdpoint.api.dependencies import Caller, HasParts, Parts
 from holdpoint.models.ticket import TicketView
+from holdpoint.service import confirm
 from holdpoint.service.control import Verb, control
 from holdpoint.service.decide import Word, decide
 from holdpoint.service.linked import retry
@@ -73,6 +74,15 @@ async def retry_change(
 async def promote_change(ticket: str, body: PromoteBody, parts: HasParts, actor: Caller) -> TicketView:
     """Let a canary go on that is held for want of a verdict; a `fail` cannot be overruled."""
     return await _control(ticket, "promote", body, actor, parts)
+
+
+@router.post("/confirm")
+async def confirm_step(ticket: str, body: ConfirmBody, parts: HasParts, actor: Caller) -> TicketView:
+    """Say of a manual step that it is done, or that it failed; only whom the step names may."""
+    word = confirm.Word(step=body.step, done=not body.failed, reason=body.reason)
+    return await confirm.confirm(
+        ticket, word, actor, ledger=parts.ledger, delivery=parts.delivery, turns=parts.turns
+    )
 
 
 async def _decide(ticket: str, word: Word, actor: Actor, parts: Parts) -> TicketView:
