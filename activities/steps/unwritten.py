@@ -57,3 +57,7 @@ class Unwritten(Generic[C]):
     def judged(self, step: PlannedStep, weight: float) -> list[str]:
         """Return nothing: all Deployments of the change count."""
         return []
+
+    def beside(self, step: PlannedStep, weight: float) -> list[str]:
+        """Return nothing: no old version is kept for it."""
+        return []
