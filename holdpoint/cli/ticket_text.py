@@ -73,7 +73,7 @@ def left_text(step: View) -> str:
         ends = datetime.fromisoformat(step["ends_at"])
         left = max(0, round((ends - datetime.now(UTC)).total_seconds()))
         return f", {format_duration(left)} left, until {ends:%Y-%m-%dT%H:%M:%SZ}"
-    if step.get("left") is not None:
+    if step.get("left"):
         return f", {format_duration(round(step['left']))} left when it goes on"
     return ""
 
