@@ -204,6 +204,12 @@ def test_steps_that_write_nothing_are_read_and_written_back() -> None:
     assert Change.model_validate_json(change.model_dump_json()) == change
 
 
+def test_a_plan_that_writes_nothing_needs_no_objects() -> None:
+    text = GOOD.replace(", paths: [a.yaml]", "").replace("apply: {}", "wait: {for: 1m}")
+
+    assert read_change(text).spec.plan.steps[0].kind == "wait"
+
+
 @pytest.mark.parametrize(
     ("step", "field", "said"),
     [
