@@ -204,6 +204,17 @@ async def without_a_verdict(world: World) -> None:
     await _ends(world, Phase.ROLLED_BACK)
 
 
+async def promoted(world: World) -> None:
+    """No data at the first weight, which a person lets go on."""
+    world.answers["evaluate"] = an_evaluation(plan=SHORT)
+    world.answers["judge"] = lambda call: a_verdict("no_data" if call.weight == 10 else "pass")
+    await world.submit(verify=0.5)
+    await world.is_held("no_data")
+    control = a_control("promote").model_copy(update={"digest": a_digest()})
+    await world.tell(contracts.PROMOTE, control)
+    assert await world.ends() is Phase.SUCCEEDED
+
+
 async def frozen_before_the_first_write(world: World) -> None:
     """A freeze came before anything was sent, and the ticket is aborted."""
     world.answers["apply_step"] = held()
@@ -296,6 +307,7 @@ BRANCHES: tuple[Branch, ...] = (
     policy_down,
     paused_in_the_lane,
     without_a_verdict,
+    promoted,
     frozen_before_the_first_write,
     left_partial,
     cancelled,
