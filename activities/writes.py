@@ -174,26 +174,12 @@ class Restore:
 
 
 @dataclass(frozen=True)
-class Recreate:
-    """An apply that makes an object again that was deleted; `body` is all that it was."""
-
-    key: str
-    body: dict[str, Any]
-    cluster: str
-    verb: Verb = "apply"
-
-    @property
-    def ref(self) -> ObjectRef:
-        """Name the object."""
-        return ref_of(self.cluster, self.body)
+class Recreate(Restore):
+    """An apply that makes an object again that was deleted; `manifest` is all that it was."""
 
     async def missing(self, cluster: Cluster, live: dict[str, Any] | None) -> Body | None:
         """Return the object as it was while there is none; what is there is somebody else's."""
-        return Body(_unmarked(self.body), force=True) if live is None else None
-
-    async def send(self, cluster: Cluster, body: Body, intent: Intent, budget: float) -> Receipt:
-        """Create it, unless somebody else has done so meanwhile."""
-        return await cluster.apply(body.manifest, intent=intent, budget=budget, force=body.force)
+        return Body(_unmarked(self.manifest), force=True) if live is None else None
 
 
 def _unmarked(body: dict[str, Any]) -> dict[str, Any]:
