@@ -158,7 +158,8 @@ class Plan(StrictModel):
     )
     verify: Duration | None = Field(
         default=None,
-        description="How long the service is watched at 100 %. Default: the longest bake of the plan.",
+        description="How long the service is watched at 100 %. "
+        "Default: the longest bake or analysis of the plan.",
     )
 
     @model_validator(mode="after")
@@ -241,5 +242,7 @@ class Change(StrictModel):
     @property
     def verify_seconds(self) -> float:
         """Return how long Verifying watches the service at 100 %, in seconds."""
-        bakes = [step.canary.bake for step in self.spec.plan.steps if step.canary]
-        return self.spec.plan.verify or max(bakes, default=1.0)
+        steps = self.spec.plan.steps
+        watched = [step.canary.bake for step in steps if step.canary]
+        watched += [step.analysis.for_ for step in steps if step.analysis]
+        return self.spec.plan.verify or max(watched, default=1.0)

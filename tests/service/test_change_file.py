@@ -200,6 +200,7 @@ def test_steps_that_write_nothing_are_read_and_written_back() -> None:
     assert plan.steps[0].wait is not None
     assert plan.steps[0].wait.for_ == 600.0
     assert not plan.writes
+    assert change.verify_seconds == 90.0
     assert b'"wait":{"for":"10m"}' in canonical(change)
     assert Change.model_validate_json(change.model_dump_json()) == change
 
