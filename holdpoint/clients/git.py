@@ -37,6 +37,9 @@ THREADS = 8
 PER_SERVER = 3
 """Of these for fetches from one server: one that hangs must not take what changes of other servers need."""
 
+RENDERINGS = 2
+"""Renderings at once: each may take a gigabyte, and nobody waits for more than a second or two."""
+
 REVISION, PATHS = "spec.source.revision", "spec.source.paths"
 
 _SHA = re.compile(r"^[0-9a-f]{40}$")
@@ -64,6 +67,7 @@ class Repositories:
         self._mirrors: dict[str, Mirror] = {}
         self._files: Memory[bytes] = Memory()
         self._rendered: Memory[bytes] = Memory()
+        self._renderings = asyncio.Semaphore(RENDERINGS)
         self._diffs: Memory[DiffFacts] = Memory(FACTS)
         self._authors: Memory[Author] = Memory(FACTS)
         # Threads of its own: a server that hangs must not take those that others wait for.
@@ -110,7 +114,8 @@ class Repositories:
         known = self._rendered.get(question)
         if known is None:
             mirror = await self._holding(repository, commit)
-            known = await self._in_thread(git_rendering.render, mirror, commit, wanted, self._renderers)
+            async with self._renderings:
+                known = await self._in_thread(git_rendering.render, mirror, commit, wanted, self._renderers)
             self._rendered.put(question, known, len(known))
         return known
 

@@ -41,7 +41,7 @@ class Overlaid:
         overlay = Overlay(
             partial(git_tree.look, mirror, commit), lambda entry: mirror.ask("cat-file", "blob", entry.name)
         )
-        overlay.add(self.folder)
+        overlay.add(posixpath.normpath(self.folder))
         return list(overlay.files.values())
 
     def render(self, renderers: Renderers, root: Path) -> bytes:
@@ -74,11 +74,12 @@ class Charted:
 
     def entries(self, mirror: Mirror, commit: str) -> list[Entry]:
         """Return every file of the chart, and its values files. Raises ValueError for what is not there."""
-        chart = git_tree.below(mirror, commit, self.folder)
-        values = git_tree.look(mirror, commit, self.helm.values)
+        chart = git_tree.below(mirror, commit, posixpath.normpath(self.folder))
+        wanted = [posixpath.normpath(path) for path in self.helm.values]
+        values = git_tree.look(mirror, commit, wanted)
         if posixpath.normpath(f"{self.folder}/Chart.yaml") not in chart:
             raise ValueError(f"{self.folder} has no Chart.yaml at this commit")
-        if missing := [path for path in self.helm.values if path not in values]:
+        if missing := [path for path in wanted if path not in values]:
             raise ValueError(f"{missing[0]} is not in the repository at this commit")
         return list({**chart, **values}.values())
 

@@ -125,6 +125,15 @@ class TestContract:
         assert [item["data"]["greeting"] for item in found] == ["hello", "hallo", "hej"]
         assert found[0]["metadata"]["name"] == "blue-shop"
 
+    async def test_path_may_be_written_in_any_way_that_stays_inside(
+        self, upstream: Upstream, repositories: Repositories
+    ) -> None:
+        at = commit(upstream, {**OVERLAY, **CHART})
+        chart = Charted(Helm(chart="./chart/", values=["./values/eu.yaml"]), release="blue", namespace="prod")
+
+        assert await objects(repositories, upstream, at, Overlaid("./overlays//eu/"))
+        assert (await objects(repositories, upstream, at, chart))[0]["data"]["greeting"] == "hallo"
+
     @pytest.mark.parametrize(
         ("value", "shown"),
         [("a, b={c}.d", "a, b={c}.d"), (12345678, "12345678"), (True, "true"), (1.5, "1.5"), ("007", "007")],
@@ -217,6 +226,62 @@ class TestContract:
             repositories, upstream, at, Overlaid("other")
         )
         assert "chart has no Chart.yaml" in await refused(repositories, upstream, at, chart())
+
+
+REAL = pytest.mark.parametrize("renderers", [pytest.param("real", marks=pytest.mark.real)], indirect=True)
+
+
+@REAL
+async def test_dependency_that_does_not_lie_in_the_chart_is_refused(
+    upstream: Upstream, repositories: Repositories
+) -> None:
+    needs = "dependencies:\n- {name: db, version: 1.0.0, repository: 'https://charts.evil.example'}\n"
+    at = commit(upstream, {**CHART, "chart/Chart.yaml": CHART["chart/Chart.yaml"] + needs})
+
+    assert "missing in charts/ directory: db" in await refused(repositories, upstream, at, chart())
+
+
+@REAL
+async def test_hooks_are_shown_and_tests_are_not(upstream: Upstream, repositories: Repositories) -> None:
+    hooked = {
+        f"chart/templates/{kind}.yaml": CONFIG.format(
+            name=f"{kind}\n  annotations: {{helm.sh/hook: {kind}}}", greeting="hi"
+        )
+        for kind in ("pre-upgrade", "test")
+    }
+    at = commit(upstream, {**CHART, **hooked})
+
+    found = await objects(repositories, upstream, at, chart())
+
+    assert {item["metadata"]["name"] for item in found} == {"blue-shop", "pre-upgrade"}
+
+
+@REAL
+async def test_chart_sees_no_cluster_and_what_the_change_says_of_one(
+    upstream: Upstream, repositories: Repositories
+) -> None:
+    seen = '{{ lookup "v1" "Namespace" "" "default" | toJson }} {{ .Capabilities.KubeVersion }} '
+    seen += '{{ .Capabilities.APIVersions.Has "example.dev/v1" }}'
+    text = CONFIG.format(name="shop", greeting=f"'{seen}'")
+    at = commit(upstream, {**CHART, "chart/templates/config.yaml": text})
+    wanted = chart(kubeVersion="1.33", apiVersions=["example.dev/v1"])
+
+    found = await objects(repositories, upstream, at, wanted)
+
+    assert found[0]["data"]["greeting"] == "{} v1.33 true"
+
+
+@REAL
+async def test_memory_without_end_ends_the_renderer_and_nothing_else(
+    upstream: Upstream, repositories: Repositories, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(renderer_process, "MEMORY", 200 * 1024 * 1024)
+    text = CONFIG.format(name="shop", greeting="'{{ range until 100 }}{{ repeat 10000000 \"x\" }}{{ end }}'")
+    at = commit(upstream, {**CHART, "chart/templates/config.yaml": text})
+
+    said = await refused(repositories, upstream, at, chart())
+
+    assert "it needs more than 209715200 bytes of memory" in said
 
 
 FAKE = pytest.mark.parametrize("renderers", ["fake"], indirect=True)
