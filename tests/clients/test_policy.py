@@ -14,6 +14,7 @@ import pytest
 from holdpoint.clients import policy
 from holdpoint.clients.policy import NullEngine, OpaEngine, decision_of
 from holdpoint.models.errors import PolicyBundle, UpstreamUnavailable
+from holdpoint.models.plan_diff import PlanDiffFacts
 from holdpoint.models.policy import DiffFacts, PolicyInput, ServiceFacts, Window
 from tests.policies import real_opa
 from tests.policies.real_opa import Served
@@ -41,6 +42,7 @@ def a_question(**changes: Any) -> PolicyInput:
         "shape_succeeded": True,
         "catalog": ServiceFacts(known=True, owner="a", backup_owner="b", tier=1, windows=[Window()]),
         "diff": DiffFacts(base="2" * 40, files=1, added=1, removed=1, kinds=["Deployment"]),
+        "plan_diff": PlanDiffFacts(changed=1, fields=1, kinds=["Deployment"]),
         "recent_failures": 0,
         "now": MONDAY,
         "weekday": "mon",
