@@ -18,12 +18,12 @@ from activities.steps.registry import outline
 from holdpoint.clients.catalog import Services
 from holdpoint.clients.git import Repositories
 from holdpoint.clients.kubernetes import Clusters
-from holdpoint.ledger import freezes, tickets
+from holdpoint.ledger import dependencies, freezes, tickets
 from holdpoint.ledger.store import Ledger
 from holdpoint.ledger.tickets import StoredChange
 from holdpoint.models.errors import InvalidChange, NotFound, StepConfig
 from holdpoint.models.plan import PlannedStep
-from holdpoint.models.policy import Decision, DiffFacts, PolicyInput, ServiceFacts, Unknown
+from holdpoint.models.policy import Decision, DependencyFacts, DiffFacts, PolicyInput, ServiceFacts, Unknown
 from holdpoint.models.record import Freeze
 from holdpoint.models.windows import DAYS, local_time, open_now
 
@@ -50,6 +50,7 @@ class Known:
     shape_succeeded: bool
     recent_failures: int
     last: StoredChange | None
+    depends_on: list[DependencyFacts]
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,7 @@ async def gather(
         target=target_of(stored),
         rolls_back=stored.rolls_back,
         retries=stored.retries,
+        depends_on=known.depends_on,
         images=images(manifests),
         plan=[step.model_dump(mode="json") for step in plan],
         plan_shape=shape,
@@ -142,7 +144,23 @@ def _known(db: Connection, stored: StoredChange, shape: str) -> Known:
         shape_succeeded=tickets.shape_succeeded(db, **scope, shape=shape),
         recent_failures=tickets.recent_failures(db, **scope, within=RECENT),
         last=tickets.last_succeeded(db, target_of(stored)),
+        depends_on=_needed(db, stored),
     )
+
+
+def _needed(db: Connection, stored: StoredChange) -> list[DependencyFacts]:
+    """Return what the change depends on. Raises InvalidChange for a dry run that names what cannot be."""
+    needs = stored.depends_on or dependencies.bind(db, stored.change.spec.dependsOn)
+    return [
+        DependencyFacts(
+            ticket=one.view.id,
+            service=one.view.service,
+            environment=one.view.environment,
+            phase=one.view.phase,
+            outcome=one.outcome.value,
+        )
+        for one in dependencies.look(db, needs)
+    ]
 
 
 async def _diff_facts(

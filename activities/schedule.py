@@ -4,7 +4,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from holdpoint.ledger import freezes, outbox, targets, tickets
+from holdpoint.ledger import dependencies, freezes, head, outbox, targets, tickets
+from holdpoint.ledger.dependencies import Dependency, Outcome
 from holdpoint.models.activity_calls import ScheduleCall, Scheduled
 from holdpoint.models.contracts import ABORT, EMERGENCY, ROLLBACK
 from holdpoint.models.phases import Phase
@@ -19,10 +20,17 @@ BEFORE_ROLLOUT = frozenset({Phase.SCHEDULED, Phase.PRECHECKING})
 
 
 def ask(db: Connection, call: ScheduleCall, windows: list[Window], now: datetime) -> Scheduled:
-    """Grant the lane, or return every hold that keeps the ticket waiting."""
+    """Grant the lane, or return every hold that keeps the ticket waiting, or why it ends."""
+    head.lock(db)  # what is read from here on stays true until the grant
     view = tickets.get_ticket(db, call.ticket)
+    needed = dependencies.look(db, view.depends_on)
+    failed = [one.message for one in needed if one.outcome is Outcome.FAILED]
+    if failed:
+        targets.leave_lane(db, ticket=call.ticket, target=call.target)
+        return Scheduled(granted=False, ended=dependencies.given_up(failed[0]))
     opening = next_opening(windows, now) if call.window else now
     holds = [_frozen(freeze) for freeze in _covering(db, view)]
+    holds += [_dependency(one, now) for one in needed if one.outcome is Outcome.PENDING]
     if opening is not None and opening > now:
         holds.append(_window(view, opening, now))
     if holds:
@@ -75,6 +83,18 @@ def _frozen(freeze: Freeze) -> Hold:
         until=freeze.until,
         lift=f"holdpoint freeze lift {freeze.id}",
         ref=freeze.id,
+    )
+
+
+def _dependency(needed: Dependency, now: datetime) -> Hold:
+    ticket = needed.view.id
+    return Hold(
+        code=HoldCode.DEPENDENCY,
+        message=f"Waits for the success of another change: {needed.message}",
+        by=ticket,
+        since=now,
+        lift=f"the success of {ticket}",
+        ref=ticket,
     )
 
 

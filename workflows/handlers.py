@@ -43,7 +43,7 @@ class TicketHandlers(TicketState):
         What does not fit the phase is recorded and passed over.
         """
         verb: ControlVerb = "rollback" if control.verb == "rollback" else "abort"
-        if refusal := refusals.of_control(self, verb):
+        if refusal := refusals.of_control(self, verb, code=control.code):
             self._deny(verb, control.by, refusal)
         else:
             self._take(verb, control)
@@ -120,7 +120,7 @@ class TicketHandlers(TicketState):
 
     @stop.validator
     def _may_stop(self, control: Control) -> None:
-        self._validate(control.by, refusals.of_control(self, "abort"))
+        self._validate(control.by, refusals.of_control(self, "abort", code=control.code))
 
     @roll_back.validator
     def _may_roll_back(self, control: Control) -> None:
@@ -135,7 +135,7 @@ class TicketHandlers(TicketState):
         self._validate(given.by, refusals.of_confirmation(self, given))
 
     def _obey(self, verb: ControlVerb, control: Control) -> Answer:
-        self._refuse(verb, control.by, refusals.of_control(self, verb, control.digest))
+        self._refuse(verb, control.by, refusals.of_control(self, verb, control.digest, control.code))
         self._take(verb, control)
         return self._answer()
 

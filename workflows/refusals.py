@@ -34,13 +34,19 @@ def of_control(
     ticket: TicketState,
     verb: Literal["pause", "resume", "abort", "rollback", "promote"],
     digest: Digest | None = None,
+    code: str | None = None,
 ) -> str | None:
-    """Say why a word on a running ticket does not fit now; None if it does."""
+    """Say why a word on a running ticket does not fit now; None if it does.
+
+    With a `code` it is the ledger's, of what may not run: it stops nothing that runs.
+    """
     phase, name = ticket.phase, ticket.start.ticket
     if phase.terminal:
         return f"{name} is {phase.value} already."
     if phase is Phase.ROLLING_BACK:
         return f"{name} is being rolled back; that is not stopped."
+    if code is not None and ticket.hand_off.launched:
+        return f"{name} is {phase.value}: its rollout has begun."
     if verb == "rollback" and phase not in (Phase.EXECUTING, Phase.VERIFYING):
         return f"{name} is {phase.value}: nothing was done that could be rolled back. Use abort."
     if verb == "promote":
@@ -69,6 +75,8 @@ def of_confirmation(ticket: TicketState, given: ConfirmationGiven) -> str | None
 
 def requested(control: Control) -> Reason:
     """Return the reason of a ticket that a person, a pipeline or Temporal's cancel has ended."""
+    if control.code is not None:
+        return Reason(code=control.code, message=control.reason)
     did, code = ("Aborted", "aborted") if control.verb == "abort" else ("Rolled back", "rollback_requested")
     said = f": {control.reason}" if control.reason else ""
     return Reason(code=code, message=f"{did} by {control.by}{said}.")

@@ -7,7 +7,7 @@ from temporalio import workflow
 from holdpoint.models.activity_calls import EvaluateCall, Evaluation, LeaveCall, ScheduleCall
 from holdpoint.models.contracts import EMERGENCY, EVALUATE, FRONT, LEAVE, NORMAL, SCHEDULE, STANDARD
 from holdpoint.models.phases import Phase
-from holdpoint.models.ticket import Hold, HoldCode
+from holdpoint.models.ticket import Hold, HoldCode, Reason
 from holdpoint.models.workflow_messages import TicketStart
 from workflows.approval import void_approvals
 from workflows.evaluation import ask_policy, denied, take_in
@@ -26,7 +26,10 @@ async def await_release(ticket: TicketState) -> None:
 
     A paused ticket holds no target.
     """
-    await _await_target(ticket)
+    ended = await _await_target(ticket)
+    if ended is not None:
+        ticket.move(Phase.ABORTED, ended)
+        return
     before, now = ticket.evaluation, await _evaluate_again(ticket)
     if now.decision.deny:
         ticket.move(Phase.REJECTED, denied(now.decision), **take_in(ticket, now))
@@ -39,8 +42,8 @@ async def await_release(ticket: TicketState) -> None:
         ticket.move(Phase.PRECHECKING, **take_in(ticket, now))
 
 
-async def _await_target(ticket: TicketState) -> None:
-    """Return when the target is granted. Raises Overdue at the policy's bound."""
+async def _await_target(ticket: TicketState) -> Reason | None:
+    """Return when the target is granted, or why it never will be. Raises Overdue at the policy's bound."""
     clerk = ticket.clerk
     ticket.scheduled_since = ticket.scheduled_since or workflow.now()
     bound = ticket.scheduled_since + timedelta(seconds=ticket.obligations.schedule_bound)
@@ -58,9 +61,9 @@ async def _await_target(ticket: TicketState) -> None:
         answer = await clerk.insist(
             SCHEDULE, call, summary="Ask for the target's lane", bound=left, idle=idling(ticket)
         )
-        if answer.granted:
+        if answer.granted or answer.ended is not None:
             _show(ticket, [], bound)
-            return
+            return answer.ended
         _show(ticket, answer.holds or [_in_lane(ticket)], bound)
         until = min(bound, next_look(), max(answer.look_again or bound, workflow.now() + SHORTEST_LOOK))
         held = ", ".join(hold.code.value for hold in clerk.holds.shown())

@@ -27,6 +27,7 @@ def ticket_text(view: View) -> str:
                 "closed": view.get("closed_at"),
                 "rollback": rollback_text(view.get("rollback")),
                 "review": review_text(view.get("review")),
+                "depends on": ", ".join(view.get("depends_on") or []),
                 "earlier": view.get("previous"),
                 "run again by": view.get("retried_by"),
                 "rolls back": _way_back(view),

@@ -166,6 +166,14 @@ lane = Table(
     Index("lane_order", "target", "priority", "id"),
 )
 
+dependencies = Table(
+    "dependencies",
+    metadata,
+    Column("ticket", String(64), primary_key=True),
+    Column("needs", String(64), primary_key=True),
+    Index("dependencies_by_need", "needs"),
+)
+
 outbox = Table(
     "outbox",
     metadata,

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from holdpoint.ledger import head, keys, outbox, schema, targets
+from holdpoint.ledger import dependencies, head, keys, outbox, schema, targets
 from holdpoint.ledger.clock import instant, read_ms, to_ms
 from holdpoint.ledger.writer import append_once
 from holdpoint.models.base import Digest, Model
@@ -56,6 +56,7 @@ class StoredChange(Model):
     digest: Digest
     rolls_back: RollsBack | None = None
     retries: str | None = None
+    depends_on: list[str] = []
 
     @property
     def freeze_type(self) -> str:
@@ -142,8 +143,8 @@ def open_ticket(
     """Open a ticket with its first entry and its start in the outbox; return it and True.
 
     The ticket that the idempotency key opened before is returned with False. Raises Conflict when the key
-    came with other content. A key with `scope_open_only` joins only a ticket that is still open; the new one
-    names the old.
+    came with other content, and InvalidChange when it depends on what cannot succeed. A key with
+    `scope_open_only` joins only a ticket that is still open; the new one names the old.
     """
     head.lock(db)
     earlier = keys.ticket_of(db, key=key, content=content)
@@ -152,9 +153,13 @@ def open_ticket(
         if not (scope_open_only and before.phase.terminal):
             return before, False
         view = view.model_copy(update={"previous": view.previous or earlier})
+    needs = dependencies.bind(db, stored.change.spec.dependsOn)
+    view = view.model_copy(update={"depends_on": needs})
+    stored = stored.model_copy(update={"depends_on": needs})
     row = {"id": view.id, "target": view.target, "created_at": to_ms(view.created_at), **_columns(view)}
     db.execute(insert(_T), {**row, "stored": stored.model_dump_json(by_alias=True)})
     keys.remember(db, key=key, content=content, ticket=view.id)
+    dependencies.remember(db, ticket=view.id, needs=needs)
     append_once(db, draft, view.id)
     start = _start(view, stored).model_dump(mode="json")
     outbox.post(db, kind="start", ticket=view.id, body=start, key=f"start/{view.id}")
@@ -197,6 +202,7 @@ def patch_ticket(db: Connection, ticket: str, patch: dict[str, Any]) -> None:
     db.execute(_UPDATE, {**columns, "wanted": ticket})
     if view.phase.terminal:
         targets.leave_all(db, ticket=ticket)
+        dependencies.tell(db, view)
         _tell_undone(db, view)
 
 

@@ -64,10 +64,14 @@ class ScheduleCall(Call):
 
 
 class Scheduled(Model):
-    """Granted, or every hold that keeps the ticket waiting, and when to look again at the latest."""
+    """Granted, or every hold that keeps the ticket waiting, and when to look again at the latest.
+
+    `ended` says why it never will be granted.
+    """
 
     granted: bool
     holds: list[Hold] = []
+    ended: Reason | None = None
     look_again: Instant | None = None
 
 

@@ -9,7 +9,16 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from holdpoint.models.base import StrictModel
-from holdpoint.models.change_fields import Folder, Line, Name, Ratio, Weight, check_distinct, check_weights
+from holdpoint.models.change_fields import (
+    Folder,
+    Line,
+    Name,
+    Ratio,
+    TicketId,
+    Weight,
+    check_distinct,
+    check_weights,
+)
 from holdpoint.models.durations import Duration
 from holdpoint.models.object_steps import ConfigConfig, DeleteConfig
 from holdpoint.models.source import Source, check_source
@@ -221,6 +230,12 @@ class Spec(StrictModel):
     plan: Plan = Field(description="How they get there.")
     analysis: Analysis | None = Field(
         default=None, description="What is judged by; a plan with a canary or an analysis step needs it."
+    )
+    dependsOn: Annotated[list[TicketId], AfterValidator(check_distinct)] = Field(
+        default_factory=list,
+        max_length=20,
+        description="Tickets that must have succeeded before this one may run. One that can never succeed "
+        "any more ends this one.",
     )
 
     @model_validator(mode="after")

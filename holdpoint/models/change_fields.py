@@ -39,6 +39,13 @@ def check_distinct(paths: list[str]) -> list[str]:
     return paths
 
 
+def check_ticket(value: str) -> str:
+    """Return `value` if it can be a ticket's ID. Raises ValueError."""
+    if not re.fullmatch(r"chg-[a-z2-9]{10}", value):
+        raise ValueError("must be a ticket's ID, such as chg-7k2m9xq4ab")
+    return value
+
+
 def check_object_name(value: str) -> str:
     """Return `value` if an object can have this name (a DNS subdomain, RFC 1123). Raises ValueError."""
     if not re.fullmatch(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?", value):
@@ -64,6 +71,7 @@ def check_api_version(value: str) -> str:
     return value
 
 
+TicketId = Annotated[str, AfterValidator(check_ticket)]
 ObjectName = Annotated[str, AfterValidator(check_object_name)]
 Kind = Annotated[str, AfterValidator(check_kind)]
 ApiVersion = Annotated[str, AfterValidator(check_api_version)]

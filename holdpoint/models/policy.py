@@ -5,6 +5,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from holdpoint.models.base import Digest, Instant, Model
+from holdpoint.models.phases import Phase
 from holdpoint.models.plan_diff import PlanDiffFacts
 from holdpoint.models.ticket import Risk, RollsBack
 
@@ -54,6 +55,16 @@ class Author(Model):
     summary: str
 
 
+class DependencyFacts(Model):
+    """A ticket that must have succeeded before this one may run, and what it has come to."""
+
+    ticket: str
+    service: str
+    environment: str
+    phase: Phase
+    outcome: Literal["pending", "succeeded", "failed"]
+
+
 class PolicyInput(Model):
     """The whole input of one decision.
 
@@ -76,6 +87,7 @@ class PolicyInput(Model):
         default=None, description="set where this is a rollback after success: of what, and to what"
     )
     retries: str | None = Field(default=None, description="the finished ticket that this one re-runs")
+    depends_on: list[DependencyFacts] = []
     images: list[str] = []
     plan: list[dict[str, Any]] = []
     plan_shape: str = Field(description="digest of the plan without its artifact: kinds, weights, objects")

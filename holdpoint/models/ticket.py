@@ -19,6 +19,7 @@ class HoldCode(StrEnum):
     FROZEN = "frozen"
     MANUAL = "manual"
     WINDOW = "window"
+    DEPENDENCY = "dependency"
     LANE = "lane"
     TARGET_DIRTY = "target_dirty"
     DRIFT = "drift"
@@ -211,6 +212,9 @@ class TicketView(Model):
     repository: str
     revision: str
     target: str
+    depends_on: list[str] = Field(
+        default=[], description="tickets that must have succeeded before this one may run"
+    )
     previous: str | None = Field(default=None, description="the ticket of the same change that ended before")
     retried_by: str | None = Field(default=None, description="the last ticket that re-runs this one")
     rolls_back: str | None = Field(default=None, description="the succeeded ticket that this one rolls back")

@@ -21,7 +21,8 @@ LONGEST_TITLE = 200
 def way_back(undone: Change, ticket: str, earlier: Change) -> Change | None:
     """Return the change that puts the earlier one's version in the place of what `ticket` brought.
 
-    It is of the undone change's service, environment and type; None where no step says how objects are to be.
+    It is of the undone change's service, environment and type, and waits for no other ticket; None where no
+    step says how objects are to be.
     """
     kept = [step for step in earlier.spec.plan.steps if step.kind not in DONE_ONCE]
     first = next((step for step in kept if step.kind in WHOLE), None)
@@ -40,7 +41,7 @@ def way_back(undone: Change, ticket: str, earlier: Change) -> Change | None:
     return earlier.model_copy(
         update={
             "metadata": undone.metadata.model_copy(update={"title": title}),
-            "spec": earlier.spec.model_copy(update={"plan": plan}),
+            "spec": earlier.spec.model_copy(update={"plan": plan, "dependsOn": []}),
         }
     )
 

@@ -107,6 +107,10 @@ class Control(Model):
     by: str
     reason: str = ""
     digest: Digest | None = Field(default=None, description="what it is bound to, where it is bound")
+    code: str | None = Field(
+        default=None,
+        description="of an abort that the ledger orders: the reason's code; a rollout refuses such",
+    )
 
 
 class Wake(Model):

@@ -23,6 +23,7 @@ LIFTERS: dict[HoldCode, str] = {
     HoldCode.FROZEN: "a commander",
     HoldCode.MANUAL: "whom the step names: it is done by hand, and confirmed",
     HoldCode.WINDOW: ITSELF,
+    HoldCode.DEPENDENCY: "whoever can bring the ticket that it waits for to its success",
     HoldCode.LANE: ITSELF,
     HoldCode.TARGET_DIRTY: "an sre: what an earlier rollout left must be undone first",
     HoldCode.DRIFT: "an sre: bring the cluster and Git together",

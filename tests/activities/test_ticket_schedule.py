@@ -12,7 +12,9 @@ from holdpoint.models.phases import Phase
 from holdpoint.models.record import IntentRequest, ObjectRef
 from holdpoint.models.ticket import HoldCode
 from tests.activities.ticket_world import NIGHT, TicketWorld
-from tests.activities.world import Sandbox
+from tests.activities.world import Sandbox, deployment, service
+
+NEEDED = "chg-aaaaaaaaaa"
 
 
 @pytest.fixture
@@ -211,3 +213,77 @@ async def test_freeze_with_an_end_is_looked_at_again_when_it_ends(shop: TicketWo
     freeze = shop.freeze(until=timedelta(hours=1))
 
     assert (await shop.schedule()).look_again == freeze.until
+
+
+def depending(shop: TicketWorld, *needs: str) -> None:
+    """Open the tickets that are needed, and chg-2, which depends on them."""
+    for ticket in needs:
+        shop.submit(ticket)
+    change = shop.a_change()
+    spec = change.spec.model_copy(update={"dependsOn": list(needs)})
+    shop.submit("chg-2", change=change.model_copy(update={"spec": spec}))
+
+
+async def test_dependency_is_a_hold_that_names_the_ticket(shop: TicketWorld) -> None:
+    depending(shop, NEEDED)
+
+    (hold,) = (await shop.schedule("chg-2")).holds
+
+    assert (hold.code, hold.ref, hold.lift) == (HoldCode.DEPENDENCY, NEEDED, f"the success of {NEEDED}")
+    assert f"{NEEDED} (shop 2) is Evaluating" in hold.message
+
+
+async def test_what_waits_for_a_dependency_keeps_no_target_from_it(shop: TicketWorld) -> None:
+    depending(shop, NEEDED)
+    await shop.schedule("chg-2")
+
+    assert (await shop.schedule(NEEDED)).granted
+    assert not (await shop.schedule("chg-2")).granted
+
+
+async def test_success_of_the_dependency_lets_it_go(shop: TicketWorld) -> None:
+    depending(shop, NEEDED)
+    await shop.schedule("chg-2")
+
+    shop.enters(NEEDED, Phase.SUCCEEDED)
+
+    assert [row.ticket for row in shop.posted("wake")] == ["chg-2"]
+    assert (await shop.schedule("chg-2")).granted
+
+
+async def test_dependency_that_failed_ends_it_and_is_named(shop: TicketWorld) -> None:
+    depending(shop, NEEDED)
+    await shop.schedule("chg-2")
+
+    shop.enters(NEEDED, Phase.ROLLED_BACK)
+    answer = await shop.schedule("chg-2")
+
+    assert not answer.granted
+    assert answer.ended is not None
+    assert answer.ended.code == "dependency_failed"
+    assert f"{NEEDED} (shop 2) ended RolledBack" in answer.ended.message
+
+
+async def test_two_that_cross_in_one_lane_both_run(shop: TicketWorld) -> None:
+    """What chg-2 needs came after chg-1, and asks for the same target after chg-2 did."""
+    depending(shop, NEEDED)
+    assert (await shop.schedule("chg-1")).granted
+    await shop.schedule("chg-2")
+    await shop.schedule(NEEDED)
+
+    shop.enters("chg-1", Phase.SUCCEEDED)
+    assert not (await shop.schedule("chg-2")).granted
+    assert (await shop.schedule(NEEDED)).granted
+    shop.enters(NEEDED, Phase.SUCCEEDED)
+
+    assert (await shop.schedule("chg-2")).granted
+
+
+async def test_policy_is_told_of_dependencies(shop: TicketWorld) -> None:
+    shop.deploy(deployment(), service())
+    depending(shop, NEEDED)
+
+    await shop.evaluate("chg-2")
+
+    [known] = shop.policy.asked[-1].depends_on
+    assert (known.ticket, known.phase, known.outcome) == (NEEDED, Phase.EVALUATING, "pending")

@@ -96,3 +96,10 @@ def test_every_step_kind_is_either_stated_again_or_left_out() -> None:
 
 def test_nothing_is_left_out_of_a_plan_that_only_states_objects() -> None:
     assert left_out(a_change(CANARY, {"apply": {}}).spec.plan) == []
+
+
+def test_a_way_back_waits_for_no_other_ticket() -> None:
+    earlier = a_change()
+    spec = earlier.spec.model_copy(update={"dependsOn": ["chg-aaaaaaaaaa"]})
+
+    assert the_way(a_change(title="shop 2"), earlier.model_copy(update={"spec": spec})).spec.dependsOn == []

@@ -183,3 +183,13 @@ def test_who_is_asked_again_is_told_why() -> None:
     (cause,) = explained(a_view(phase=Phase.AWAITING_APPROVAL, approvals=approvals), since=NOW).causes
 
     assert "void: Moved on the cluster: Deployment shop (spec.replicas)." in cause.message
+
+
+def test_a_dependency_is_named_with_who_can_bring_it_on() -> None:
+    hold = a_hold(HoldCode.DEPENDENCY, ref="chg-bbbbbbbbbb", message="Waits for chg-bbbbbbbbbb.")
+    told = explained(a_view(phase=Phase.SCHEDULED, holds=[hold]), since=NOW)
+
+    [cause] = told.causes
+    assert "chg-bbbbbbbbbb" in cause.message
+    assert "the ticket that it waits for" in cause.who
+    assert cause.command == "holdpoint abort chg-aaaaaaaaaa"

@@ -167,3 +167,50 @@ def test_a_local_path_is_refused_outside_the_embedded_stack(repository: str) -> 
         resolve_repository(repository, "/srv", local=False)
 
     assert caught.value.detail["mistakes"][0]["field"] == "spec.source.repository"
+
+
+def depending(*needs: str) -> str:
+    return a_change(title="needy") + f"  dependsOn: [{', '.join(needs)}]\n"
+
+
+async def test_a_ticket_may_wait_for_another(world: World) -> None:
+    first = (await world.submit(a_change(), key="build-1")).view
+
+    view = (await world.submit(depending(first.id), key="build-2")).view
+
+    assert view.depends_on == [first.id]
+
+
+@pytest.mark.parametrize(
+    ("needs", "field", "said"),
+    [
+        pytest.param(["chg-aaaaaaaaaa"], "spec.dependsOn[0]", "no such ticket", id="unknown"),
+        pytest.param(["chg-1"], "spec.dependsOn[0]", "must be a ticket's ID", id="no ID"),
+        pytest.param(["chg-aaaaaaaaaa"] * 2, "spec.dependsOn", "names 'chg-aaaaaaaaaa' twice", id="twice"),
+        pytest.param(
+            [f"chg-{letter * 10}" for letter in "abcdefghijklmnopqrstu"],
+            "spec.dependsOn",
+            "at most 20 entries",
+            id="too many",
+        ),
+    ],
+)
+async def test_what_cannot_be_waited_for_is_a_mistake_with_its_field(
+    world: World, needs: list[str], field: str, said: str
+) -> None:
+    with pytest.raises(InvalidChange) as caught:
+        await world.submit(depending(*needs))
+
+    [mistake] = caught.value.detail["mistakes"]
+    assert mistake["field"] == field
+    assert said in mistake["message"]
+
+
+async def test_a_repeated_submit_joins_although_its_dependency_has_failed(world: World) -> None:
+    needed = (await world.submit(a_change(), key="build-1")).view
+    first = await world.submit(depending(needed.id))
+    await world.record(needed.id, phase=Phase.FAILED)
+
+    again = await world.submit(depending(needed.id))
+
+    assert (again.view.id, again.created) == (first.view.id, False)

@@ -145,8 +145,8 @@ def an_approval(by: str = "approver", digest: str | None = None) -> ApprovalGive
     return ApprovalGiven(by=by, digest=digest or a_digest(), entry=f"given/{by}", at=datetime.now(UTC))
 
 
-def a_control(verb: str, by: str = "sre", reason: str = "INC-7") -> Control:
-    return Control(verb=verb, by=by, reason=reason)
+def a_control(verb: str, by: str = "sre", reason: str = "INC-7", code: str | None = None) -> Control:
+    return Control(verb=verb, by=by, reason=reason, code=code)
 
 
 def a_rollout(ticket: str, **changes: Any) -> RolloutStart:

@@ -3,11 +3,12 @@
 from datetime import timedelta
 
 import pytest
+from temporalio.client import WorkflowUpdateFailedError
 
 from holdpoint.models import contracts
 from holdpoint.models.activity_calls import Check, CheckReport, PrecheckCall, ScheduleCall, Scheduled
 from holdpoint.models.phases import Phase
-from holdpoint.models.ticket import HoldCode
+from holdpoint.models.ticket import HoldCode, Reason
 from holdpoint.models.workflow_messages import Wake
 from tests.workflows.builders import a_control, a_hold, an_evaluation, broken, down
 from tests.workflows.world import World
@@ -213,3 +214,43 @@ async def test_an_emergency_opens_a_review_when_it_begins(world: World) -> None:
     due = (opened.at + timedelta(days=1)).isoformat().replace("+00:00", "Z")
     assert world.view["review"]["due_at"] == due
     assert world.calls_of(contracts.SCHEDULE)[0].priority == contracts.EMERGENCY
+
+
+async def test_what_never_will_be_granted_ends_the_ticket_with_its_reason(world: World) -> None:
+    waits = Scheduled(granted=False, holds=[a_hold(HoldCode.DEPENDENCY, ref="chg-0")])
+    await waiting(world, waits)
+
+    reason = Reason(code="dependency_failed", message="chg-0 ended Failed.")
+    world.answers["schedule"] = Scheduled(granted=False, ended=reason)
+    await world.wake()
+
+    assert await world.ends() is Phase.ABORTED
+    assert world.view["reason"] == reason.model_dump()
+    assert world.view["holds"] == []
+    assert world.phases[-2:] == ["Scheduled", "Aborted"]
+
+
+async def test_the_ledgers_word_ends_a_ticket_that_still_waits_for_approval(world: World) -> None:
+    world.answers["evaluate"] = an_evaluation(approvals=1)
+    await world.submit()
+    await world.enters(Phase.AWAITING_APPROVAL)
+
+    word = a_control("abort", by="chg-0", reason="chg-0 ended Failed.", code="dependency_failed")
+    await world.tell(contracts.ABORT, word)
+
+    assert await world.ends() is Phase.ABORTED
+    assert world.view["reason"] == {"code": "dependency_failed", "message": "chg-0 ended Failed."}
+
+
+async def test_the_ledgers_word_stops_no_rollout_that_has_begun(world: World) -> None:
+    world.answers["judge"] = world.hang
+    await world.submit()
+    await world.asked(contracts.JUDGE)
+
+    word = a_control("abort", by="chg-0", reason="chg-0 was rolled back.", code="dependency_failed")
+    with pytest.raises(WorkflowUpdateFailedError):
+        await world.tell(contracts.ABORT, word)
+    world.release()
+
+    assert await world.ends() is Phase.SUCCEEDED
+    assert [body["verb"] for body in world.bodies("attempt.denied")] == ["abort"]
