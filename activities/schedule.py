@@ -6,6 +6,7 @@ from sqlalchemy import Connection
 
 from holdpoint.ledger import dependencies, freezes, head, outbox, targets, tickets
 from holdpoint.ledger.dependencies import Dependency, Outcome
+from holdpoint.ledger.supersede import supersede, superseded
 from holdpoint.models.activity_calls import ScheduleCall, Scheduled
 from holdpoint.models.contracts import ABORT, EMERGENCY, ROLLBACK
 from holdpoint.models.phases import Phase
@@ -23,11 +24,15 @@ def ask(db: Connection, call: ScheduleCall, windows: list[Window], now: datetime
     """Grant the lane, or return every hold that keeps the ticket waiting, or why it ends."""
     head.lock(db)  # what is read from here on stays true until the grant
     view = tickets.get_ticket(db, call.ticket)
+    if (replaced := superseded(view)) is not None:
+        return Scheduled(granted=False, ended=replaced)
     needed = dependencies.look(db, view.depends_on)
     failed = [one.message for one in needed if one.outcome is Outcome.FAILED]
     if failed:
         targets.leave_lane(db, ticket=call.ticket, target=call.target)
         return Scheduled(granted=False, ended=dependencies.given_up(failed[0]))
+    if call.supersede and all(one.outcome is Outcome.SUCCEEDED for one in needed):
+        supersede(db, view)
     opening = next_opening(windows, now) if call.window else now
     holds = [_frozen(freeze) for freeze in _covering(db, view)]
     holds += [_dependency(one, now) for one in needed if one.outcome is Outcome.PENDING]

@@ -55,6 +55,7 @@ async def _await_target(ticket: TicketState) -> Reason | None:
             target=ticket.start.target,
             priority=_priority(ticket.start),
             window=ticket.obligations.window,
+            supersede=ticket.obligations.supersede,
         )
         ticket.in_lane = True
         left = bound - workflow.now()

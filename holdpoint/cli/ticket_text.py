@@ -28,6 +28,8 @@ def ticket_text(view: View) -> str:
                 "rollback": rollback_text(view.get("rollback")),
                 "review": review_text(view.get("review")),
                 "depends on": ", ".join(view.get("depends_on") or []),
+                "replaces": ", ".join(view.get("supersedes") or []),
+                "replaced by": view.get("superseded_by"),
                 "earlier": view.get("previous"),
                 "run again by": view.get("retried_by"),
                 "rolls back": _way_back(view),

@@ -68,6 +68,7 @@ class _Obligations(StrictModel):
     checks: list[str]
     smallest_canary: Annotated[int, Field(ge=1, le=100)] | None
     review_within: Seconds | None
+    supersede: bool
     hold_bound: Seconds
     pause_bound: Seconds
     schedule_bound: Seconds

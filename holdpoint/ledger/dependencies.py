@@ -12,11 +12,9 @@ from typing import NamedTuple
 from sqlalchemy import Connection, bindparam, insert, select
 
 from holdpoint.ledger import head, outbox, schema
-from holdpoint.models.contracts import ABORT
 from holdpoint.models.errors import InvalidChange, NotFound
 from holdpoint.models.phases import Phase
 from holdpoint.models.ticket import Reason, TicketView
-from holdpoint.models.workflow_messages import Control
 
 FIELD = "spec.dependsOn"
 FAILED = "dependency_failed"
@@ -97,20 +95,19 @@ def tell(db: Connection, closed: TicketView) -> None:
         if outcome is not None and outcome.outcome is Outcome.SUCCEEDED:
             _wake(db, ticket, closed.id)
         elif outcome is not None and outcome.outcome is Outcome.FAILED:
-            _end(db, ticket, closed.id, given_up(outcome.message))
+            why = given_up(outcome.message)
+            outbox.end(db, ticket=ticket, by=closed.id, why=why, key=f"dependency/{closed.id}")
+
+
+def needed(db: Connection, ticket: str) -> bool:
+    """Tell whether an open ticket depends on this one."""
+    return db.execute(_WAITING, {"closed": ticket}).first() is not None
 
 
 def _wake(db: Connection, ticket: str, closed: str) -> None:
     # A rollback of the success that comes to nothing wakes once more, so the key is of this moment.
     key = f"wake/{ticket}/dependency/{closed}/{head.lock(db).seq}"
     outbox.post(db, kind="wake", ticket=ticket, body={"cause": f"dependency {closed}"}, key=key)
-
-
-def _end(db: Connection, ticket: str, closed: str, why: Reason) -> None:
-    word = Control(verb="abort", by=closed, reason=why.message, code=why.code)
-    body = {"update": ABORT.name, "argument": word.model_dump(mode="json")}
-    key = f"{ticket}/{ABORT.name}/dependency/{closed}"
-    outbox.post(db, kind="update", ticket=ticket, body=body, key=key)
 
 
 def _last_of(db: Connection, ticket: str) -> TicketView | None:

@@ -11,6 +11,9 @@ from holdpoint.ledger import head, schema
 from holdpoint.ledger.canonical import exact
 from holdpoint.ledger.clock import read_ms
 from holdpoint.models.base import Model
+from holdpoint.models.contracts import ABORT
+from holdpoint.models.ticket import Reason
+from holdpoint.models.workflow_messages import Control
 
 Kind = Literal["start", "wake", "update", "notify"]
 
@@ -41,6 +44,13 @@ def post(db: Connection, *, kind: Kind, ticket: str, body: dict[str, Any], key: 
     text = json.dumps(exact({**body, TRACE: trace} if trace else body))
     row = {"kind": kind, "ticket": ticket, "body": text, "key": key}
     db.execute(insert(_BOX), {**row, "due_at": seen.now, "attempts": 0})
+
+
+def end(db: Connection, *, ticket: str, by: str, why: Reason, key: str) -> None:
+    """Order the end of a ticket that may not run any more; one whose rollout has begun refuses it."""
+    word = Control(verb="abort", by=by, reason=why.message, code=why.code)
+    body = {"update": ABORT.name, "argument": word.model_dump(mode="json")}
+    post(db, kind="update", ticket=ticket, body=body, key=f"{ticket}/{ABORT.name}/{key}")
 
 
 def take(db: Connection, *, limit: int, lease: float) -> list[OutboxRow]:

@@ -61,6 +61,9 @@ class ScheduleCall(Call):
     target: str
     priority: int
     window: bool
+    supersede: bool = Field(
+        default=False, description="take the place of older tickets that still wait for the target"
+    )
 
 
 class Scheduled(Model):

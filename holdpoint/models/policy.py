@@ -126,6 +126,9 @@ class Obligations(Model):
         default=None, description="percent that a canary may begin with at most; null allows any"
     )
     review_within: float | None = None
+    supersede: bool = Field(
+        default=False, description="the change takes the place of older ones that still wait for its target"
+    )
     hold_bound: float = Field(
         default=4 * 3600, description="how long an analysis hold may last before the change is rolled back"
     )

@@ -216,6 +216,10 @@ class TicketView(Model):
         default=[], description="tickets that must have succeeded before this one may run"
     )
     previous: str | None = Field(default=None, description="the ticket of the same change that ended before")
+    supersedes: list[str] = Field(
+        default=[], description="older tickets that waited for the same target, and were replaced by this one"
+    )
+    superseded_by: str | None = Field(default=None, description="the newer ticket that has replaced this one")
     retried_by: str | None = Field(default=None, description="the last ticket that re-runs this one")
     rolls_back: str | None = Field(default=None, description="the succeeded ticket that this one rolls back")
     restores: str | None = Field(

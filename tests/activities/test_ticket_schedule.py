@@ -1,5 +1,6 @@
 """A ticket waits for freezes, its window and the lane; every reason is shown."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -11,7 +12,7 @@ from holdpoint.models.contracts import EMERGENCY, STANDARD
 from holdpoint.models.phases import Phase
 from holdpoint.models.record import IntentRequest, ObjectRef
 from holdpoint.models.ticket import HoldCode
-from tests.activities.ticket_world import NIGHT, TicketWorld
+from tests.activities.ticket_world import MONDAY, NIGHT, TicketWorld
 from tests.activities.world import Sandbox, deployment, service
 
 NEEDED = "chg-aaaaaaaaaa"
@@ -287,3 +288,76 @@ async def test_policy_is_told_of_dependencies(shop: TicketWorld) -> None:
 
     [known] = shop.policy.asked[-1].depends_on
     assert (known.ticket, known.phase, known.outcome) == (NEEDED, Phase.EVALUATING, "pending")
+
+
+async def test_newer_ticket_takes_the_place_of_one_in_the_lane(shop: TicketWorld) -> None:
+    shop.submit("chg-0", at=MONDAY - timedelta(minutes=1))
+    shop.takes_target("chg-0")
+    shop.submit("chg-2", at=MONDAY + timedelta(minutes=1))
+    await shop.schedule("chg-1")
+
+    await shop.schedule("chg-2", supersede=True)
+
+    answer = await shop.schedule("chg-1")
+    assert answer.ended is not None
+    assert answer.ended.code == "superseded"
+    assert "chg-2" in answer.ended.message
+    assert [row.ticket for row in shop.posted("update")] == ["chg-1"]
+
+
+async def test_nothing_is_replaced_unless_the_policy_says_so(shop: TicketWorld) -> None:
+    shop.submit("chg-0", at=MONDAY - timedelta(minutes=1))
+    shop.takes_target("chg-0")
+    shop.submit("chg-2", at=MONDAY + timedelta(minutes=1))
+    await shop.schedule("chg-1")
+
+    await shop.schedule("chg-2")
+
+    assert (await shop.schedule("chg-1")).ended is None
+
+
+async def test_what_has_its_target_is_not_replaced(shop: TicketWorld) -> None:
+    shop.submit("chg-2", at=MONDAY + timedelta(minutes=1))
+    assert (await shop.schedule("chg-1")).granted
+
+    (hold,) = (await shop.schedule("chg-2", supersede=True)).holds
+
+    assert hold.code is HoldCode.LANE
+    assert (await shop.schedule("chg-1")).granted
+
+
+async def test_two_that_cross_end_with_one_granted_and_the_other_replaced_or_behind_it(
+    shop: TicketWorld,
+) -> None:
+    """Whoever asks first: the older is granted and goes on, or it is replaced and never granted."""
+    shop.submit("chg-2", at=MONDAY + timedelta(minutes=1))
+
+    older, newer = await asyncio.gather(
+        shop.schedule("chg-1", supersede=True), shop.schedule("chg-2", supersede=True)
+    )
+
+    assert older.granted != newer.granted
+    assert newer.granted == (older.ended is not None)
+    assert newer.ended is None
+
+
+async def test_one_that_waits_for_a_dependency_replaces_nothing_yet(shop: TicketWorld) -> None:
+    shop.submit("chg-3", at=MONDAY - timedelta(minutes=1))
+    depending(shop, NEEDED)
+
+    await shop.schedule("chg-2", supersede=True)
+
+    assert (await shop.schedule("chg-3")).ended is None
+
+
+async def test_approvals_of_what_was_replaced_do_not_count_for_the_newer(shop: TicketWorld) -> None:
+    shop.deploy(deployment(), service())
+    shop.submit("chg-2", at=MONDAY + timedelta(minutes=1))
+    before = await shop.evaluate("chg-1")
+    shop.approve("chg-1", before.digest, "alice")
+    await shop.schedule("chg-2", supersede=True)
+
+    after = await shop.evaluate("chg-2", purpose="release")
+
+    assert (await shop.evaluate("chg-1", purpose="release")).quorum.met
+    assert not after.quorum.met

@@ -208,6 +208,7 @@ class TicketWorld:
         change: Change | None = None,
         back: tuple[str, str] | None = None,
         retries: str | None = None,
+        at: datetime = MONDAY,
     ) -> None:
         """Open a ticket; `back` makes it the rollback of the first named one to the second."""
         links = None if back is None else RollsBack(ticket=back[0], to=back[1])
@@ -230,7 +231,7 @@ class TicketWorld:
             environment=change.metadata.environment,
             type=change.metadata.type,
             phase=Phase.EVALUATING,
-            created_at=MONDAY,
+            created_at=at,
             requester="ci",
             commit=commit,
             repository=str(self.repository),
@@ -301,8 +302,12 @@ class TicketWorld:
         done: Evaluation = await environment.run(self.activities.evaluate, call)
         return done
 
-    async def schedule(self, ticket: str = "chg-1", *, priority: int = 4, window: bool = False) -> Scheduled:
-        call = ScheduleCall(ticket=ticket, target=self.target, priority=priority, window=window)
+    async def schedule(
+        self, ticket: str = "chg-1", *, priority: int = 4, window: bool = False, supersede: bool = False
+    ) -> Scheduled:
+        call = ScheduleCall(
+            ticket=ticket, target=self.target, priority=priority, window=window, supersede=supersede
+        )
         return await self.activities.schedule(call)
 
     async def leave(self, ticket: str = "chg-1") -> None:

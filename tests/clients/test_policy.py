@@ -69,6 +69,7 @@ def an_answer(**changes: Any) -> dict[str, Any]:
             "checks": [],
             "smallest_canary": None,
             "review_within": None,
+            "supersede": False,
             "hold_bound": 1,
             "pause_bound": 1,
             "schedule_bound": 1,

@@ -254,3 +254,11 @@ async def test_the_ledgers_word_stops_no_rollout_that_has_begun(world: World) ->
 
     assert await world.ends() is Phase.SUCCEEDED
     assert [body["verb"] for body in world.bodies("attempt.denied")] == ["abort"]
+
+
+async def test_the_schedule_is_told_whether_policy_lets_it_replace_older_ones(world: World) -> None:
+    world.answers["evaluate"] = an_evaluation(obligations={"supersede": True})
+    await world.submit()
+
+    assert await world.ends() is Phase.SUCCEEDED
+    assert [call.supersede for call in world.calls_of(contracts.SCHEDULE)] == [True]

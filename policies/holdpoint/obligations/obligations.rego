@@ -20,6 +20,7 @@ all := {
 	"checks": [],
 	"smallest_canary": smallest_canary,
 	"review_within": review_within,
+	"supersede": supersede,
 	"hold_bound": hold_bound,
 	"pause_bound": 1 * day,
 	"schedule_bound": schedule_bound,
@@ -47,6 +48,16 @@ default review_within := null
 # A rollback has skipped no look: an approver has seen it, and what it brings has been approved before.
 review_within := 72 * hour if {
 	input.type == "emergency"
+	not ticket.rollback
+}
+
+default supersede := false
+
+# Where many revisions come in a row, only the newest is worth a run. In production every change was wanted by somebody,
+# and what was approved there is not dropped for something newer.
+supersede if {
+	not environments.production
+	input.type == "standard"
 	not ticket.rollback
 }
 

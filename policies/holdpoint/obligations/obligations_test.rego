@@ -63,3 +63,17 @@ test_rollback_waits_for_no_window_needs_no_canary_and_owes_no_review if {
 		all.schedule_bound == 86400
 	}
 }
+
+test_newer_standard_change_replaces_what_waits_outside_production if obligations.all.supersede with input as testing.staging
+
+test_nothing_is_replaced_in_production if not obligations.all.supersede with input as testing.production
+
+test_only_a_standard_change_replaces if {
+	every type in ["normal", "emergency"] {
+		not obligations.all.supersede with input as object.union(testing.staging, {"type": type})
+	}
+}
+
+test_rollback_replaces_nothing if {
+	not obligations.all.supersede with input as object.union(testing.rollback, {"environment": "staging"})
+}
