@@ -238,10 +238,12 @@ async def test_breach_in_the_sandbox_is_found(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("canary", "verdict"), [(0.02, "pass"), (0.2, "inconclusive")], ids=["its repair", "as bad"]
+    ("canary", "verdict", "window"),
+    [(0.02, "pass", 15), (0.2, "inconclusive", 4)],
+    ids=["its repair", "as bad"],
 )
 async def test_beside_a_broken_stable_in_the_sandbox_only_its_repair_is_promoted(
-    world: World, canary: float, verdict: str
+    world: World, canary: float, verdict: str, window: float
 ) -> None:
     old, new = (f"registry.example/{world.namespace}:{tag}" for tag in ("broken", "new"))
     world.sandbox.steer("behave", image=old, error_rate=0.2, rps=5000)
@@ -251,7 +253,7 @@ async def test_beside_a_broken_stable_in_the_sandbox_only_its_repair_is_promoted
     await world.begin()
     outcome = await world.weight(0)
 
-    judgement = await world.judge(weight=outcome.reached or 0, window=8, since=datetime.now(UTC))
+    judgement = await world.judge(weight=outcome.reached or 0, window=window, since=datetime.now(UTC))
 
     assert judgement.verdict.verdict == verdict, judgement.verdict.message
     numbers = judgement.verdict.metrics["errorRatio"]

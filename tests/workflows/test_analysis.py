@@ -324,7 +324,7 @@ def a_promotion(world: World, digest: str | None = None) -> Control:
 async def test_a_person_lets_a_canary_go_on_that_is_held_for_want_of_a_verdict(
     world: World, code: str
 ) -> None:
-    world.answers["evaluate"] = an_evaluation(plan=[a_canary(weights=(10, 50), bake=5)])
+    world.answers["evaluate"] = an_evaluation(plan=[a_canary(weights=(10, 50), bake=0.5)])
     world.answers["judge"] = lambda call: a_verdict(code if call.weight == 10 else "pass")
     await world.submit()
     await world.is_held(code)
@@ -338,7 +338,7 @@ async def test_a_person_lets_a_canary_go_on_that_is_held_for_want_of_a_verdict(
 
 
 async def test_a_person_lets_a_canary_go_on_whose_judge_cannot_be_asked(world: World) -> None:
-    world.answers["evaluate"] = an_evaluation(plan=[a_canary(weights=(10, 50), bake=5)])
+    world.answers["evaluate"] = an_evaluation(plan=[a_canary(weights=(10, 50), bake=0.5)])
 
     def judge(call: JudgeCall) -> Judgement:
         if call.weight == 10:
@@ -357,7 +357,7 @@ async def test_a_person_lets_a_canary_go_on_whose_judge_cannot_be_asked(world: W
 
 async def test_a_persons_word_is_on_one_weight(world: World) -> None:
     world.answers["evaluate"] = an_evaluation(
-        plan=[a_canary(weights=(10, 50), bake=5)], obligations={"hold_bound": 600}
+        plan=[a_canary(weights=(10, 50), bake=0.5)], obligations={"hold_bound": 600}
     )
     world.answers["judge"] = a_verdict("no_data")
     await world.submit()
@@ -384,7 +384,7 @@ async def test_a_fail_is_not_overruled(world: World) -> None:
 
 
 async def test_a_pause_outlasts_a_persons_word_on_the_verdict(world: World) -> None:
-    baking(world, bake=5)
+    baking(world, bake=0.5)
     world.answers["judge"] = a_verdict("no_data")
     await world.submit()
     await world.is_held("no_data")
@@ -405,7 +405,7 @@ async def test_a_pause_outlasts_a_persons_word_on_the_verdict(world: World) -> N
 )
 async def test_a_word_on_something_else_is_refused(world: World, phase: str, digest: str | None) -> None:
     world.answers["evaluate"] = an_evaluation(
-        plan=[a_canary(weights=(10,), bake=5)], approvals=0 if phase == "executing" else 1
+        plan=[a_canary(weights=(10,), bake=0.5)], approvals=0 if phase == "executing" else 1
     )
     world.answers["judge"] = a_verdict("no_data")
     await world.submit()
