@@ -8,12 +8,13 @@ open.
 import json
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, case, delete, insert, or_, select, update
 
 from holdpoint.ledger import head, outbox, schema
-from holdpoint.ledger.clock import instant
+from holdpoint.ledger.clock import instant, read_ms
 from holdpoint.ledger.writer import clean, write
 from holdpoint.models.base import Digest
+from holdpoint.models.contracts import NORMAL, STANDARD
 from holdpoint.models.errors import Conflict
 from holdpoint.models.record import EntryDraft, LanePlace, TargetRow
 
@@ -27,7 +28,22 @@ _STAND_IN = update(_L).where(_PLACE)
 _UPDATE = update(_T).where(_T.c.target == bindparam("wanted"))
 _WAITS_FOR = select(_L.c.target).where(_L.c.ticket == bindparam("whose"))
 _HOLDS = select(_T.c.target).where(_T.c.holder_ticket == bindparam("whose"))
-_LANE = select(_L.c.ticket).where(_L.c.target == bindparam("wanted")).order_by(_L.c.priority, _L.c.id)
+PATIENCE_MS = 4 * 3_600_000
+"""A standard change that is this old goes as a normal one, by its age: without an end to it, those of normal
+changes that come in a row would keep it waiting for ever."""
+
+_TK = schema.tickets
+_RANK = case(
+    (and_(_L.c.priority == STANDARD, _TK.c.created_at <= bindparam("patient_since")), NORMAL),
+    else_=_L.c.priority,
+)
+# The ticket's age, not that of its place: whoever made way for a freeze comes back to where it was.
+_LANE = (
+    select(_L.c.ticket)
+    .join(_TK, _TK.c.id == _L.c.ticket, isouter=True)
+    .where(_L.c.target == bindparam("wanted"))
+    .order_by(_RANK, _TK.c.created_at, _L.c.id)
+)
 _STILL_OPEN = select(_I.c.id).where(
     _I.c.status == "open", _I.c.direction == "forward", _I.c.target == bindparam("wanted")
 )
@@ -36,14 +52,18 @@ _STILL_OPEN = select(_I.c.id).where(
 def enter_lane(db: Connection, *, ticket: str, target: str, priority: int) -> LanePlace:
     """Ask for a target: granted to the first in the lane when nobody holds it and it is clean.
 
-    Asking again keeps the place, and what was granted stays granted. Smaller priority goes first, then age.
+    Asking again keeps the place, and what was granted stays granted. Smaller priority goes first, then the
+    older ticket; a standard change that has waited for long goes as a normal one.
     """
     seen = head.lock(db)
     row = get_target(db, target) or TargetRow(target=target)
     if row.holder_ticket == ticket:
         return LanePlace(granted=True, holder_ticket=ticket, dirty=row.dirty)
     _stand_in(db, ticket, target, priority)
-    position = _waiting(db, target).index(ticket) + 1
+    position = waiting(db, target).index(ticket) + 1
+    if position > 1 and row.holder_ticket is None and not row.dirty:
+        # The order follows the time, too: who was woken may not be the first any more.
+        _wake_first(db, target, cause=f"asked/{seen.seq}")
     if position > 1 or row.holder_ticket is not None or row.dirty:
         return LanePlace(granted=False, position=position, holder_ticket=row.holder_ticket, dirty=row.dirty)
     db.execute(_LEAVE, {"wanted": target, "whose": ticket})
@@ -136,14 +156,16 @@ def get_target(db: Connection, target: str) -> TargetRow | None:
     return None if row is None else _target(row)
 
 
+def waiting(db: Connection, target: str) -> list[str]:
+    """Return the tickets in the lane of a target, the next one first."""
+    asked = {"wanted": target, "patient_since": read_ms(db) - PATIENCE_MS}
+    return list(db.execute(_LANE, asked).scalars())
+
+
 def held_targets(db: Connection) -> list[TargetRow]:
     """Return the targets that are held or dirty."""
     query = select(_T).where(or_(_T.c.dirty, _T.c.holder_ticket.is_not(None))).order_by(_T.c.target)
     return [_target(row) for row in db.execute(query)]
-
-
-def _waiting(db: Connection, target: str) -> list[str]:
-    return list(db.execute(_LANE, {"wanted": target}).scalars())
 
 
 def _stand_in(db: Connection, ticket: str, target: str, priority: int) -> None:
@@ -160,7 +182,7 @@ def _free(db: Connection, seen: head.Head, row: TargetRow, ticket: str | None, *
 
 
 def _wake_first(db: Connection, target: str, *, cause: str) -> None:
-    for ticket in _waiting(db, target)[:1]:
+    for ticket in waiting(db, target)[:1]:
         key = f"wake/{ticket}/{target}/{cause}"
         outbox.post(db, kind="wake", ticket=ticket, body={"cause": f"lane {target}"}, key=key)
 

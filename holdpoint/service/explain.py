@@ -8,7 +8,8 @@ from holdpoint.ledger.store import Ledger
 from holdpoint.models.base import Instant, Model
 from holdpoint.models.phases import Phase
 from holdpoint.models.record import Entry
-from holdpoint.models.ticket import Hold, HoldCode, StepStatus, TicketView
+from holdpoint.models.ticket import Hold, HoldCode, StepStatus, TicketView, most_severe
+from holdpoint.service.lane import Lane, lane_of
 from holdpoint.service.read import known_ticket
 
 SUBMITTED = "ticket.submitted"
@@ -82,6 +83,7 @@ class Explanation(Model):
     summary: str
     causes: list[Cause]
     closed: Closed | None = None
+    lane: Lane | None = None
 
 
 async def explain(ledger: Ledger, ticket: str) -> Explanation:
@@ -91,22 +93,28 @@ async def explain(ledger: Ledger, ticket: str) -> Explanation:
     late = await ledger.read(now) - view.created_at > STARTS_WITHIN
     if late and not view.phase.terminal and all(entry.kind == SUBMITTED for entry in history):
         return _of_unstarted(view)
-    return explained(view, since=phase_began(view, history))
+    lane = None if view.phase.terminal else await ledger.read(lane_of, view)
+    return explained(view, since=phase_began(view, history), lane=lane)
 
 
-def explained(view: TicketView, *, since: datetime) -> Explanation:
-    """Return the explanation of a ticket that is in its phase since that moment."""
+def explained(view: TicketView, *, since: datetime, lane: Lane | None = None) -> Explanation:
+    """Return the explanation of a ticket that is in its phase since that moment, with its place in the lane.
+
+    What stands in the lane now is newer than what the hold says of it.
+    """
     if view.phase.terminal:
         return _of_closed(view)
-    causes = [_of_hold(view, hold) for hold in view.holds]
+    holds = [_as_it_is_now(hold, lane) for hold in view.holds]
+    causes = [_of_hold(view, hold) for hold in holds]
     if view.phase is Phase.AWAITING_APPROVAL:
         causes.append(_of_approval(view, since))
     if not causes:
         causes.append(_of_progress(view, since))
     words = [WORDS[view.phase]]
-    if view.hold is not None:
-        words.append(f"It is on hold: {view.hold.message}")
-    return Explanation(id=view.id, phase=view.phase, summary=" ".join(words), causes=causes)
+    first = most_severe(holds)
+    if first is not None:
+        words.append(f"It is on hold: {first.message}")
+    return Explanation(id=view.id, phase=view.phase, summary=" ".join(words), causes=causes, lane=lane)
 
 
 def _of_unstarted(view: TicketView) -> Explanation:
@@ -121,6 +129,12 @@ def phase_began(view: TicketView, history: list[Entry]) -> datetime:
         if entry.body.get("phase") == view.phase.value:
             return entry.at
     return view.created_at
+
+
+def _as_it_is_now(hold: Hold, lane: Lane | None) -> Hold:
+    if lane is None or hold.code is not HoldCode.LANE:
+        return hold
+    return hold.model_copy(update={"message": lane.sentence})
 
 
 def _of_hold(view: TicketView, hold: Hold) -> Cause:

@@ -1,6 +1,7 @@
 """Targets and their lanes: one holder, in order, and nothing new on a dirty one."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -58,6 +59,44 @@ def test_who_comes_later_waits_by_priority_then_age(ledger: Ledger) -> None:
     assert [enter(ledger, "chg-4", 1).position, enter(ledger, "chg-2").position] == [1, 2]
     waits = enter(ledger, "chg-3")
     assert (waits.granted, waits.position, waits.holder_ticket) == (False, 3, "chg-1")
+
+
+def test_no_ticket_starves_behind_more_urgent_ones_that_come_in_a_row(
+    ledger: Ledger, submitted: Callable[..., Any]
+) -> None:
+    """A standard change goes as a normal one after four hours, and then before every younger one."""
+    now = datetime.now(UTC)
+    enter(ledger, "chg-1")
+    for ticket, hours in (("chg-2", 3.9), ("chg-3", 4.1), ("chg-4", 1), ("chg-5", 0)):
+        submitted(ticket, view={"created_at": now - timedelta(hours=hours)})
+    for ticket, priority in (("chg-4", 3), ("chg-2", 4), ("chg-3", 4), ("chg-5", 1)):
+        enter(ledger, ticket, priority)
+
+    assert ledger.read_now(targets.waiting, TARGET) == ["chg-5", "chg-3", "chg-4", "chg-2"]
+
+
+def test_who_makes_way_comes_back_to_its_place_by_age(ledger: Ledger, submitted: Callable[..., Any]) -> None:
+    enter(ledger, "chg-1")
+    for ticket in ("chg-2", "chg-3"):
+        submitted(ticket)
+        enter(ledger, ticket)
+
+    ledger.write_now(targets.leave_lane, ticket="chg-2", target=TARGET)
+
+    assert enter(ledger, "chg-2").position == 1
+
+
+def test_who_is_not_first_any_more_wakes_whoever_is(ledger: Ledger) -> None:
+    enter(ledger, "chg-1")
+    enter(ledger, "chg-2")
+    enter(ledger, "chg-3", priority=1)
+    ledger.write_now(targets.leave_lane, ticket="chg-1", target=TARGET)
+    for woken in ledger.write_now(outbox.take, limit=9, lease=0.0):
+        ledger.write_now(outbox.delivered, woken.id)
+
+    assert not enter(ledger, "chg-2").granted
+
+    assert [woken.ticket for woken in ledger.write_now(outbox.take, limit=9, lease=0.0)] == ["chg-3"]
 
 
 def test_leaving_gives_back_a_grant_and_wakes_the_next(ledger: Ledger) -> None:

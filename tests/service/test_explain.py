@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from holdpoint.ledger import targets
+from holdpoint.models.contracts import STANDARD
 from holdpoint.models.phases import TERMINAL, Phase
 from holdpoint.models.ticket import (
     Approval,
@@ -21,7 +23,7 @@ from holdpoint.models.ticket import (
     most_severe,
 )
 from holdpoint.service.explain import LIFTERS, WORDS, explain, explained
-from tests.service.world import DIGEST, TARGET, World
+from tests.service.world import DIGEST, TARGET, World, a_change
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 COMMAND = re.compile(r"holdpoint (approve|abort|resume|rollback|freeze lift) (chg|frz)-[a-z0-9]+")
@@ -193,3 +195,25 @@ def test_a_dependency_is_named_with_who_can_bring_it_on() -> None:
     assert "chg-bbbbbbbbbb" in cause.message
     assert "the ticket that it waits for" in cause.who
     assert cause.command == "holdpoint abort chg-aaaaaaaaaa"
+
+
+async def test_a_ticket_in_the_lane_says_its_place_and_who_is_before_it(world: World) -> None:
+    first, second, third = [
+        (await world.submit(a_change(title=f"podinfo {number}"), key=f"build-{number}")).view
+        for number in (1, 2, 3)
+    ]
+    for view in (first, second, third):
+        await world.ledger.write(targets.enter_lane, ticket=view.id, target=TARGET, priority=STANDARD)
+    lane = a_hold(HoldCode.LANE, message="what it was when the ticket looked", ref=first.id)
+    await world.record(first.id, phase=Phase.EXECUTING)
+    await world.record(third.id, phase=Phase.SCHEDULED, holds=[lane.model_dump(mode="json")])
+
+    told = await explain(world.ledger, third.id)
+
+    said = f"number 2 of 2 in the lane of {TARGET}; {first.id} (Executing) has the target"
+    assert said in told.causes[0].message
+    assert f"before it wait {second.id}" in told.causes[0].message
+    assert said in told.summary
+    assert told.lane is not None
+    assert (told.lane.position, told.lane.holder, told.lane.ahead) == (2, first.id, [second.id])
+    assert (await explain(world.ledger, first.id)).lane is None
