@@ -171,7 +171,7 @@ async def test_a_ticket_is_explained(as_: As) -> None:
 
     told = (await as_("auditor").get(f"/v1/changes/{ticket}/explanation")).json()
 
-    assert set(told) == {"id", "phase", "summary", "causes", "closed"}
+    assert set(told) == {"id", "phase", "summary", "causes", "closed", "lane"}
     assert set(told["causes"][0]) == {"code", "message", "since", "until", "who", "command", "moves_at"}
 
 
