@@ -57,7 +57,7 @@ def bind(db: Connection, named: Sequence[str]) -> list[str]:
         if found is None:
             mistakes.append(_mistake(index, ticket, "there is no such ticket"))
         elif (known := _dependency(db, found)).outcome is Outcome.FAILED:
-            mistakes.append(_mistake(index, ticket, f"it cannot be waited for: {known.message}"))
+            mistakes.append(_mistake(index, ticket, f"it cannot be waited for: {known.message}{_way(found)}"))
         elif found.id not in bound:
             bound.append(found.id)
     if mistakes:
@@ -135,6 +135,14 @@ def _dependency(db: Connection, view: TicketView) -> Dependency:
 def _view(db: Connection, ticket: str) -> TicketView | None:
     text = db.execute(_VIEW, {"wanted": ticket}).scalar_one_or_none()
     return None if text is None else TicketView.model_validate_json(text)
+
+
+def _way(view: TicketView) -> str:
+    """Return what to do first about a ticket that failed."""
+    if view.phase is Phase.SUCCEEDED:
+        return " Submit its change again first."
+    verb = "rollback" if view.phase is Phase.ROLLBACK_FAILED else "retry"
+    return f" First: holdpoint {verb} {view.id}"
 
 
 def _mistake(index: int, ticket: str, why: str) -> dict[str, object]:

@@ -103,7 +103,7 @@ def test_what_cannot_succeed_any_more_is_refused_with_its_field(
 
     failed, unknown = caught.value.detail["mistakes"]
     assert (failed["field"], failed["found"]) == ("spec.dependsOn[1]", SECOND)
-    assert f"ended {phase}" in failed["message"]
+    assert f"ended {phase}. First: holdpoint retry {SECOND}" in failed["message"]
     assert (unknown["field"], unknown["found"]) == ("spec.dependsOn[2]", AGAIN)
     assert [row.id for row in ledger.read_now(tickets.list_rows, limit=9)] == [SECOND, FIRST]
 

@@ -1,14 +1,18 @@
 """A newer change takes the place of older ones that wait for the same target, and never of what has begun."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from activities.schedule import ask
 from holdpoint.ledger import entries, outbox, targets, tickets
 from holdpoint.ledger.store import Ledger
 from holdpoint.ledger.supersede import supersede, superseded
+from holdpoint.models.activity_calls import ScheduleCall, Scheduled
+from holdpoint.models.contracts import STANDARD
 from holdpoint.models.phases import Phase
 from holdpoint.models.record import EntryDraft, Record
 from holdpoint.models.ticket import TicketView
@@ -132,3 +136,24 @@ def test_what_another_ticket_depends_on_stays(ledger: Ledger, opened: Submit) ->
     opened(NEW, 1)
 
     assert takes_its_place(ledger) == []
+
+
+@pytest.mark.parametrize("turn", range(5))
+async def test_two_that_ask_at_once_are_never_both_let_through(
+    ledger: Ledger, opened: Submit, turn: int
+) -> None:
+    """The older is granted and stays, or it is replaced and never granted, on each kind of database."""
+    opened(OLD, 0)
+    opened(NEW, 1)
+
+    def asks(ticket: str) -> Scheduled:
+        call = ScheduleCall(ticket=ticket, target=TARGET, priority=STANDARD, window=False, supersede=True)
+        return ledger.write_now(ask, call, [], NOON)
+
+    order = (OLD, NEW) if turn % 2 else (NEW, OLD)
+    said = await asyncio.gather(*(asyncio.to_thread(asks, ticket) for ticket in order))
+    answers = dict(zip(order, said, strict=True))
+
+    assert answers[OLD].granted != answers[NEW].granted
+    assert answers[NEW].granted == (answers[OLD].ended is not None)
+    assert answers[NEW].ended is None
