@@ -4,7 +4,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
-from activities.manifests import Manifest
+from activities.jobs import runs_of
+from activities.manifests import Loaded
 from activities.masking import Fingerprint
 from activities.plan_diff import Wanted, plan_diff
 from activities.steps.config import rolled
@@ -69,7 +70,7 @@ async def altered(
     clusters: Clusters,
     stored: StoredChange,
     plan: list[PlannedStep],
-    manifests: list[Manifest],
+    loaded: Loaded,
     *,
     fingerprint: Fingerprint,
     needed: bool,
@@ -80,10 +81,11 @@ async def altered(
     TransientError instead, because nothing runs on what nobody knows.
     """
     target = stored.change.spec.target
+    manifests = loaded.manifests
     does = parts(plan, stored.change, manifests, target.cluster)
     stated = [one.object for one in manifests if does.get(ref_of(target.cluster, one.object)) == "stated"]
     wanted = Wanted(
-        stated,
+        [*stated, *(run.forward for run in runs_of(stored, loaded.all))],
         gone=[ref for ref, part in does.items() if part == "removed"],
         rolled={
             ref: config for ref, config in rolled(plan, manifests, target).items() if does[ref] == "rolled"

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from activities.altered import Altered, altered
 from activities.leftovers import Leftovers, leftovers
 from activities.linked import Links, links_of, warnings
-from activities.manifests import Loaded, images, load, load_whole, rendered_of
+from activities.manifests import Loaded, images, load_whole, rendered_of
 from activities.masking import Fingerprint
 from activities.steps.registry import outline
 from holdpoint.clients.catalog import Services
@@ -79,16 +79,16 @@ async def gather(
     """Return the whole input of one decision. Raises StepConfig and InvalidChange for what cannot run."""
     metadata, spec = stored.change.metadata, stored.change.spec
     loaded = await load_whole(sources.repositories, stored)
-    manifests = [manifest.object for manifest in loaded.manifests]
+    manifests = loaded.stated
     released = purpose == "release"
     links = await links_of(sources.ledger, stored, target_of(stored), holds_target=released)
     plan = await _plan(sources, stored, loaded)
     left = await _left(sources, stored, manifests, links, index=len(plan))
     plan += left.steps
     alters = await altered(
-        sources.clusters, stored, plan, loaded.manifests, fingerprint=sources.fingerprint, needed=released
+        sources.clusters, stored, plan, loaded, fingerprint=sources.fingerprint, needed=released
     )
-    shape = plan_shape(plan, manifests)
+    shape = plan_shape(plan, loaded.all)
     catalog = sources.catalog.facts(metadata.service)
     known = await sources.ledger.read(_known, stored, shape)
     local = local_time(catalog.windows, now)
@@ -108,7 +108,7 @@ async def gather(
         rolls_back=stored.rolls_back,
         retries=stored.retries,
         depends_on=known.depends_on,
-        images=images(manifests),
+        images=images(loaded.all),
         plan=[step.model_dump(mode="json") for step in plan],
         plan_shape=shape,
         shape_succeeded=known.shape_succeeded,
@@ -199,7 +199,7 @@ async def _kinds(
     before, after = set[tuple[str, bytes]](), set[tuple[str, bytes]]()
     for one, objects in zip((stored, last), (after, before), strict=True):
         if one is not None:
-            found = await load(sources.repositories, one)
+            found = (await load_whole(sources.repositories, one)).all
             objects |= {(str(item["kind"]), rfc8785.dumps(item)) for item in found}
     return sorted({kind for kind, _ in before ^ after})
 
@@ -219,6 +219,7 @@ def plan_shape(plan: list[PlannedStep], manifests: list[dict[str, Any]]) -> str:
             "deployment": step.config.get("deployment"),
             "paths": step.config.get("paths", []),
             **{name: step.config[name] for name in ("traffic", "objects") if name in step.config},
+            **({"job": step.config} if step.kind == "job" else {}),
             **({"manual": [step.config["who"], step.config["what"]]} if step.kind == "manual" else {}),
         }
         for step in plan
@@ -273,7 +274,7 @@ def _in_window(catalog: ServiceFacts, now: datetime) -> bool | Unknown:
 
 
 async def _plan(sources: Sources, stored: StoredChange, loaded: Loaded) -> list[PlannedStep]:
-    target, manifests = stored.change.spec.target, [manifest.object for manifest in loaded.manifests]
+    target, manifests = stored.change.spec.target, loaded.all
     cluster = sources.clusters.forward(target.cluster)
     for api_version, kind in sorted({(str(m["apiVersion"]), str(m["kind"])) for m in manifests}):
         await cluster.check_kind(api_version, kind)

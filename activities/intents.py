@@ -24,6 +24,7 @@ from holdpoint.models.errors import (
     Conflict,
     NotFound,
     PermanentError,
+    StepConfig,
     UpstreamRateLimited,
     UpstreamUnavailable,
 )
@@ -78,9 +79,10 @@ class Writer:
     def __init__(self, door: Door, cluster: Cluster, call: RolloutCall, direction: Direction) -> None:
         self._door, self._cluster, self._call, self._direction = door, cluster, call, direction
 
-    async def settle(self, write: Write) -> bool:
+    async def settle(self, write: Write, *, once: bool = False) -> bool:
         """Bring the world to what the write wants; return whether anything was sent.
 
+        With `once` nothing is sent again after it was done, whatever has become of it: StepConfig is raised.
         Raises Stopped when nothing may be sent, a PermanentError when it was refused for good, and
         UpstreamUnavailable or UpstreamRateLimited when it did not come to an end: the caller asks again.
         """
@@ -101,6 +103,10 @@ class Writer:
                 return False
             outcome = await self._opened(request, live)
             if isinstance(outcome, AlreadyClosed):
+                if once:
+                    raise StepConfig(
+                        f"{write.ref.kind} {write.ref.name} was made and is gone; not made again."
+                    )
                 number += 1
             elif isinstance(outcome, Refused):
                 raise Stopped(_refusal(outcome))

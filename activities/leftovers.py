@@ -7,6 +7,8 @@ at the end of the plan, which is read and approved with it. What was there befor
 from dataclasses import dataclass, field
 from typing import Any
 
+from activities.jobs import KIND as JOB
+from activities.jobs import run_name
 from activities.linked import Links
 from activities.removal import check_kept, check_named
 from activities.steps.registry import outline
@@ -38,7 +40,12 @@ async def leftovers(
     stated = {(manifest["kind"], manifest["metadata"]["name"]) for manifest in manifests}
     gone: list[ObjectRef] = []
     kept: list[str] = []
-    theirs = [ref for ref in links.made if (ref.kind, ref.name) not in stated]
+    ran = _ran(links)
+    theirs = [
+        ref
+        for ref in links.made
+        if (ref.kind, ref.name) not in stated and not (ref.kind == JOB and ref.name in ran)
+    ]
     for ref in theirs:
         try:
             if await _may_go(cluster, ref):
@@ -53,6 +60,14 @@ async def leftovers(
         for number, refs in enumerate(gone[at : at + MOST] for at in range(0, len(gone), MOST))
     ]
     return Leftovers(steps, kept, named)
+
+
+def _ran(links: Links) -> set[str]:
+    """Return the names of the Jobs that the undone change ran: they stay as evidence of it."""
+    if links.undone is None:
+        return set()
+    steps = enumerate(links.undone.change.spec.plan.steps)
+    return {run_name(step.job.name, links.undone.ticket, index) for index, step in steps if step.job}
 
 
 def _removing(ticket: str, refs: list[ObjectRef]) -> Step:

@@ -89,6 +89,9 @@ async def warnings(
         words = f"Steps of {links.restored.ticket} that going back leaves out: {', '.join(skipped)}."
         said += [words] if skipped else []
     if links.undone is not None:
+        jobs = [step.job.name for step in links.undone.change.spec.plan.steps if step.job is not None]
+        words = f"What these Jobs of {links.undone.ticket} did stays: {', '.join(jobs)}."
+        said += [words] if jobs else []
         said += await _left_behind(repositories, manifests, links.undone, named)
     return said
 

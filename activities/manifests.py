@@ -5,10 +5,11 @@ of a change gets them here, so that what is shown, applied, compared and undone 
 """
 
 import base64
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from activities.chart_hooks import without_hooks
+from activities.jobs import is_job, named_by_steps
 from activities.naming import naming
 from holdpoint.clients.git_rendering import FIELDS, Charted, Overlaid, Rendered
 from holdpoint.clients.kinds import refusal
@@ -48,10 +49,22 @@ class Loaded:
 
     manifests: list[Manifest]
     warnings: list[str]
+    jobs: list[Manifest] = field(default_factory=list)
+    """Those that a `job` step runs: nothing else applies or compares them."""
+
+    @property
+    def stated(self) -> list[dict[str, Any]]:
+        """Return the objects that are applied, in order."""
+        return [manifest.object for manifest in self.manifests]
+
+    @property
+    def all(self) -> list[dict[str, Any]]:
+        """Return every object, the Jobs that steps run last."""
+        return self.stated + [manifest.object for manifest in self.jobs]
 
 
 async def load(repositories: Files, stored: StoredChange) -> list[dict[str, Any]]:
-    """Return the objects of `spec.source`, in order, each with its namespace.
+    """Return the objects of `spec.source` but the Jobs of steps, in order, each with its namespace.
 
     Raises StepConfig naming the path when an object is not one that a change may apply.
     """
@@ -82,7 +95,10 @@ async def load_whole(repositories: Files, stored: StoredChange) -> Loaded:
             _add(whole, wanted.folder, documents, spec.target.namespace)
     with naming("spec.source", ", ".join(spec.source.origins)):
         _check_set(whole.manifests, needed=spec.plan.applies)
-    return whole
+    names = named_by_steps(stored.change)
+    jobs = [manifest for manifest in whole.manifests if is_job(manifest.object, names)]
+    rest = [manifest for manifest in whole.manifests if not is_job(manifest.object, names)]
+    return Loaded(rest, whole.warnings, jobs)
 
 
 def rendered_of(change: Change) -> list[Rendered]:

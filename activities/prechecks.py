@@ -13,7 +13,8 @@ from typing import Any
 from activities.drift import drifted
 from activities.fleet_counters import Place
 from activities.forecast import forecast
-from activities.manifests import load
+from activities.jobs import runs_of
+from activities.manifests import load, load_whole
 from activities.ownership import claims_by_hand
 from activities.readiness import readiness
 from activities.scaling import autoscaler_of
@@ -71,10 +72,13 @@ class World:
 
 async def run_checks(world: World) -> list[Check]:
     """Return every check. Raises UpstreamUnavailable when the cluster does not answer: that is no "no"."""
-    manifests = await load(world.repositories, world.stored)
+    loaded = await load_whole(world.repositories, world.stored)
+    manifests, runs = loaded.stated, runs_of(world.stored, loaded.all)
+    jobs = [job for run in runs for job in (run.forward, run.backward) if job is not None]
+    made = [await world.cluster.read(ref_of(world.cluster.name, job)) for job in jobs]
     live = [await world.cluster.read(ref_of(world.cluster.name, manifest)) for manifest in manifests]
     checks = [
-        await _once("dry_run", lambda: _dry_run(world, manifests, live)),
+        await _once("dry_run", lambda: _dry_run(world, [*manifests, *jobs], [*live, *made])),
         await _health(world, manifests),
         await _once("rollback_target", lambda: _rollback_target(world, manifests, live)),
         await _once("drift", lambda: _drift(world)),

@@ -10,11 +10,13 @@ from activities.deferred import PATIENCE, DeferringDoor
 from activities.drift import drifted
 from activities.fleet_counters import Place
 from activities.intents import Stopped, Writer, hold_of
-from activities.manifests import Files, load, load_with_paths
+from activities.jobs import KIND as JOB
+from activities.jobs import runs_of
+from activities.manifests import Files, load, load_whole, load_with_paths
 from activities.snapshot import Snapshot, take
 from activities.steps.registry import kind_of, parts
 from activities.steps.stage import Stage, failed
-from activities.undo import Undo, compare, undo_all
+from activities.undo import Sent, Undo, compare, undo_all
 from holdpoint.clients.cluster import ref_of
 from holdpoint.clients.fencing import Fencing
 from holdpoint.clients.kubernetes import Clusters
@@ -47,7 +49,7 @@ from holdpoint.models.activity_calls import (
 )
 from holdpoint.models.base import Digest
 from holdpoint.models.errors import Conflict, PermanentError, UpstreamUnavailable
-from holdpoint.models.record import EntryDraft, ObjectRef
+from holdpoint.models.record import EntryDraft
 from holdpoint.models.redact import redact
 from holdpoint.models.ticket import RollbackResult, VerdictCode
 
@@ -147,8 +149,8 @@ class RolloutActivities:
             door = DeferringDoor(self._door, pulse, left)
             cluster = self._clusters.undo(_cluster(call))
             snapshot = await self._snapshot(call.snapshot)
-            removed = await self._removed(call, snapshot)
-            undo = Undo(cluster, Writer(door, cluster, call, "undo"), removed=removed)
+            sent = await self._sent(call, snapshot)
+            undo = Undo(cluster, Writer(door, cluster, call, "undo"), removed=sent.removed, ran=sent.ran)
             try:
                 await undo_all(undo, self._fencing(call, door), door, snapshot, call)
             except Stopped as stopped:
@@ -172,7 +174,7 @@ class RolloutActivities:
             await self._settle(call)
             cluster = self._clusters.undo(_cluster(call))
             snapshot = await self._snapshot(call.snapshot)
-            compared = await compare(cluster, snapshot, await self._removed(call, snapshot))
+            compared = await compare(cluster, snapshot, await self._sent(call, snapshot))
             if compared.result is RollbackResult.RESTORED:
                 await self._ledger.write(targets.release_target, target=call.target, run=call.run, clean=True)
             return compared
@@ -202,21 +204,26 @@ class RolloutActivities:
         check = Check(name="as_applied", passed=not found, message=message)
         return CheckReport(passed=check.passed, checks=[check])
 
-    async def _removed(self, call: RolloutCall, snapshot: Snapshot) -> set[ObjectRef]:
-        """Return what this ticket may have deleted: of what its plan names, what it sent a deletion for.
+    async def _sent(self, call: RolloutCall, snapshot: Snapshot) -> Sent:
+        """Return what this ticket may have deleted, of what its plan names, and the Jobs that it has made.
 
-        Without the ledger that is not known, and whatever the plan names and is gone counts as ours.
+        Without the ledger that is not known: whatever the plan deletes and is gone counts as ours, and of the
+        Jobs those that are there.
         """
-        planned = snapshot.removed
-        if not planned:
-            return planned
+        if not snapshot.removed and not snapshot.ran:
+            return Sent()
         try:
             async with asyncio.timeout(PATIENCE):
                 found = await self._ledger.read(intents_of, call.ticket)
         except (UpstreamUnavailable, TimeoutError):
-            return planned
+            return Sent(removed=snapshot.removed)
         sent = [one.request for one in found if one.status != "refused"]
-        return planned & {one.object for one in sent if one.direction == "forward" and one.verb == "delete"}
+        deleted = {one.object for one in sent if one.direction == "forward" and one.verb == "delete"}
+        done = [one.request for one in found if one.status == "done"]
+        return Sent(
+            removed=snapshot.removed & deleted,
+            ran={one.object for one in done if one.object.kind == JOB and one.verb == "apply"},
+        )
 
     async def _settle(self, call: RolloutCall) -> None:
         """Fence what this run left in doubt, and wait until its creates can no longer land."""
@@ -241,9 +248,12 @@ class RolloutActivities:
 
     async def _take(self, call: BeginCall) -> Snapshot:
         stored = await self._stored(call)
-        manifests = await load_with_paths(self._repositories, stored)
+        loaded = await load_whole(self._repositories, stored)
         cluster = self._clusters.forward(_cluster(call))
-        return await take(cluster, parts(call.start.plan, stored.change, manifests, cluster.name))
+        runs = runs_of(stored, loaded.all)
+        jobs = {run.index: ref_of(cluster.name, run.forward) for run in runs}
+        does = parts(call.start.plan, stored.change, loaded.manifests, cluster.name, jobs=jobs)
+        return await take(cluster, does, runs)
 
     async def _place(self, call: JudgeCall, stored: StoredChange) -> Place:
         step = call.step

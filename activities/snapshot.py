@@ -3,15 +3,19 @@
 Every object that a rollout will touch, as it was before, whole; the absent ones are listed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
-from holdpoint.clients.cluster import CANARY_SUFFIX, Cluster
+from activities.jobs import JobRun
+from holdpoint.clients.cluster import CANARY_SUFFIX, Cluster, ref_of
 from holdpoint.models.base import Model
 from holdpoint.models.record import ObjectRef
 
-Part = Literal["stated", "rolled", "removed"]
-"""What a plan does to an object: it says how the object is to be, only restarts its pods, or deletes it."""
+Part = Literal["stated", "rolled", "removed", "ran"]
+"""What a plan does to an object.
+
+It says how the object is to be, only restarts its pods, deletes it, or runs it once (a Job).
+"""
 
 
 class Before(Model):
@@ -20,6 +24,7 @@ class Before(Model):
     ref: ObjectRef
     body: dict[str, Any] | None = None
     part: Part = "stated"
+    run: JobRun | None = None
 
 
 class Snapshot(Model):
@@ -39,13 +44,33 @@ class Snapshot(Model):
 
     @property
     def absent(self) -> list[Before]:
-        """Return the objects that did not exist."""
-        return [before for before in self.objects if before.body is None]
+        """Return the objects that did not exist, without the Jobs, which never do."""
+        return [before for before in self.objects if before.body is None and before.run is None]
+
+    @property
+    def ran(self) -> list[Before]:
+        """Return the Jobs that the plan runs."""
+        return [before for before in self.objects if before.run is not None]
+
+    @property
+    def stretches(self) -> list[tuple[Before | None, list[Before]]]:
+        """Return each Job that the plan runs, none at first, with what is written between it and the next."""
+        found: list[tuple[Before | None, list[Before]]] = [(None, [])]
+        for before in self.objects:
+            if before.run is not None:
+                found.append((before, []))
+            else:
+                found[-1][1].append(before)
+        return found
 
 
-async def take(cluster: Cluster, parts: Mapping[ObjectRef, Part]) -> Snapshot:
-    """Read every object and return the snapshot."""
-    objects = [Before(ref=ref, body=await cluster.read(ref), part=part) for ref, part in parts.items()]
+async def take(cluster: Cluster, parts: Mapping[ObjectRef, Part], runs: Iterable[JobRun] = ()) -> Snapshot:
+    """Read every object and return the snapshot; with the Jobs of the plan, so that an undo has them."""
+    jobs = {ref_of(cluster.name, run.forward): run for run in runs}
+    objects = [
+        Before(ref=ref, body=await cluster.read(ref), part=part, run=jobs.get(ref))
+        for ref, part in parts.items()
+    ]
     return Snapshot(cluster=cluster.name, objects=objects)
 
 

@@ -12,6 +12,7 @@ from activities.comparison import MISSING, Difference, Missing, described, diffe
 from activities.config_mark import MarkPods, is_marked, mark_of
 from activities.deferred import DeferringDoor
 from activities.intents import Writer
+from activities.jobs_back import left_of, take_back
 from activities.ownership import is_ours, owners_of, restoring, touched_by_us
 from activities.readiness import patience_of, wait_gone, wait_ready
 from activities.removal import lost_with
@@ -41,11 +42,20 @@ GOING_PATIENCE = 30.0
 """Seconds for an object that is on its way out to be gone, so that it can be made again."""
 
 
+@dataclass(frozen=True)
+class Sent:
+    """What a ticket itself may have deleted, and the Jobs that it has made."""
+
+    removed: Collection[ObjectRef] = ()
+    ran: Collection[ObjectRef] = ()
+
+
 @dataclass
 class Undo:
     """Brings objects back, one after the other, and tells which could not be.
 
     `removed` is what the rollout itself may have deleted; what else is gone was deleted by somebody else.
+    `ran` are the Jobs that it has made for all the ledger knows.
     """
 
     cluster: Cluster
@@ -53,19 +63,23 @@ class Undo:
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     removed: Collection[ObjectRef] = ()
+    ran: Collection[ObjectRef] = ()
     written: set[ObjectRef] = field(default_factory=set)
 
     async def all(self, snapshot: Snapshot) -> None:
         """Undo in reverse order. What is refused for good is noted, and the rest is undone all the same.
 
         Everything is sent before any of it is waited for. What was not there goes last: a canary carries its
-        share until stable can.
+        share until stable can. A Job that ran is taken back between what came after it and what came before.
         """
-        restored = [before for before in reversed(snapshot.objects) if before.body is not None]
-        for before in [one for one in restored if await self._attempt(one)]:
-            await self._until_ready(before)
-        for before in reversed(snapshot.absent):
-            await self._attempt(before)
+        for job, objects in reversed(snapshot.stretches):
+            restored = [before for before in reversed(objects) if before.body is not None]
+            for before in [one for one in restored if await self._attempt(one)]:
+                await self._until_ready(before)
+            for before in [one for one in reversed(objects) if one.body is None]:
+                await self._attempt(before)
+            if job is not None:
+                await self._attempt(job)
 
     async def _attempt(self, before: Before) -> bool:
         """Undo one object; return whether anything was sent."""
@@ -79,6 +93,8 @@ class Undo:
         return sent
 
     async def _one(self, before: Before) -> bool:
+        if before.run is not None:
+            return await take_back(self.cluster, self.writer, before, self.ran)
         ref, live = before.ref, await self.cluster.read(before.ref)
         if ref in self.removed and before.body is not None and _is_going(live):
             live = await wait_gone(self.cluster, ref, limit=GOING_PATIENCE)
@@ -166,22 +182,27 @@ def _is_going(live: dict[str, Any] | None) -> bool:
     return live is not None and bool(live["metadata"].get("deletionTimestamp"))
 
 
-async def compare(cluster: Cluster, snapshot: Snapshot, removed: Collection[ObjectRef] = ()) -> Compared:
+async def compare(cluster: Cluster, snapshot: Snapshot, sent: Sent) -> Compared:
     """Compare the cluster with the snapshot, field by field; whose a difference is decides the result.
 
-    `removed` is what the rollout itself may have deleted.
+    What a Job did and nothing takes back is told beside: it was approved as that.
     """
     ours: list[str] = []
     theirs: list[str] = []
+    stays: list[str] = []
     for before in snapshot.objects:
+        if before.run is not None:
+            left = await left_of(cluster, before, sent.ran)
+            ours, stays = [*ours, *left.ours], [*stays, *left.stays]
+            continue
         live = await cluster.read(before.ref)
-        for difference, mine in _judged(before, live, removed):
+        for difference, mine in _judged(before, live, sent.removed):
             line = f"{before.ref.kind}/{before.ref.name}: {described(before.ref.kind, difference)}"
             (ours if mine else theirs).append(line)
     if ours:
-        return Compared(result=RollbackResult.PARTIAL, differences=[*ours, *theirs])
+        return Compared(result=RollbackResult.PARTIAL, differences=[*ours, *theirs], stays=stays)
     result = RollbackResult.DIVERGED if theirs else RollbackResult.RESTORED
-    return Compared(result=result, differences=theirs)
+    return Compared(result=result, differences=theirs, stays=stays)
 
 
 def _judged(

@@ -27,7 +27,7 @@ async def roll_back(work: RolloutWork, reason: Reason) -> tuple[Phase, Reason]:
     except (Broken, Overdue) as error:
         return Phase.ROLLBACK_FAILED, _failed(reason, str(error))
     if compared.result is RollbackResult.RESTORED:
-        return Phase.ROLLED_BACK, reason
+        return Phase.ROLLED_BACK, _with_what_stays(reason, compared)
     return Phase.ROLLBACK_FAILED, _failed(reason, _told(compared))
 
 
@@ -75,7 +75,12 @@ async def _compare(work: RolloutWork, attempt: int) -> Compared:
         priority=EMERGENCY,
         stoppable=False,
     )
-    work.rollback = RollbackView(result=compared.result, differences=compared.differences, attempts=attempt)
+    work.rollback = RollbackView(
+        result=compared.result,
+        differences=compared.differences,
+        stays=compared.stays,
+        attempts=attempt,
+    )
     if compared.result is RollbackResult.RESTORED:
         _show_undone(work)
     view = work.rollback.model_dump(mode="json")
@@ -85,7 +90,9 @@ async def _compare(work: RolloutWork, attempt: int) -> Compared:
 
 def _show_undone(work: RolloutWork) -> None:
     for index, step in enumerate(work.steps):
-        if step.status is not StepStatus.PENDING and step.kind not in TIMED_KINDS:
+        if step.status is StepStatus.PENDING or step.kind in TIMED_KINDS:
+            continue
+        if not work.start.plan[index].config.get("cannotBeUndone"):
             work.steps[index] = step.model_copy(update={"status": StepStatus.UNDONE, "weight": 0.0})
 
 
@@ -93,6 +100,12 @@ def _snapshot(work: RolloutWork) -> str:
     if work.begun is None:
         raise Broken(Reason(code="error", message="There is no snapshot to return to."))
     return work.begun.snapshot
+
+
+def _with_what_stays(reason: Reason, compared: Compared) -> Reason:
+    if not compared.stays:
+        return reason
+    return reason.model_copy(update={"message": f"{reason.message} What stays: {'; '.join(compared.stays)}."})
 
 
 def _told(compared: Compared) -> str:

@@ -1,5 +1,6 @@
 """The step kinds, as one explicit tuple: adding a kind is one file and one line here."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from activities.manifests import Manifest
@@ -10,6 +11,7 @@ from activities.steps.apply import Apply
 from activities.steps.canary import Canary
 from activities.steps.config import Config
 from activities.steps.delete import Delete
+from activities.steps.job import Job
 from activities.steps.kind import StepKind
 from activities.steps.manual import Manual
 from activities.steps.wait import Wait
@@ -24,6 +26,7 @@ STEP_KINDS: tuple[StepKind, ...] = (
     Apply(),
     Delete(),
     Config(),
+    Job(),
     Wait(),
     Manual(),
     Analysis(),
@@ -48,14 +51,21 @@ async def outline(
 
 
 def parts(
-    plan: list[PlannedStep], change: Change, manifests: list[Manifest], cluster: str
+    plan: list[PlannedStep],
+    change: Change,
+    manifests: list[Manifest],
+    cluster: str,
+    *,
+    jobs: Mapping[int, ObjectRef] | None = None,
 ) -> dict[ObjectRef, Part]:
     """Return every object that the plan may write, in the order in which it goes forward.
 
-    Each stands there once, with what the plan does to it.
+    Each stands there once, with what the plan does to it. `jobs` are those that its steps run, by index.
     """
     found: dict[ObjectRef, Part] = {}
     for step in plan:
+        if jobs and step.kind == Job.kind:
+            found[jobs[step.index]] = "ran"
         for ref in kind_of(step.kind).touched(step, change, manifests, cluster):
             part = _part(step.kind, ref)
             if part == "stated" or ref not in found:

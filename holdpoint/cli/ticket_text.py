@@ -45,6 +45,7 @@ def ticket_text(view: View) -> str:
     for step in view.get("steps") or []:
         lines += step_lines(step, view.get("warnings") or [])
     lines += [f"  differs    {one}" for one in (view.get("rollback") or {}).get("differences") or []]
+    lines += [f"  stays      {one}" for one in (view.get("rollback") or {}).get("stays") or []]
     return "\n".join(lines)
 
 

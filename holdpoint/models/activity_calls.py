@@ -250,6 +250,7 @@ class Compared(Model):
 
     result: RollbackResult
     differences: list[str] = []
+    stays: list[str] = Field(default=[], description="what Jobs did and nothing takes back")
 
 
 class FinishCall(RolloutCall):

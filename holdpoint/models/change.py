@@ -20,7 +20,7 @@ from holdpoint.models.change_fields import (
     check_weights,
 )
 from holdpoint.models.durations import Duration
-from holdpoint.models.object_steps import ConfigConfig, DeleteConfig
+from holdpoint.models.object_steps import ConfigConfig, DeleteConfig, JobConfig
 from holdpoint.models.source import Source, check_source
 from holdpoint.models.timed_steps import (
     TIMED_KINDS,
@@ -37,8 +37,8 @@ SHORTEST_DEADLINE = 120.0
 """At one weight the judge looks for a verdict for ten bakes, and for two minutes at least, unless the change
 says how long: what cannot be told by then is held, for a person to decide."""
 
-STEP_KINDS = ("canary", "apply", "delete", "config", "wait", "manual", "analysis")
-APPLYING = frozenset({"canary", "apply", "config"})
+STEP_KINDS = ("canary", "apply", "delete", "config", "job", "wait", "manual", "analysis")
+APPLYING = frozenset({"canary", "apply", "config", "job"})
 """The step kinds that apply objects of the source: a plan without any of them needs none."""
 
 
@@ -144,6 +144,7 @@ class Step(StrictModel):
     config: ConfigConfig | None = Field(
         default=None, description="Step kind: apply configuration and restart what uses it."
     )
+    job: JobConfig | None = Field(default=None, description="Step kind: run a Job once.")
     wait: WaitConfig | None = Field(default=None, description="Step kind: let time pass.")
     manual: ManualConfig | None = Field(default=None, description="Step kind: a person does something.")
     analysis: AnalysisConfig | None = Field(default=None, description="Step kind: judge what stands now.")

@@ -1,8 +1,9 @@
-"""Step kinds that name objects: those to be removed, and configuration with what uses it."""
+"""Step kinds that name objects: those to be removed, configuration with what uses it, and Jobs."""
 
+from collections.abc import Collection
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from holdpoint.models.base import StrictModel
 from holdpoint.models.change_fields import ApiVersion, Kind, Name, ObjectName
@@ -55,3 +56,44 @@ class ConfigConfig(StrictModel):
         "an empty list rolls none.",
     )
     timeout: Duration = Field(default=600.0, description="How long the Deployments may take to be ready.")
+
+
+def check_way_back(given: Collection[str]) -> None:
+    """Hold that a job says how it is undone, or that it cannot be. Raises ValueError."""
+    if ("undo" in given) == ("cannotBeUndone" in given):
+        raise ValueError("must have either undo, with the Job that takes it back, or cannotBeUndone: true")
+
+
+class JobUndo(StrictModel):
+    """The Job that takes back what another did."""
+
+    name: ObjectName = Field(description="A Job among the change's objects; it runs in a rollback only.")
+
+
+class JobConfig(StrictModel):
+    """Run a Job of the change once, and wait until it is complete: a database migration or the like."""
+
+    name: ObjectName = Field(
+        description="A Job among the change's objects. It runs as `<name>-<ticket>-<step>`."
+    )
+    timeout: Duration = Field(
+        default=600.0,
+        description="How long it may run; then it is ended and has failed. So is the undo's Job.",
+    )
+    undo: JobUndo | None = Field(default=None, description="The Job that a rollback runs, once.")
+    cannotBeUndone: bool = Field(
+        default=False,
+        description="Nothing takes back what it does: a rollback leaves it, and says so. High risk.",
+    )
+
+    @model_validator(mode="after")
+    def _says_its_way_back(self) -> "JobConfig":
+        check_way_back(
+            [
+                *(["undo"] if self.undo is not None else []),
+                *(["cannotBeUndone"] if self.cannotBeUndone else []),
+            ]
+        )
+        if self.undo is not None and self.undo.name == self.name:
+            raise ValueError("must have an undo that is another Job than the one it undoes")
+        return self

@@ -158,10 +158,14 @@ class RollbackResult(StrEnum):
 
 
 class RollbackView(Model):
-    """What a rollback came to, with each difference from the snapshot as `object: field: was -> is`."""
+    """What a rollback came to, with each difference from the snapshot as `object: field: was -> is`.
+
+    `stays` is what Jobs did and nothing takes back, as the change file said (`cannotBeUndone`).
+    """
 
     result: RollbackResult | None = None
     differences: list[str] = []
+    stays: list[str] = []
     attempts: int = 0
 
 

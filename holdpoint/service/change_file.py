@@ -22,6 +22,7 @@ from holdpoint.models.change import (
     check_one_kind,
 )
 from holdpoint.models.errors import InvalidChange
+from holdpoint.models.object_steps import JobConfig, check_way_back
 from holdpoint.models.source import FORMS, Source
 from holdpoint.models.timed_steps import check_manual_names
 from holdpoint.service.change_bounds import TooMuch, check_bounds, decode
@@ -94,6 +95,11 @@ def _rules_between_fields(value: Any, root: yaml.Node) -> Iterator[Mistake]:
         if set(step) <= {"name", *STEP_KINDS}:
             given = [kind for kind in STEP_KINDS if step.get(kind) is not None]
             yield from _broken(("spec", "plan", "steps", index), root, partial(check_one_kind, given))
+        job = step.get("job")
+        if isinstance(job, dict) and set(job) <= set(JobConfig.model_fields):
+            given = [field for field in ("undo", "cannotBeUndone") if job.get(field) not in (None, False)]
+            at: Loc = ("spec", "plan", "steps", index, "job")
+            yield from _broken(at, root, partial(check_way_back, given))
     names = [step.get("name") or "manual" for step in steps if step.get("manual") is not None]
     names = [name for name in names if isinstance(name, str)]
     yield from _broken(("spec", "plan"), root, partial(check_manual_names, names))

@@ -56,7 +56,7 @@ def test_a_breaching_canary_leaves_the_cluster_as_it_was(stack: Stack) -> None:
     done = stack.run("submit", stack.change("search"), "--wait", by="ci", expect=1)
 
     assert done.document["phase"] == "RolledBack"
-    assert done.document["rollback"] == {"result": "restored", "differences": [], "attempts": 1}
+    assert done.document["rollback"] == {"result": "restored", "differences": [], "stays": [], "attempts": 1}
     assert stack.images("search") == [shop.image("search", shop.FIRST)]
 
 

@@ -68,6 +68,15 @@ def test_what_comes_back_is_the_earlier_source_and_the_rest_is_of_what_is_undone
     assert back.metadata.title == "Roll back chg-2 to: shop 1"
 
 
+def test_a_job_is_not_run_again_because_somebody_goes_back() -> None:
+    migration = {"job": {"name": "migrate", "cannotBeUndone": True}}
+
+    back = the_way(a_change(title="shop 2"), a_change(migration, CANARY))
+
+    assert kinds(back) == ["apply"]
+    assert left_out(a_change(migration, CANARY).spec.plan) == ["job"]
+
+
 def test_what_the_earlier_plan_applied_before_its_canary_is_applied_before_it() -> None:
     first = {"name": "config first", "apply": {"paths": ["more.yaml"]}}
 

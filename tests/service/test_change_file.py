@@ -529,3 +529,22 @@ def test_mistake_in_what_is_deleted_is_named(item: str, field: str, said: str) -
 
     assert mistake["field"] == f"spec.plan.steps[0].delete.objects[0].{field}"
     assert said in mistake["message"]
+
+
+@pytest.mark.parametrize(
+    ("job", "field", "said"),
+    [
+        ("name: up", "", "must have either undo, with the Job that takes it back, or cannotBeUndone: true"),
+        ("name: up, undo: {name: down}, cannotBeUndone: true", "", "must have either undo"),
+        ("name: up, cannotBeUndone: false", "", "must have either undo"),
+        ("name: up, undo: {name: up}", "", "another Job than the one it undoes"),
+        ("name: up, undo: {}", ".undo.name", "required"),
+        ("name: up, timeout: 0s, cannotBeUndone: true", ".timeout", ""),
+    ],
+)
+def test_mistake_in_a_job_is_named_with_its_line(job: str, field: str, said: str) -> None:
+    mistake = the_mistake(sourced(", paths: [a.yaml]", f"{{job: {{{job}}}}}"))
+
+    assert mistake["field"] == f"spec.plan.steps[0].job{field}"
+    assert said in mistake["message"]
+    assert mistake["line"] > 1

@@ -18,6 +18,7 @@ from holdpoint.models.activity_calls import (
     Undone,
 )
 from holdpoint.models.phases import Phase
+from holdpoint.models.plan import PlannedStep
 from holdpoint.models.record import EntryDraft
 from holdpoint.models.ticket import Reason, RollbackResult
 from tests.workflows.broken_rollouts import BurstingRollout
@@ -216,7 +217,7 @@ async def test_what_is_left_after_a_first_undo_is_undone_again(world: World) -> 
     await world.submit()
 
     assert await world.ends() is Phase.ROLLED_BACK
-    assert world.view["rollback"] == {"result": "restored", "differences": [], "attempts": 2}
+    assert world.view["rollback"] == {"result": "restored", "differences": [], "stays": [], "attempts": 2}
 
 
 async def test_the_undo_does_not_wait_for_a_ledger_that_is_down(world: World) -> None:
@@ -270,3 +271,27 @@ async def test_what_no_except_clause_catches_is_undone_too(world: World) -> None
         assert await world.ends() is Phase.ROLLED_BACK
     assert world.view["reason"] == {"code": "error", "message": "Holdpoint broke: Burst: a bug"}
     assert contracts.COMPARE.name in world.names
+
+
+async def test_what_nothing_takes_back_is_said_and_its_step_is_not_shown_as_undone(world: World) -> None:
+    for_good = PlannedStep(
+        index=0, name="migrate", kind="job", config={"name": "migrate", "timeout": 9, "cannotBeUndone": True}
+    )
+    applying = PlannedStep(index=1, name="apply", kind="apply", config={"paths": [], "timeout": 9})
+    world.answers["evaluate"] = an_evaluation(plan=[for_good, applying])
+    world.answers["apply_step"] = lambda call: (
+        StepOutcome(status="done", reached=100.0, mutated=True)
+        if call.step.kind == "job"
+        else StepOutcome(
+            status="failed", mutated=True, reason=Reason(code="not_ready", message="Not ready: shop.")
+        )
+    )
+    stays = ["Job/migrate-chg-1-0 ran, and nothing takes back what it did (cannotBeUndone)"]
+    world.answers["compare"] = Compared(result=RollbackResult.RESTORED, stays=stays)
+
+    await world.submit()
+
+    assert await world.ends() is Phase.ROLLED_BACK
+    assert world.view["rollback"]["stays"] == stays
+    assert world.view["reason"]["message"] == f"Not ready: shop. What stays: {stays[0]}."
+    assert [step["status"] for step in world.view["steps"]] == ["succeeded", "undone"]

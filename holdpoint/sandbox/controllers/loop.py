@@ -8,6 +8,7 @@ from contextlib import suppress
 from holdpoint.sandbox.behaviour import Behaviours
 from holdpoint.sandbox.controllers import garbage
 from holdpoint.sandbox.controllers.deployments import Deployments
+from holdpoint.sandbox.controllers.jobs import Jobs
 from holdpoint.sandbox.controllers.pods import Kubelet
 from holdpoint.sandbox.controllers.replica_sets import ReplicaSets
 from holdpoint.sandbox.kube import quotas
@@ -26,6 +27,7 @@ class Controllers:
         self._store = store
         self.kubelet = Kubelet(store, behaviours)
         self._replica_sets = ReplicaSets(store, self.kubelet)
+        self._jobs = Jobs(store, behaviours)
         self._deployments = Deployments(store)
         self._woken = asyncio.Event()
 
@@ -43,6 +45,7 @@ class Controllers:
                 due = [
                     self._deployments.reconcile(),
                     self._replica_sets.reconcile(),
+                    self._jobs.reconcile(),
                     self.kubelet.reconcile(),
                 ]
                 quotas.observe(self._store)

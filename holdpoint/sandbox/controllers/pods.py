@@ -50,6 +50,8 @@ class Kubelet:
 
     def _start(self, pod: Object, now: float) -> float | None:
         metadata = pod["metadata"]
+        if any(owner["kind"] == "Job" for owner in metadata.get("ownerReferences", [])):
+            return None  # it serves nothing, and ends: see `jobs.py`
         if metadata["uid"] not in self._seen:
             self._seen[metadata["uid"]] = _first_seen(pod, now)
         due = self._seen[metadata["uid"]] + START_SECONDS

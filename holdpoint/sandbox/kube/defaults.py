@@ -40,6 +40,15 @@ def _replica_set(body: Body) -> None:
     _template(spec)
 
 
+def _job(body: Body) -> None:
+    spec = body.setdefault("spec", {})
+    if spec.get("completions") is None and spec.get("parallelism") is None:
+        _fill(spec, completions=1)
+    _fill(spec, parallelism=1, backoffLimit=6, completionMode="NonIndexed", suspend=False)
+    _fill(spec, podReplacementPolicy="TerminatingOrFailed")
+    _template(spec)
+
+
 def _template(spec: Body) -> None:
     template = spec.get("template")
     if isinstance(template, dict):
@@ -184,6 +193,7 @@ def _maps(value: Any) -> list[Body]:
 _BY_KIND = {
     "Deployment": _deployment,
     "ReplicaSet": _replica_set,
+    "Job": _job,
     "Pod": _pod,
     "Service": _service,
     "HorizontalPodAutoscaler": _autoscaler,

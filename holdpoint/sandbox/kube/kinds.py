@@ -41,6 +41,7 @@ KINDS: tuple[Kind, ...] = (
     Kind("", "v1", "ResourceQuota", "resourcequotas", short=("quota",), subresources=("status",)),
     Kind("apps", "v1", "Deployment", "deployments", short=("deploy",), subresources=("status", "scale")),
     Kind("apps", "v1", "ReplicaSet", "replicasets", short=("rs",), subresources=("status", "scale")),
+    Kind("batch", "v1", "Job", "jobs", subresources=("status",)),
     Kind(
         "autoscaling",
         "v2",
@@ -78,4 +79,5 @@ DEPLOYMENTS = BY_RESOURCE["deployments.apps"]
 HTTP_ROUTES = BY_RESOURCE["httproutes.gateway.networking.k8s.io"]
 RESOURCE_QUOTAS = BY_RESOURCE["resourcequotas"]
 WEBHOOKS = BY_RESOURCE["validatingwebhookconfigurations.admissionregistration.k8s.io"]
+JOBS = BY_RESOURCE["jobs.batch"]
 REPLICA_SETS = BY_RESOURCE["replicasets.apps"]

@@ -29,6 +29,7 @@ ROOTS = (
     "io.k8s.api.core.v1.ResourceQuota",
     "io.k8s.api.apps.v1.Deployment",
     "io.k8s.api.apps.v1.ReplicaSet",
+    "io.k8s.api.batch.v1.Job",
     "io.k8s.api.autoscaling.v2.HorizontalPodAutoscaler",
     "io.k8s.api.policy.v1.PodDisruptionBudget",
     "io.k8s.api.networking.v1.Ingress",
@@ -36,7 +37,10 @@ ROOTS = (
 )
 GATEWAY_ROOT = "io.k8s.sigs.gateway-api.apis.v1.HTTPRoute"
 GATEWAY_VERSION = "v1.7.0"
-GROUPS = ("core.v1", "apps.v1", "autoscaling.v2", "policy.v1", "networking.v1", "admissionregistration.v1")
+GROUPS = (
+    *("core.v1", "apps.v1", "batch.v1", "autoscaling.v2", "policy.v1", "networking.v1"),
+    "admissionregistration.v1",
+)
 VERSION = "v0.36.3"
 META = "io.k8s.apimachinery.pkg.apis.meta.v1"
 QUANTITY = "io.k8s.apimachinery.pkg.api.resource.Quantity"

@@ -2,7 +2,7 @@
 # title: Risk from what no undo brings back
 # description: |
 #   A deletion is undone by making the object again, except where the plan says that this cannot be: data goes with
-#   its volume, and a Job would run again.
+#   its volume, and a Job would run again. What a job step did is taken back by its undo, if it has one.
 # scope: package
 package rules.irreversible
 
@@ -17,4 +17,16 @@ names contains name if {
 factor contains {"points": 6, "reason": reason} if {
 	count(names) > 0
 	reason := sprintf("The plan deletes what no undo brings back: %s.", [concat(", ", sort(names))])
+}
+
+jobs contains name if {
+	some step in input.plan
+	step.kind == "job"
+	step.config.cannotBeUndone
+	name := sprintf("Job %s", [step.config.name])
+}
+
+factor contains {"points": 6, "reason": reason} if {
+	count(jobs) > 0
+	reason := sprintf("The plan runs what no undo takes back: %s.", [concat(", ", sort(jobs))])
 }

@@ -18,3 +18,14 @@ test_irreversible_deletion_is_high_risk if {
 	expected := {{"points": 6, "reason": "The plan deletes what no undo brings back: Service old."}}
 	irreversible.factor == expected with input as planned([step(true)])
 }
+
+migration(for_good) := {"kind": "job", "config": {"name": "migrate", "cannotBeUndone": for_good}}
+
+test_allow_job_that_can_be_undone if {
+	count(irreversible.factor) == 0 with input as planned([migration(false)])
+}
+
+test_job_that_cannot_be_undone_is_high_risk if {
+	expected := {{"points": 6, "reason": "The plan runs what no undo takes back: Job migrate."}}
+	irreversible.factor == expected with input as planned([migration(true)])
+}

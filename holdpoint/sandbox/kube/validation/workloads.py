@@ -1,4 +1,4 @@
-"""Demands on Deployments and ReplicaSets."""
+"""Demands on Deployments, ReplicaSets and Jobs."""
 
 import re
 from typing import Any
@@ -45,6 +45,30 @@ def selector_kept(before: Body, after: Body) -> list[Cause]:
     """Return the cause for a change of the selector."""
     old, new = before["spec"].get("selector"), (after.get("spec") or {}).get("selector")
     return [] if old == new else [invalid_value("spec.selector", printed(new), texts.IMMUTABLE)]
+
+
+def job(body: Body) -> list[Cause]:
+    """Return the causes for a Job."""
+    spec = body.get("spec") or {}
+    counted = (
+        "parallelism",
+        "completions",
+        "activeDeadlineSeconds",
+        "backoffLimit",
+        "ttlSecondsAfterFinished",
+    )
+    pod = (spec.get("template") or {}).get("spec") or {}
+    causes = texts.counts(spec, *counted) + pods.pod("spec.template.spec", pod)
+    policy = pod.get("restartPolicy", "Always")
+    if policy not in ("OnFailure", "Never"):
+        causes.append(unsupported("spec.template.spec.restartPolicy", str(policy), ["OnFailure", "Never"]))
+    return causes
+
+
+def template_kept(before: Body, after: Body) -> list[Cause]:
+    """Return the cause for a change of a Job's template."""
+    old, new = before["spec"].get("template"), (after.get("spec") or {}).get("template")
+    return [] if old == new else [invalid_value("spec.template", printed(new), texts.IMMUTABLE)]
 
 
 def _selector(spec: Body, template: Body) -> list[Cause]:
