@@ -36,9 +36,9 @@ def test_a_job_that_runs_is_ended_by_a_deadline_that_is_over(server: ApiServer) 
 
 
 def test_the_template_of_a_job_cannot_be_changed(server: ApiServer) -> None:
-    assert server.apply("jobs", a_job(server, suspend=True)).status_code == 201
+    assert server.apply("jobs", a_job(server, parallelism=0)).status_code == 201
 
-    answer = server.apply("jobs", a_job(server, image="registry.example/migrate:2", suspend=True))
+    answer = server.apply("jobs", a_job(server, image="registry.example/migrate:2", parallelism=0))
 
     assert answer.status_code == 422
     assert [cause["field"] for cause in answer.json()["details"]["causes"]] == ["spec.template"]
