@@ -37,7 +37,12 @@ class Job:
             index=index,
             name=step.name or self.kind,
             kind=self.kind,
-            config=config.model_dump(mode="json"),
+            config={
+                "name": config.name,
+                "timeout": config.timeout,
+                "undo": None if config.undo is None else {"name": config.undo.name},
+                "cannotBeUndone": config.cannotBeUndone,
+            },
             warnings=[_way_back(config)],
         )
 

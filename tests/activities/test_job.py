@@ -320,6 +320,12 @@ async def test_plan_says_what_a_rollback_does_about_it(world: World) -> None:
         ["Job migrate runs once; a rollback runs Job migrate-down to take it back."],
         ["Job migrate runs once, and nothing takes back what it does: a rollback leaves it."],
     ]
+    assert world.plan[0].config == {
+        "name": "migrate",
+        "timeout": 20.0,
+        "undo": {"name": "migrate-down"},
+        "cannotBeUndone": False,
+    }
 
 
 @pytest.mark.parametrize(

@@ -458,3 +458,31 @@ async def test_diff_of_an_unreachable_cluster_is_unknown_and_nothing_is_released
     assert any("is unknown" in warning for warning in evaluation.warnings)
     assert released.digest != evaluation.digest
     assert released.plan_diff == first.plan_diff
+
+
+async def test_job_of_a_step_is_in_the_diff_under_the_name_of_its_run(shop: TicketWorld) -> None:
+    """It is what will be made; the Job that takes it back is made in a rollback only."""
+    pod = {"restartPolicy": "Never", "containers": [{"name": "migrate", "image": "shop/migrate:1"}]}
+    jobs = [
+        {
+            "apiVersion": "batch/v1",
+            "kind": "Job",
+            "metadata": {"name": name},
+            "spec": {"template": {"spec": pod}},
+        }
+        for name in ("migrate", "migrate-down")
+    ]
+    shop.commit(deployment(), *jobs)
+    step = {"job": {"name": "migrate", "undo": {"name": "migrate-down"}}}
+    shop.submit("chg-1", change=applied(shop, step, {"apply": {}}))
+
+    evaluation = await shop.evaluate("chg-1")
+    checks = (await shop.precheck("chg-1")).checks
+
+    assert [f"{one.change} {one.kind} {one.name}" for one in diff_of(shop, evaluation).objects] == [
+        "create Deployment shop",
+        "create Job migrate-chg-1-0",
+    ]
+    assert "shop/migrate:1" in shop.policy.asked[0].images
+    (dry,) = [check for check in checks if check.name == "dry_run"]
+    assert dry.message == "The API server would take all 3 objects."
