@@ -48,7 +48,7 @@ async def test_to_promote_is_bound_to_a_digest_and_decides_a_hold_without_a_verd
     await say(world, ticket, "promote", digest=DIGEST)
 
     [(_, name, argument)] = world.temporal.updates.values()
-    said = {"verb": "promote", "by": "sre", "reason": "because", "digest": DIGEST}
+    said = {"verb": "promote", "by": "sre", "reason": "because", "digest": DIGEST, "code": None}
     assert (name, argument.model_dump()) == ("promote", said)
 
 
@@ -80,7 +80,13 @@ async def test_a_verb_is_an_update_of_its_name(world: World, verb: Verb) -> None
 
     [(workflow, name, argument)] = world.temporal.updates.values()
     assert (workflow, name) == (f"change/{ticket}", verb)
-    assert argument.model_dump() == {"verb": verb, "by": "sre", "reason": "because", "digest": None}
+    assert argument.model_dump() == {
+        "verb": verb,
+        "by": "sre",
+        "reason": "because",
+        "digest": None,
+        "code": None,
+    }
 
 
 @pytest.mark.parametrize("by", ["approver", "approver2", "auditor"])
