@@ -1,7 +1,7 @@
 # METADATA
 # title: How many approvals a change needs, from whom, and how long they are waited for
 # description: |
-#   standard: none outside production whatever the risk; in production none at low risk when the same plan shape has
+#   standard: none outside production whatever the risk, but one for a Job that cannot be undone; in production none at low risk when the same plan shape has
 #   succeeded there before, else one. normal: one, two at high risk. emergency: one, and a review after. A rollback
 #   after success: one, whatever its type. The requester never counts; Holdpoint counts the quorum from its ledger.
 # scope: package
@@ -10,6 +10,7 @@ package holdpoint.approvals
 import data.holdpoint.environments
 import data.holdpoint.risk
 import data.holdpoint.ticket
+import data.rules.irreversible
 
 need := object.union({"count": count, "groups": groups}, ladder)
 
@@ -23,6 +24,13 @@ count := 0 if {
 	not ticket.rollback
 	input.type == "standard"
 	environments.relaxed
+	not lasting
+}
+
+count := 1 if {
+	input.type == "standard"
+	environments.relaxed
+	lasting
 }
 
 count := 0 if {
@@ -44,6 +52,9 @@ count := 1 if {
 }
 
 count := 1 if input.type == "emergency"
+
+# What stays after a rollback is a person's to allow, anywhere.
+lasting if some _ in irreversible.jobs
 
 proven if {
 	risk.level == "low"

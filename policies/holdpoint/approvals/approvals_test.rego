@@ -11,6 +11,22 @@ test_standard_in_staging_needs_none_whatever_the_risk if {
 	approvals.count == 0 with input as object.union(testing.staging, risky)
 }
 
+for_good := {"plan": [{"kind": "job", "config": {"name": "migrate", "cannotBeUndone": true}}]}
+
+test_standard_with_a_job_that_cannot_be_undone_needs_one_anywhere if {
+	approvals.count == 1 with input as object.union(testing.staging, for_good)
+	approvals.count == 1 with input as object.union(testing.production, for_good)
+}
+
+test_standard_with_a_job_that_can_be_undone_needs_none_in_staging if {
+	undone := {"plan": [{"kind": "job", "config": {"name": "migrate", "cannotBeUndone": false}}]}
+	approvals.count == 0 with input as object.union(testing.staging, undone)
+}
+
+test_rollback_with_a_job_that_cannot_be_undone_needs_one if {
+	approvals.count == 1 with input as object.union(object.union(testing.staging, testing.rollback), for_good)
+}
+
 test_standard_in_production_needs_none_when_proven_at_low_risk if {
 	approvals.count == 0 with input as testing.production
 }
