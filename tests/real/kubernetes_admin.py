@@ -103,10 +103,16 @@ class Admin:
             self.apply_file(DEPLOY / name)
         self.apply_file(DEPLOY / "access.yaml", namespace)
 
-    def until_allowed(self, identity: str, verb: str, namespace: str, *, allowed: bool) -> None:
-        """Return when the authorizer has seen a change of rights; it follows by a watch of its own."""
+    def until_allowed(
+        self, identity: str, verb: str, namespace: str, *, allowed: bool, groups: tuple[str, ...] = ()
+    ) -> None:
+        """Return when the authorizer has seen a change of rights; it follows by a watch of its own.
+
+        `identity` is one of ours, or with `groups` a person.
+        """
+        user = identity if groups else f"system:serviceaccount:holdpoint:holdpoint-{identity}"
         what = {"verb": verb, "group": "apps", "resource": "deployments", "namespace": namespace}
-        spec = {"user": f"system:serviceaccount:holdpoint:holdpoint-{identity}", "resourceAttributes": what}
+        spec = {"user": user, "groups": list(groups), "resourceAttributes": what}
         body = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec}
         for _ in range(200):
             answer = self.http.post("/apis/authorization.k8s.io/v1/subjectaccessreviews", json=body)
