@@ -68,14 +68,14 @@ class _Obligations(StrictModel):
     checks: list[str]
     smallest_canary: Annotated[int, Field(ge=1, le=100)] | None
     review_within: Seconds | None
-    supersede: bool
+    supersede: bool = False  # the one default: who says nothing of it has each change run in its turn
     hold_bound: Seconds
     pause_bound: Seconds
     schedule_bound: Seconds
 
 
 class _Document(StrictModel):
-    """What `data.holdpoint.decision` must be, with nothing left to a default of ours."""
+    """What `data.holdpoint.decision` must be, with nothing left to a default of ours but `supersede`."""
 
     deny: list[str]
     warn: list[str]

@@ -235,6 +235,15 @@ def test_malformed_result_is_a_denial_that_names_the_field(changes: dict[str, An
     assert next(iter(changes)) in decision.deny[0]
 
 
+def test_policies_that_say_nothing_of_superseding_let_each_change_run() -> None:
+    obligations = an_answer()["result"]["obligations"]
+    del obligations["supersede"]
+
+    decision = decision_of(an_answer(obligations=obligations))
+
+    assert (decision.deny, decision.obligations.supersede) == ([], False)
+
+
 @pytest.mark.parametrize("result", [None, [], True, {}, "allow"])
 def test_result_that_is_no_decision_is_a_denial(result: object) -> None:
     assert decision_of({"result": result}).deny

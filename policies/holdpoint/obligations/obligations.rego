@@ -51,15 +51,9 @@ review_within := 72 * hour if {
 	not ticket.rollback
 }
 
+# Every change was wanted by somebody: each runs in its turn. Where many revisions come in a row and only the newest is
+# worth a run, let this be true for those.
 default supersede := false
-
-# Where many revisions come in a row, only the newest is worth a run. In production every change was wanted by somebody,
-# and what was approved there is not dropped for something newer.
-supersede if {
-	not environments.production
-	input.type == "standard"
-	not ticket.rollback
-}
 
 default hold_bound := 14400
 
