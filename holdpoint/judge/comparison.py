@@ -50,7 +50,10 @@ class Look:
 
 @dataclass(frozen=True)
 class Compared:
-    """A finding with the evidence for it: `against` fails at K/alpha, `healthy` passes at 20."""
+    """A finding with the evidence for it: `against` fails at K/alpha, `healthy` passes at 20.
+
+    `stable` is the requests and bad ones of stable, `scrapes` in how many the canary had a request.
+    """
 
     name: str
     finding: Finding
@@ -121,7 +124,7 @@ class Comparison:
 
     def add(self, looks: Sequence[Look]) -> None:
         """Take in one scrape: a look for each edge."""
-        self._scrapes += 1
+        self._scrapes += any(requests for look in looks for requests, _ in look.canary.values())
         for edge, look in zip(self._edges, looks, strict=True):
             edge.add(look)
 

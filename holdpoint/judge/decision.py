@@ -13,7 +13,7 @@ CLEARLY_BETTER = 0.5
 """The part of stable's share of bad requests that a canary beyond the limit may have, to pass as a repair."""
 
 SCRAPES_FOR_STABLE = 6
-"""Scrapes within which stable must have been seen; the limit may not decide alone before."""
+"""Scrapes of a canary within which stable must have been seen; the limit may not decide alone before."""
 
 
 @dataclass(frozen=True)

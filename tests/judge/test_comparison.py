@@ -156,3 +156,9 @@ def test_what_was_bad_in_stables_history_is_not_quiet() -> None:
         metric.add([look])
 
     assert metric.finding(baked=True).finding is Finding.INCONCLUSIVE
+
+
+def test_only_scrapes_in_which_the_canary_was_asked_count() -> None:
+    before = [Look({}, (100.0, 0.0)), Look({"a": (0.0, 0.0)}, (100.0, 0.0))]
+
+    assert over([*before, *steady(0, 0, scrapes=3)]).scrapes == 3

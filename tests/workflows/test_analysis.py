@@ -290,25 +290,23 @@ async def test_a_day_of_bake_stays_within_the_history(world: World) -> None:
     assert len(world.calls_of(contracts.JUDGE)) < 150
 
 
-async def test_two_causes_lie_on_a_canary_and_each_is_lifted_by_itself(world: World) -> None:
-    baking(world, bake=5)
-    world.answers["judge"] = a_verdict("no_data")
-    await world.submit()
-    await world.pass_time(seconds=30)
-    await world.is_held("no_data")
+async def test_two_causes_lie_on_a_canary_and_each_is_lifted_by_itself(live: World) -> None:
+    baking(live, bake=0.5)
+    live.answers["judge"] = a_verdict("no_data")
+    await live.submit(verify=0.1)
+    await live.is_held("no_data")
 
-    await world.tell(contracts.PAUSE, a_control("pause"))
-    await world.is_held("paused")
-    state = await world.rollout_state()
+    await live.tell(contracts.PAUSE, a_control("pause"))
+    await live.is_held("paused")
+    state = await live.rollout_state()
     assert [hold.code.value for hold in state.holds] == ["paused", "no_data"]
 
-    world.answers["judge"] = a_verdict("pass")
-    await world.pass_time(seconds=60)
-    await world.until(lambda: world.held_by() == {"paused"})
-    await world.tell(contracts.RESUME, Control(verb="resume", by="sre"))
+    live.answers["judge"] = a_verdict("pass")
+    await live.until(lambda: live.held_by() == {"paused"})
+    await live.tell(contracts.RESUME, Control(verb="resume", by="sre"))
 
-    assert await world.ends() is Phase.SUCCEEDED
-    assert {VerdictCode(body["verdict"]) for body in world.bodies("analysis.judged")} == {
+    assert await live.ends() is Phase.SUCCEEDED
+    assert {VerdictCode(body["verdict"]) for body in live.bodies("analysis.judged")} == {
         VerdictCode.NO_DATA,
         VerdictCode.PASS,
     }
