@@ -33,11 +33,11 @@ demo: setup ## run the whole life of a ticket in seven scenarios, with live outp
 	@$(BIN)/python -m holdpoint.embedded.demo $(if $(KEEP),--keep)
 
 test: setup ## run every test: units and workflows in parallel, then end to end
-	@$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile --no-loadscope-reorder -m "not e2e and not real"
+	@$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile -m "not e2e and not real"
 	@$(BIN)/python -m pytest -q -m "e2e and not real"
 
 test-fast: .venv/.ready ## run the tests that need no server
-	@$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile --no-loadscope-reorder -m "not e2e and not real" tests/models tests/judge tests/ledger tests/service tests/cli
+	@$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile -m "not e2e and not real" tests/models tests/judge tests/ledger tests/service tests/cli
 
 test-real: setup ## build what is missing, start the real servers, run every test that needs them, stop them
 	@$(BIN)/python -m tools.stack test
@@ -77,7 +77,7 @@ bench-%: setup
 	@$(BIN)/python -m bench $*
 
 coverage: setup ## branch coverage of the tests, as information
-	@$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile --no-loadscope-reorder -m "not e2e and not real" --cov --cov-report=term:skip-covered
+	@$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile -m "not e2e and not real" --cov --cov-report=term:skip-covered
 
 clean: ## remove what was built in the checkout (not the cache)
 	@rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*

@@ -15,23 +15,6 @@ if TYPE_CHECKING:
 
 _skipped: list[str] = []
 
-SLOWEST = (
-    "tests/faults/test_ledger_processes.py",
-    "tests/worker/test_process.py",
-    "tests/worker/test_versions.py",
-    "tests/replay/test_replay_observed.py",
-    "tests/activities/test_job.py",
-    "tests/api/test_server.py",
-    "tests/api/test_fuzz.py",
-)
-"""Files of few tests that take long, longest first: begun last, one process would be left with them."""
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Have the slowest files begin first; the order of the others stays."""
-    rank = {name: number for number, name in enumerate(SLOWEST)}
-    items.sort(key=lambda item: rank.get(item.location[0], len(SLOWEST)))
-
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """Note every test that was skipped; what a run does not have is deselected by marker instead."""
