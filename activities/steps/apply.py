@@ -4,6 +4,7 @@ import time
 from typing import Any
 
 from activities.manifests import Manifest
+from activities.steps.kind import StepKind
 from activities.steps.rights import AUTOSCALERS, COMMON, KEPT, both
 from activities.steps.stage import Stage
 from holdpoint.clients.cluster import Cluster, ref_of
@@ -18,7 +19,7 @@ RIGHTS = (
 )
 
 
-class Apply:
+class Apply(StepKind):
     """Everything at once, in one stage."""
 
     kind = "apply"
@@ -54,14 +55,6 @@ class Apply:
         for manifest in chosen:
             await stage.ready(manifest, limit=max(1.0, ends - time.monotonic()))
         return 100.0
-
-    def judged(self, step: PlannedStep, weight: float) -> list[str]:
-        """Return nothing: all Deployments of the change count."""
-        return []
-
-    def beside(self, step: PlannedStep, weight: float) -> list[str]:
-        """Return nothing: the old version is gone when the new one is judged."""
-        return []
 
 
 def _chosen(step: PlannedStep, manifests: list[Manifest]) -> list[dict[str, Any]]:

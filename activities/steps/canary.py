@@ -9,6 +9,7 @@ from activities.scaling import scaled_elsewhere
 from activities.snapshot import canary_ref
 from activities.steps.canary_objects import canary_manifest, replicas_only, stable_manifest
 from activities.steps.canary_traffic import check_traffic, service_of, shift, traffic_refs, unshift
+from activities.steps.kind import StepKind
 from activities.steps.rights import AUTOSCALERS, FORWARD, both
 from activities.steps.stage import Stage, failed
 from activities.weights import plan_traffic, plan_weight, plan_weights, share, warnings
@@ -26,7 +27,7 @@ SCALE_PATIENCE = 60.0
 """Seconds for stable's surplus pods to go. They need not be ready: the change may be what repairs them."""
 
 
-class Canary:
+class Canary(StepKind):
     """A stage for each weight, and one to finish."""
 
     kind = "canary"

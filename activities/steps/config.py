@@ -6,6 +6,7 @@ from typing import Any
 from activities.config_mark import MarkPods, Named, uses, wanted_mark
 from activities.intents import Stopped
 from activities.manifests import Manifest
+from activities.steps.kind import StepKind
 from activities.steps.rights import AUTOSCALERS, Right, both
 from activities.steps.stage import Stage, failed
 from holdpoint.clients.cluster import Cluster, ref_of
@@ -18,7 +19,7 @@ from holdpoint.models.record import ObjectRef
 KINDS = ("ConfigMap", "Secret")
 
 
-class Config:
+class Config(StepKind):
     """Everything at once, in one stage."""
 
     kind = "config"
@@ -91,10 +92,6 @@ class Config:
     def judged(self, step: PlannedStep, weight: float) -> list[str]:
         """Return the Deployments that it rolls."""
         return list(step.config["roll"])
-
-    def beside(self, step: PlannedStep, weight: float) -> list[str]:
-        """Return nothing: all pods read the new configuration at once."""
-        return []
 
 
 def rolled(

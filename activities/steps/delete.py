@@ -9,6 +9,7 @@ from activities.intents import Stopped
 from activities.manifests import Manifest
 from activities.readiness import wait_gone
 from activities.removal import check_named, look, refs_of
+from activities.steps.kind import StepKind
 from activities.steps.rights import COMMON, KEPT, both
 from activities.steps.stage import Stage, failed
 from holdpoint.clients.cluster import Cluster
@@ -28,7 +29,7 @@ RIGHTS = (
 )
 
 
-class Delete:
+class Delete(StepKind):
     """Everything at once, in one stage."""
 
     kind = "delete"
@@ -78,14 +79,6 @@ class Delete:
             if left is not None:
                 raise Stopped(failed("not_gone", _still_there(ref, left, config.timeout)))
         return 100.0
-
-    def judged(self, step: PlannedStep, weight: float) -> list[str]:
-        """Return nothing: all Deployments of the change count."""
-        return []
-
-    def beside(self, step: PlannedStep, weight: float) -> list[str]:
-        """Return nothing: there is no old version beside."""
-        return []
 
 
 def _refs(step: PlannedStep, cluster: str, namespace: str) -> list[ObjectRef]:

@@ -5,6 +5,7 @@ from typing import Any
 from activities.intents import Stopped
 from activities.jobs import GRACE, JobRun, RunOnce, chosen, ended, told, wait_ended
 from activities.manifests import Manifest
+from activities.steps.kind import StepKind
 from activities.steps.rights import Right, both
 from activities.steps.stage import Stage, artifact_of, failed
 from holdpoint.clients.cluster import Cluster
@@ -15,7 +16,7 @@ from holdpoint.models.plan import PlannedStep
 from holdpoint.models.record import ObjectRef
 
 
-class Job:
+class Job(StepKind):
     """Everything at once, in one stage."""
 
     kind = "job"
@@ -73,14 +74,6 @@ class Job:
         if ended(live) != "Complete":
             raise Stopped(failed("job_failed", await told(stage.cluster, live)))
         return 100.0
-
-    def judged(self, step: PlannedStep, weight: float) -> list[str]:
-        """Return nothing: all Deployments of the change count."""
-        return []
-
-    def beside(self, step: PlannedStep, weight: float) -> list[str]:
-        """Return nothing: there is no old version beside."""
-        return []
 
 
 def _run_of(stage: Stage) -> JobRun:

@@ -1,8 +1,10 @@
 """What the step kinds share that write nothing: the workflow carries them out, and no activity is asked."""
 
+from abc import abstractmethod
 from typing import Any, Generic, TypeVar
 
 from activities.manifests import Manifest
+from activities.steps.kind import StepKind
 from activities.steps.rights import Right
 from activities.steps.stage import Stage
 from holdpoint.clients.cluster import Cluster
@@ -15,10 +17,9 @@ from holdpoint.models.record import ObjectRef
 C = TypeVar("C", bound=StrictModel)
 
 
-class Unwritten(Generic[C]):
+class Unwritten(StepKind, Generic[C]):
     """A step that touches no object; `does` tells people what it does instead."""
 
-    kind: str
     rights: tuple[Right, ...] = ()
 
     async def outline(
@@ -36,13 +37,13 @@ class Unwritten(Generic[C]):
             does=self.does(config),
         )
 
+    @abstractmethod
     def config(self, step: Step) -> C | None:
         """Return the step's configuration of this kind, if it has one."""
-        raise NotImplementedError
 
+    @abstractmethod
     def does(self, config: C) -> str:
         """Return what the step does, in one line."""
-        raise NotImplementedError
 
     def touched(
         self, step: PlannedStep, change: Change, manifests: list[Manifest], cluster: str
@@ -53,11 +54,3 @@ class Unwritten(Generic[C]):
     async def run(self, stage: Stage) -> float:
         """Refuse: there is no stage to bring it through. Raises StepConfig."""
         raise StepConfig(f"The step {stage.call.step.name!r} writes nothing, so it has no stage.")
-
-    def judged(self, step: PlannedStep, weight: float) -> list[str]:
-        """Return nothing: all Deployments of the change count."""
-        return []
-
-    def beside(self, step: PlannedStep, weight: float) -> list[str]:
-        """Return nothing: no old version is kept for it."""
-        return []

@@ -5,6 +5,8 @@ from collections.abc import Hashable, Mapping, Sequence
 from math import isfinite
 from typing import Generic, TypeVar
 
+from holdpoint.judge.counters import risen
+
 K = TypeVar("K", bound=Hashable)
 
 Points = Sequence[tuple[float, float]]
@@ -35,10 +37,6 @@ class Rises(Generic[K]):
             if self._last is None:
                 self._last = now
                 continue
-            blocks.append({key: _risen(self._last.get(key, 0.0), value) for key, value in now.items()})
+            blocks.append({key: risen(self._last.get(key, 0.0), value) for key, value in now.items()})
             self._last |= now
         return blocks
-
-
-def _risen(before: float, now: float) -> float:
-    return now - before if now >= before else now

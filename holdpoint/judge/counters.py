@@ -12,10 +12,11 @@ def increases(before: Mapping[K, float], now: Mapping[K, float]) -> dict[K, floa
 
     A series that has gone says nothing about the time since. What is not a number stays NaN.
     """
-    return {key: _risen(before.get(key, 0.0), value) for key, value in now.items()}
+    return {key: risen(before.get(key, 0.0), value) for key, value in now.items()}
 
 
-def _risen(before: float, now: float) -> float:
+def risen(before: float, now: float) -> float:
+    """Return by how much one counter rose; NaN if either is."""
     if before != before or now != now:  # the only numbers that differ from themselves are NaN
         return nan
     return now - before if now >= before else now
