@@ -8,7 +8,6 @@ from activities import judging
 from activities.beat import beating, left_behind
 from activities.deferred import PATIENCE, DeferringDoor
 from activities.drift import drifted
-from activities.fleet_counters import Place
 from activities.intents import Stopped, Writer, hold_of
 from activities.jobs import KIND as JOB
 from activities.jobs import runs_of
@@ -17,6 +16,7 @@ from activities.snapshot import Snapshot, take
 from activities.steps.registry import kind_of, parts
 from activities.steps.stage import Stage, failed
 from activities.undo import Sent, Undo, compare, undo_all
+from activities.watched import cluster_of, watched
 from holdpoint.clients.cluster import ref_of
 from holdpoint.clients.fencing import Fencing
 from holdpoint.clients.kubernetes import Clusters
@@ -114,9 +114,9 @@ class RolloutActivities:
             stored = await self._stored(call)
             judgement = await judging.watch(
                 call,
-                self._clusters.metrics(_cluster(call)),
+                self._clusters.metrics(cluster_of(call)),
                 self._blobs,
-                place=await self._place(call, stored),
+                place=await watched(call, stored, clusters=self._clusters, repositories=self._repositories),
                 clock=clock,
             )
             if call.snapshot is None or judgement.verdict.verdict is not VerdictCode.PASS:
@@ -147,7 +147,7 @@ class RolloutActivities:
         async with beating() as pulse:
             left = [EntryDraft.model_validate(draft) for drafts in left_behind() for draft in drafts]
             door = DeferringDoor(self._door, pulse, left)
-            cluster = self._clusters.undo(_cluster(call))
+            cluster = self._clusters.undo(cluster_of(call))
             snapshot = await self._snapshot(call.snapshot)
             sent = await self._sent(call, snapshot)
             undo = Undo(cluster, Writer(door, cluster, call, "undo"), removed=sent.removed, ran=sent.ran)
@@ -172,7 +172,7 @@ class RolloutActivities:
         async with beating():
             # What is in doubt is over before anything is compared: a late write must not follow a `restored`.
             await self._settle(call)
-            cluster = self._clusters.undo(_cluster(call))
+            cluster = self._clusters.undo(cluster_of(call))
             snapshot = await self._snapshot(call.snapshot)
             compared = await compare(cluster, snapshot, await self._sent(call, snapshot))
             if compared.result is RollbackResult.RESTORED:
@@ -193,7 +193,7 @@ class RolloutActivities:
         return Done()
 
     async def _as_applied(self, call: RolloutCall, digest: Digest) -> CheckReport:
-        snapshot, cluster = await self._snapshot(digest), self._clusters.forward(_cluster(call))
+        snapshot, cluster = await self._snapshot(digest), self._clusters.forward(cluster_of(call))
         manifests = await load(self._repositories, await self._stored(call))
         stated = {before.ref for before in snapshot.objects if before.part == "stated"}
         ours = [m for m in manifests if ref_of(cluster.name, m) in stated]
@@ -235,7 +235,7 @@ class RolloutActivities:
 
     async def _stage(self, call: StepCall) -> Stage:
         stored = await self._stored(call)
-        cluster = self._clusters.forward(_cluster(call))
+        cluster = self._clusters.forward(cluster_of(call))
         return Stage(
             call=call,
             cluster=cluster,
@@ -249,34 +249,11 @@ class RolloutActivities:
     async def _take(self, call: BeginCall) -> Snapshot:
         stored = await self._stored(call)
         loaded = await load_whole(self._repositories, stored)
-        cluster = self._clusters.forward(_cluster(call))
+        cluster = self._clusters.forward(cluster_of(call))
         runs = runs_of(stored, loaded.all)
         jobs = {run.index: ref_of(cluster.name, run.forward) for run in runs}
         does = parts(call.start.plan, stored.change, loaded.manifests, cluster.name, jobs=jobs)
         return await take(cluster, does, runs)
-
-    async def _place(self, call: JudgeCall, stored: StoredChange) -> Place:
-        step = call.step
-        return Place(
-            namespace=stored.change.spec.target.namespace,
-            canary=await self._judged(call, stored),
-            stable=kind_of(step.kind).beside(step, call.weight) if step is not None else [],
-            began=call.began or call.since,
-            every=self._clusters.scrape_interval(_cluster(call)),
-            names=self._clusters.metric_names(_cluster(call)),
-        )
-
-    async def _judged(self, call: JudgeCall, stored: StoredChange) -> list[str]:
-        """Return the Deployments whose requests count.
-
-        The step's, or all that the change runs as a canary.
-        """
-        names = kind_of(call.step.kind).judged(call.step, call.weight) if call.step is not None else []
-        names = names or [s.canary.deployment for s in stored.change.spec.plan.steps if s.canary]
-        if not names:
-            manifests = await load(self._repositories, stored)
-            names = [m["metadata"]["name"] for m in manifests if m["kind"] == "Deployment"]
-        return sorted(set(names))
 
     def _fencing(self, call: RolloutCall, door: Door | None = None) -> Fencing:
         return Fencing(door or self._door, self._clusters, cause=call.run)
@@ -286,11 +263,6 @@ class RolloutActivities:
 
     async def _snapshot(self, digest: Digest) -> Snapshot:
         return Snapshot.model_validate_json(await asyncio.to_thread(self._blobs.get_secret, digest))
-
-
-def _cluster(call: RolloutCall) -> str:
-    """Return the cluster's name: the first part of the target's key."""
-    return call.target.partition("/")[0]
 
 
 def _begun(call: BeginCall, digest: Digest, snapshot: Snapshot) -> Begun:
