@@ -327,6 +327,12 @@ class World:
             UndoCall(**self.of_rollout(), snapshot=self.begun.snapshot, plan=self.plan)
         )
 
+    async def undone_again(self) -> tuple[bool, list[dict[str, Any]]]:
+        """Undo what is undone already; return whether that is complete, and what it wrote."""
+        before = len(self.writes())
+        again = await self.undo()
+        return again.complete, self.writes()[before:]
+
     async def compare(self) -> Compared:
         return await self.activities.compare(
             CompareCall(**self.of_rollout(), snapshot=self.begun.snapshot, plan=self.plan)
