@@ -10,7 +10,8 @@ from holdpoint.models import contracts
 from holdpoint.models.activity_calls import Call, Done, Undone
 from holdpoint.models.phases import Phase
 from tests.workflows.builders import a_control, a_verdict, an_evaluation, down
-from tests.workflows.world import World, applied
+from tests.workflows.usual import applied
+from tests.workflows.world import World
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

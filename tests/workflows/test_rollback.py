@@ -31,7 +31,8 @@ from tests.workflows.builders import (
     held,
 )
 from tests.workflows.conftest import a_worker
-from tests.workflows.world import World, applied
+from tests.workflows.usual import applied
+from tests.workflows.world import World
 from workflows.ticket import ChangeTicket
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -26,7 +26,8 @@ from tests.workflows.builders import (
     down,
     held,
 )
-from tests.workflows.world import World, applied
+from tests.workflows.usual import applied
+from tests.workflows.world import World
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
