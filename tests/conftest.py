@@ -44,10 +44,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session")
 def stack_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The folder of a real stack that is up: HOLDPOINT_REAL, or one of this session's own."""
+    """The folder of a real stack that is up: HOLDPOINT_REAL, or one of this session's own.
+
+    Where several processes share a run, each has its stack in a folder there that is named as the process.
+    """
     if given := os.environ.get("HOLDPOINT_REAL"):
-        assert json.loads((Path(given) / "stack.json").read_text())["pid"]
-        yield Path(given)
+        folder = Path(given) / os.environ.get("PYTEST_XDIST_WORKER", "")
+        assert json.loads((folder / "stack.json").read_text())["pid"]
+        yield folder
         return
     folder = tmp_path_factory.mktemp("stack")
     command = [sys.executable, "-m", "tools.stack"]

@@ -1,4 +1,4 @@
-"""`make test-real`: start a stack of its own, run the tests that need it, stop it; each with its time."""
+"""`make test-real`: start stacks of its own, run the tests that need them, stop them; each with its time."""
 
 import os
 import shutil
@@ -14,24 +14,29 @@ from holdpoint.embedded.go_build import Say
 from tools.stack import detached, selection
 
 SELECTED = ("-q", "-m", "real")
+SHARED = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
+"""Most of these tests wait, so two processes share a whole run. A fault strikes one stack only."""
 
 
 def run(arguments: Sequence[str], say: Say) -> int:
-    """Return pytest's exit code; the stack's folder is kept where a test failed."""
+    """Return pytest's exit code; the stacks' folders are kept where a test failed."""
     folder = Path(tempfile.mkdtemp(prefix="holdpoint-real-"))
+    stacks = [folder] if arguments else [folder / "gw0", folder / "gw1"]
     code = 1
     try:
-        with _timed("the stack came up", say):
-            detached.up(folder, selection.chosen(()), _quiet)
+        with _timed("the servers came up", say):
+            for stack in stacks:
+                detached.up(stack, selection.chosen(()), _quiet)
         with _timed("the tests ran", say):
-            code = _tests(folder, arguments)
+            code = _tests(folder, arguments or SHARED)
     finally:
-        with _timed("the stack was stopped", say):
-            detached.down(folder, _quiet)
+        with _timed("the servers were stopped", say):
+            for stack in stacks:
+                detached.down(stack, _quiet)
         if code == 0:
             shutil.rmtree(folder)
         else:
-            say(f"the servers' logs are in {folder / 'logs'}")
+            say(f"the servers' logs are in {' and '.join(str(stack / 'logs') for stack in stacks)}")
     return code
 
 
