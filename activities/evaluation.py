@@ -218,7 +218,11 @@ def plan_shape(plan: list[PlannedStep], manifests: list[dict[str, Any]]) -> str:
             "weights": step.config.get("weights", []),
             "deployment": step.config.get("deployment"),
             "paths": step.config.get("paths", []),
-            **{name: step.config[name] for name in ("traffic", "objects") if name in step.config},
+            **{
+                name: step.config[name]
+                for name in ("traffic", "objects", "service", "preview")
+                if name in step.config
+            },
             **({"job": step.config} if step.kind == "job" else {}),
             **({"manual": [step.config["who"], step.config["what"]]} if step.kind == "manual" else {}),
         }
@@ -258,7 +262,7 @@ def held_to(decision: Decision, plan: list[PlannedStep], objections: Sequence[st
         f"The canary begins too large: spec.plan.steps[{step.index}] ({step.name}) begins with "
         f"{step.weights[0].asked} %, allowed is at most {most} % for a change of this risk."
         for step in plan
-        if most is not None and step.weights and step.weights[0].asked > most
+        if most is not None and step.kind == "canary" and step.weights and step.weights[0].asked > most
     ]
     broken = [*objections, *broken]
     if not broken:

@@ -9,6 +9,8 @@ from activities.fleet_counters import Failures, Place
 from holdpoint.clients.metrics import Metrics
 from holdpoint.judge.forecast import requests_needed, requests_to_pass
 from holdpoint.judge.noise import clumps
+from holdpoint.judge.share import MIN_REQUESTS
+from holdpoint.models.blue_green import SWITCHING
 from holdpoint.models.change import Analysis
 from holdpoint.models.plan import PlannedStep
 
@@ -40,6 +42,11 @@ async def forecast(metrics: Metrics, analysis: Analysis, step: PlannedStep, plac
     seen = sum(any(n for n, _ in block.values()) for block in history) * max(every, HISTORY_STEP)
     rate = requests / seen * weight
     deadline = analysis.deadline_after(step.bake)
+    if step.kind == SWITCHING:
+        # Nothing gets requests beside it, so the limits alone decide.
+        needs, who = MIN_REQUESTS / rate, f"After the switch the new version of {name}"
+        said = f"{who} gets about {rate:.3g} requests/s: enough for a verdict in {_lasts(needs)}"
+        return _in_time(said, max(needs, step.bake), deadline)
     head = f"At {step.weights[0].reached:g} % the canary of {name} gets about {rate:.3g} requests/s. "
     if not bad:
         needs = requests_to_pass(allowed) / rate if analysis.errorRatio is not None else 0.0

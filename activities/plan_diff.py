@@ -16,6 +16,8 @@ from activities.config_mark import mark_of, wanted_mark
 from activities.masking import Fingerprint, masked
 from activities.ownership import applied_fields, claims_by_hand, our_fields, reaches
 from activities.scaling import REPLICAS, SCALED, autoscalers, scaled_by_a_canary
+from activities.service_selector import KIND as SERVICE
+from activities.service_selector import is_switched
 from activities.writes import Apply
 from holdpoint.clients.cluster import Cluster, ref_of
 from holdpoint.models.errors import AccessDenied, Conflict, NotFound, PermanentError, StepConfig
@@ -33,6 +35,8 @@ ROLLED = "Its pods start again, for they have not read this configuration."
 
 LONGEST_REFUSAL = 1000
 """Characters of what the server says: some list every field of a large object."""
+
+SELECTOR = ("spec", "selector")
 
 _NAMED = (("apiVersion",), ("kind",), ("metadata", "name"), ("metadata", "namespace"))
 
@@ -152,11 +156,14 @@ def _changed_fields(
     """Yield every field of ours that would not stay as it is."""
     ours, before = applied_fields(wanted), our_fields(live)
     passing = scaled_by_a_canary(live)
+    switched = live["kind"] == SERVICE and is_switched(live)
     was, now = (masked(comparable(body), fingerprint) for body in (live, wanted))
     for difference in differences(was, now):
         for leaf in _leaves_of(difference):
             if passing and leaf.path == REPLICAS:
                 continue  # a canary that runs now has set it, and gives it back
+            if switched and leaf.path[:2] == SELECTOR:
+                continue  # so has a switch
             tree = before if leaf.now is MISSING else ours
             if not tree or _is_masked(leaf.path) or reaches(tree, leaf.path):
                 yield _field(leaf)

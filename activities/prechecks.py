@@ -16,6 +16,7 @@ from activities.forecast import forecast
 from activities.jobs import runs_of
 from activities.manifests import load, load_whole
 from activities.ownership import claims_by_hand
+from activities.quota_room import full_quotas, needs_of
 from activities.readiness import readiness
 from activities.scaling import autoscaler_of
 from activities.writes import Apply
@@ -24,6 +25,7 @@ from holdpoint.clients.git import Repositories
 from holdpoint.clients.metrics import Metrics, NullMetrics
 from holdpoint.ledger.tickets import StoredChange
 from holdpoint.models.activity_calls import Check
+from holdpoint.models.blue_green import SWITCHING
 from holdpoint.models.errors import (
     AccessDenied,
     Conflict,
@@ -38,8 +40,6 @@ from holdpoint.models.record import Freeze
 
 HEALTH_TRIES, HEALTH_PAUSE = 8, 2.0
 """A Deployment that another change has just finished with settles within seconds."""
-
-WHOLE = 100.0
 
 MOST_SHOWN = 5
 """Differences that a message lists."""
@@ -84,6 +84,7 @@ async def run_checks(world: World) -> list[Check]:
         await _once("drift", lambda: _drift(world)),
         await _once("freeze", lambda: _freeze(world)),
         await _once("forecast", lambda: _forecast(world)),
+        *([await _once("quota", lambda: _quota(world, manifests))] if _doubles(world) else []),
         _unknown("error_budget", "The error budget is unknown: no SLO is configured."),
         _unknown("open_incidents", "Open incidents are unknown: no incident system is configured."),
     ]
@@ -163,7 +164,7 @@ def _excused(world: World, finding: Finding) -> Finding:
 async def _rollback_target(
     world: World, manifests: list[dict[str, Any]], live: list[dict[str, Any] | None]
 ) -> Finding:
-    """Make sure that what the canary was planned beside is still there to return to."""
+    """Make sure that what a new version was planned beside is still there to return to."""
     present = {
         manifest["metadata"]["name"]: before is not None
         for manifest, before in zip(manifests, live, strict=True)
@@ -172,7 +173,7 @@ async def _rollback_target(
     gone = [
         str(step.config["deployment"])
         for step in world.plan
-        if step.kind == "canary" and _beside_stable(step) and not present.get(str(step.config["deployment"]))
+        if _beside_stable(step) and not present.get(str(step.config["deployment"]))
     ]
     if gone:
         return Finding(False, f"Deployment {', '.join(gone)} is gone since the change was evaluated.")
@@ -183,6 +184,29 @@ async def _rollback_target(
 
 def _beside_stable(step: PlannedStep) -> bool:
     return any(weight.stable > 0 for weight in step.weights)
+
+
+def _doubles(world: World) -> bool:
+    """Tell whether a second copy of something runs at full size, or the policy asks whether there is room."""
+    return "quota" in world.demanded or any(step.kind == SWITCHING for step in world.plan)
+
+
+async def _quota(world: World, manifests: list[dict[str, Any]]) -> Finding:
+    """Say before anything is written whether the namespace has room for the new version beside the old."""
+    said = []
+    try:
+        for step in world.plan:
+            name = str(step.config.get("deployment"))
+            if step.kind != SWITCHING or not _beside_stable(step):
+                continue
+            stable = next(m for m in manifests if (m["kind"], m["metadata"]["name"]) == ("Deployment", name))
+            needs = needs_of(stable, step.weights[0].canary)
+            said += await full_quotas(world.cluster, world.stored.change.spec.target.namespace, needs)
+    except AccessDenied as error:
+        return Finding(None, f"Nobody knows whether there is room for a second copy: {error.message}")
+    if said:
+        return Finding(False, "No room for a second copy at full size: " + " ".join(said[:MOST_SHOWN]))
+    return Finding(True, "No quota stands in the way of a second copy.")
 
 
 async def _drift(world: World) -> Finding:
@@ -215,9 +239,9 @@ async def _freeze(world: World) -> Finding:
 async def _forecast(world: World) -> Finding:
     """Say how long the canaries need for a verdict: one that cannot be judged in time is known before."""
     analysis = world.stored.change.spec.analysis
-    canaries = [step for step in world.plan if step.kind == "canary" and step.weights[0].reached < WHOLE]
+    canaries = [step for step in world.plan if _beside_stable(step)]
     if analysis is None or not canaries:
-        return Finding(True, "No canary runs beside an old version.")
+        return Finding(True, "No new version runs beside an old one.")
     try:
         told = [await forecast(world.metrics, analysis, step, _place(world, step)) for step in canaries]
     except (UpstreamUnavailable, StepConfig) as error:

@@ -13,7 +13,7 @@ from activities.jobs import KIND as JOB
 from activities.jobs import runs_of
 from activities.manifests import Files, load, load_whole, load_with_paths
 from activities.snapshot import Snapshot, take
-from activities.steps.registry import kind_of, parts
+from activities.steps.registry import BESIDE, kind_of, parts
 from activities.steps.stage import Stage, failed
 from activities.undo import Sent, Undo, compare, undo_all
 from activities.watched import cluster_of, watched
@@ -266,7 +266,7 @@ class RolloutActivities:
 
 
 def _begun(call: BeginCall, digest: Digest, snapshot: Snapshot) -> Begun:
-    stables = {str(step.config["deployment"]) for step in call.start.plan if step.kind == "canary"}
+    stables = {str(step.config["deployment"]) for step in call.start.plan if step.kind in BESIDE}
     whole = any(before.ref.kind == "Deployment" and before.ref.name in stables for before in snapshot.absent)
     return Begun(
         snapshot=digest, objects=len(snapshot.objects), absent=len(snapshot.absent), created_whole=whole

@@ -6,10 +6,10 @@ are patched at the version that was seen, with nothing changed but the backends 
 end the list is given back to whom it belonged (docs/decisions/0008).
 """
 
-import copy
 from dataclasses import dataclass
 from typing import Any
 
+from activities.give_back import given_back
 from activities.writes import Body
 from holdpoint.clients.cluster import CANARY_SUFFIX, FIELD_MANAGER, Cluster, Receipt
 from holdpoint.models.errors import StepConfig
@@ -73,21 +73,6 @@ def reached(rules: Rules, split: Split) -> float:
     return round(min(shares, default=0.0), 1)
 
 
-def given_back(live: dict[str, Any], before: dict[str, Any]) -> list[dict[str, Any]] | None:
-    """Return the managed fields with the rules owned as they were; None when they are not ours."""
-    entries = live["metadata"].get("managedFields") or []
-    if not any(entry.get("manager") == MANAGER for entry in entries):
-        return None
-    kept = [copy.deepcopy(entry) for entry in entries if entry.get("manager") != MANAGER]
-    for owner in _rule_owners(before):
-        same = [entry for entry in kept if _who(entry) == _who(owner)]
-        if not same:
-            kept.append({**owner, "fieldsV1": {}})
-            same = kept[-1:]
-        same[0]["fieldsV1"].setdefault("f:spec", {})["f:rules"] = {}
-    return kept
-
-
 @dataclass(frozen=True)
 class _RoutePatch:
     """A patch of an HTTPRoute, at the version that was seen."""
@@ -141,7 +126,7 @@ class GiveBack(_RoutePatch):
 
     async def missing(self, cluster: Cluster, live: dict[str, Any] | None) -> Body | None:
         """Return the managed fields while we own the rules."""
-        fields = None if live is None else given_back(live, self.before)
+        fields = None if live is None else given_back(live, self.before, manager=MANAGER, name="rules")
         return None if fields is None else Body({"metadata": {"managedFields": fields}})
 
 
@@ -181,12 +166,3 @@ def _is_canary(ref: dict[str, Any], had: dict[str, Any]) -> bool:
 
 def _with_weight_of(ref: dict[str, Any], had: dict[str, Any]) -> dict[str, Any]:
     return {**ref, "weight": had.get(str(ref.get("name")), {}).get("weight", 1)}
-
-
-def _rule_owners(body: dict[str, Any]) -> list[dict[str, Any]]:
-    entries = body["metadata"].get("managedFields") or []
-    return [entry for entry in entries if "f:rules" in (entry.get("fieldsV1") or {}).get("f:spec", {})]
-
-
-def _who(entry: dict[str, Any]) -> tuple[Any, ...]:
-    return tuple(entry.get(key) for key in ("manager", "operation", "apiVersion", "subresource"))

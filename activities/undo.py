@@ -3,11 +3,12 @@
 Only what is ours is undone. What a stranger changed meanwhile stays theirs, and the comparison reports it.
 """
 
+import asyncio
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
-from activities import route_weights
+from activities import route_weights, service_selector
 from activities.comparison import MISSING, Difference, Missing, described, differences
 from activities.config_mark import MarkPods, is_marked, mark_of
 from activities.deferred import DeferringDoor
@@ -17,6 +18,7 @@ from activities.ownership import is_ours, owners_of, restoring, touched_by_us
 from activities.readiness import patience_of, wait_gone, wait_ready
 from activities.removal import lost_with
 from activities.route_weights import GiveBack, ReturnRoute
+from activities.service_selector import GiveBackSelector, ReturnService, is_switched, selector_of
 from activities.snapshot import Before, Snapshot
 from activities.writes import Delete, Recreate, Restore
 from holdpoint.clients.cluster import Cluster
@@ -65,17 +67,24 @@ class Undo:
     removed: Collection[ObjectRef] = ()
     ran: Collection[ObjectRef] = ()
     written: set[ObjectRef] = field(default_factory=set)
+    drains: bool = False
 
     async def all(self, snapshot: Snapshot) -> None:
         """Undo in reverse order. What is refused for good is noted, and the rest is undone all the same.
 
         Everything is sent before any of it is waited for. What was not there goes last: a canary carries its
         share until stable can. A Job that ran is taken back between what came after it and what came before.
+        A Service that was switched is first of all where the old version still stands, and else waits for it.
         """
         for job, objects in reversed(snapshot.stretches):
             restored = [before for before in reversed(objects) if before.body is not None]
-            for before in [one for one in restored if await self._attempt(one)]:
-                await self._until_ready(before)
+            late = [before for before in restored if await self._waits(before, objects)]
+            for group in ([one for one in restored if one not in late], late):
+                for before in [one for one in group if await self._attempt(one)]:
+                    await self._until_ready(before)
+            if self.drains:
+                await asyncio.sleep(service_selector.DRAIN)
+                self.drains = False
             for before in [one for one in reversed(objects) if one.body is None]:
                 await self._attempt(before)
             if job is not None:
@@ -105,6 +114,8 @@ class Undo:
                 return False
             return await self.writer.settle(Delete(key=f"undo/{ref.kind}/{ref.name}", ref=ref))
         returned = ref.kind == route_weights.KIND and await self._return_route(before.ref, before.body)
+        if ref.kind == service_selector.KIND and is_switched(live):
+            returned = await self._return_selector(ref, before.body)
         if is_marked(live):
             mark = MarkPods(f"undo/{ref.kind}/{ref.name}/mark", ref, mark_of(before.body))
             returned = await self.writer.settle(mark) or returned
@@ -129,6 +140,32 @@ class Undo:
         ready = await wait_ready(self.cluster, ref, patience=patience, heed=False, refused=REFUSED_PATIENCE)
         if not ready.ready:
             self.notes.append(f"{ref.kind}/{ref.name} is restored but not ready: {ready.message}")
+
+    async def _waits(self, before: Before, objects: list[Before]) -> bool:
+        """Tell whether a Service that was switched must wait: what it selected is not there as it was."""
+        if before.ref.kind != service_selector.KIND or before.body is None:
+            return False
+        try:
+            live = await self.cluster.read(before.ref)
+            if live is None or not is_switched(live):
+                return False
+            behind = [one for one in objects if _is_behind(before.body, one)]
+            return any([await self._is_other(one) for one in behind])
+        except PermanentError:
+            return False  # the attempt will say so
+
+    async def _is_other(self, before: Before) -> bool:
+        """Tell whether the pods that a Deployment makes are others than before."""
+        live = await self.cluster.read(before.ref)
+        found = differences(before.body or {}, live) if live is not None else []
+        return live is None or any(one.path[:2] == ("spec", "template") for one in found)
+
+    async def _return_selector(self, ref: ObjectRef, before: dict[str, Any]) -> bool:
+        """Take the requests off the new version by one patch, whoever has edited the Service since."""
+        key = f"undo/{ref.kind}/{ref.name}"
+        sent = await self.writer.settle(ReturnService(f"{key}/return", ref, before))
+        self.drains = self.drains or sent
+        return await self.writer.settle(GiveBackSelector(f"{key}/owners", ref, before)) or sent
 
     async def _return_route(self, ref: ObjectRef, before: dict[str, Any]) -> bool:
         """Take the requests off the canary in any rule, whoever has edited the route since."""
@@ -176,6 +213,15 @@ def _fence_of(ref: ObjectRef, live: dict[str, Any], call: UndoCall) -> IntentReq
         environment=call.environment,
         change_type=call.type,
     )
+
+
+def _is_behind(service: dict[str, Any], before: Before) -> bool:
+    """Tell whether a Service had the pods of a Deployment behind it."""
+    if before.ref.kind != "Deployment" or before.body is None:
+        return False
+    labels = (before.body["spec"]["template"].get("metadata") or {}).get("labels") or {}
+    selector = selector_of(service)
+    return bool(selector) and selector.items() <= labels.items()
 
 
 def _is_going(live: dict[str, Any] | None) -> bool:

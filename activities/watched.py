@@ -27,9 +27,10 @@ async def watched(call: JudgeCall, stored: StoredChange, *, clusters: Clusters, 
 
 
 async def _judged(call: JudgeCall, stored: StoredChange, repositories: Files) -> list[str]:
-    """Return the step's Deployments, or all that the change runs as a canary, or all of the change."""
+    """Return the step's Deployments, or all that the change brings in beside, or all of the change."""
     names = kind_of(call.step.kind).judged(call.step, call.weight) if call.step is not None else []
-    names = names or [s.canary.deployment for s in stored.change.spec.plan.steps if s.canary]
+    steps = stored.change.spec.plan.steps
+    names = names or [kind.deployment for s in steps for kind in (s.canary, s.blueGreen) if kind]
     if not names:
         manifests = await load(repositories, stored)
         names = [m["metadata"]["name"] for m in manifests if m["kind"] == "Deployment"]

@@ -7,18 +7,19 @@ from typing import Literal
 from temporalio import workflow
 
 from holdpoint.models.activity_calls import Begun, CheckReport, PostcheckCall, StepCall, StepOutcome
+from holdpoint.models.blue_green import SWITCHING
 from holdpoint.models.contracts import APPLY_STEP, POSTCHECK
 from holdpoint.models.phases import Phase
 from holdpoint.models.plan import PlannedStep
 from holdpoint.models.ticket import Hold, HoldCode, Reason, StepStatus
-from workflows.failures import Broken, Fallen, Lost
+from workflows.failures import Broken, Fallen, Lost, seconds
 from workflows.held import hold_on, until_clear, until_looked
 from workflows.holds import FROZEN, STEP
 from workflows.limits import BRIEF, LIMITS
 from workflows.manual import Manual
 from workflows.record_keeping import HOLDPOINT
 from workflows.rollout_state import RolloutWork, Timed
-from workflows.timed import WHOLE, Standing, Waiting
+from workflows.timed import WHOLE, KeptBeside, Standing, Waiting
 from workflows.watch import Watch
 
 TIMED: dict[str, Callable[[RolloutWork, PlannedStep], Timed]] = {
@@ -104,7 +105,7 @@ def _still_as_applied(work: RolloutWork, report: CheckReport) -> None:
 async def _run_weights(work: RolloutWork, step: PlannedStep) -> None:
     began: datetime | None = None
     for number, weight in enumerate(step.weights):
-        if weight.asked >= WHOLE:
+        if weight.asked >= WHOLE and step.kind != SWITCHING:
             return
         outcome = await _bring(work, step, "weight", number)
         reached = weight.reached if outcome.reached is None else outcome.reached
@@ -114,8 +115,24 @@ async def _run_weights(work: RolloutWork, step: PlannedStep) -> None:
         began = began or workflow.now()
         work.live = Watch(work, step, reached, step.bake, began=began)
         await work.live.until_passed()
+        if step.kind == SWITCHING and weight.stable:
+            await _keep_beside(work, step, work.live.since)
         if reached >= WHOLE:
             return  # the Deployment was not there before: it was created whole
+
+
+async def _keep_beside(work: RolloutWork, step: PlannedStep, since: datetime) -> None:
+    """Keep the old version running until its time after the switch is over."""
+    left = float(step.config["scaleDown"]) - seconds(workflow.now() - since)
+    if left <= 0:
+        return
+    kept = KeptBeside(work, step, left)
+    work.timed, work.live = kept, kept.watch
+    try:
+        work.clerk.note("old_version.kept", {"step": step.name, "seconds": left}, steps=work.shown_steps())
+        await kept.run()
+    finally:
+        work.timed = None
 
 
 async def _bring(

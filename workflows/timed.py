@@ -1,4 +1,4 @@
-"""The steps that only let time pass: `wait`, and `analysis` alone. They write nothing, so nothing is undone.
+"""What only lets time pass: `wait`, `analysis` alone, and an old version that is kept. Nothing is written.
 
 Their clock is durable: a worker that dies in the middle costs nothing, and time under a hold does not count.
 """
@@ -84,6 +84,34 @@ class Standing:
     async def run(self) -> None:
         """Return when it has been watched, has passed, and nothing holds it. Raises what a canary raises."""
         await self._watch.until_passed()
+
+
+class KeptBeside:
+    """The time for which the old version of a `blueGreen` step keeps running, as the quick way back.
+
+    What has the requests is judged on: a `fail` goes back at once. A person's word on the bake before counts.
+    """
+
+    def __init__(self, work: RolloutWork, step: PlannedStep, span: float) -> None:
+        overruled = work.overruled
+        self._countdown = Countdown(work.clerk.holds, span)
+        self.watch = _Beside(work, step.model_copy(update={"bake": span}), float(WHOLE), span)
+        work.overruled = overruled
+
+    def shown(self) -> dict[str, Any]:
+        """Return what is left, for the step's view."""
+        return self._countdown.shown()
+
+    async def run(self) -> None:
+        """Return when its time is over and nothing holds it. Raises what a canary raises."""
+        await self.watch.until_passed()
+
+
+class _Beside(Watch):
+    @property
+    def over(self) -> bool:
+        """Tell whether the time is over, and nothing holds it. No word of a person makes it shorter."""
+        return self.baked() >= self.bake and not self.work.clerk.holds
 
 
 async def recorded(work: RolloutWork) -> timedelta:

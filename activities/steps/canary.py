@@ -10,6 +10,7 @@ from activities.snapshot import canary_ref
 from activities.steps.canary_objects import canary_manifest, replicas_only, stable_manifest
 from activities.steps.canary_traffic import check_traffic, service_of, shift, traffic_refs, unshift
 from activities.steps.kind import StepKind
+from activities.steps.others import apply_others, others_of
 from activities.steps.rights import AUTOSCALERS, FORWARD, both
 from activities.steps.stage import Stage, failed
 from activities.weights import plan_traffic, plan_weight, plan_weights, share, warnings
@@ -52,7 +53,7 @@ class Canary(StepKind):
             cluster, stable_manifest([m.object for m in manifests], str(step.config["deployment"]))
         )
         traffic = traffic_refs(cluster, stable.namespace, CanaryConfig.model_validate(step.config))
-        others = [ref_of(cluster, other) for other in _others(change, manifests)]
+        others = [ref_of(cluster, other) for other in others_of(change, manifests)]
         # The route is last, so that an undo, which goes backwards, takes the requests off the canary first.
         return [*(ref for ref in others if ref not in traffic), stable, canary_ref(stable), *traffic]
 
@@ -128,7 +129,7 @@ async def _run(stage: Stage) -> float:
     before = stage.snapshot.of(stable)
     whole = before is not None and before.body is None
     if _first(stage):
-        await _apply_others(stage)
+        await apply_others(stage)
     if whole or stage.call.stage == "finish":
         return await _promote(stage, manifest, config, drop=stage.call.stage == "finish" and not whole)
     plan = stage.call.step.weights[stage.call.weight]
@@ -173,22 +174,6 @@ def _first(stage: Stage) -> bool:
     if stage.call.stage == "weight":
         return stage.call.weight == 0
     return all(plan.asked >= 100 for plan in stage.call.step.weights)
-
-
-async def _apply_others(stage: Stage) -> None:
-    """Apply what is not run as a canary by any step, and wait for it: the new version may need it."""
-    others = _others(stage.change, stage.manifests)
-    for manifest in others:
-        await stage.apply(manifest)
-    for manifest in others:
-        await stage.ready(manifest)
-
-
-def _others(change: Change, manifests: list[Manifest]) -> list[dict[str, Any]]:
-    """Return what no step of the change runs as a canary."""
-    stables = {step.canary.deployment for step in change.spec.plan.steps if step.canary}
-    objects = [manifest.object for manifest in manifests]
-    return [m for m in objects if m["kind"] != "Deployment" or m["metadata"]["name"] not in stables]
 
 
 async def _promote(stage: Stage, manifest: dict[str, Any], config: CanaryConfig, *, drop: bool) -> float:

@@ -1,4 +1,7 @@
-"""The objects of a canary: the Deployment that it is made from, the one beside it, and stable's replicas."""
+"""The objects of a canary: the Deployment that it is made from, the one beside it, and stable's replicas.
+
+A blueGreen step runs the same beside, at full size.
+"""
 
 from typing import Any
 
@@ -6,20 +9,22 @@ from holdpoint.clients.cluster import CANARY_SUFFIX
 from holdpoint.models.errors import StepConfig
 
 TRACK = "holdpoint.dev/track"
-"""The label that tells the canary's pods from stable's; Services do not select by it."""
+"""The label that tells the new version's pods from stable's; Services do not select by it."""
 
 
 MAX_REPLICAS = 2**31 - 1
 """Kubernetes keeps replicas in 32 bits."""
 
 
-def stable_manifest(manifests: list[dict[str, Any]], deployment: str) -> dict[str, Any]:
-    """Return the manifest of the canary's Deployment. Raises StepConfig if it cannot be run as a canary."""
+def stable_manifest(
+    manifests: list[dict[str, Any]], deployment: str, *, step: str = "canary"
+) -> dict[str, Any]:
+    """Return the manifest of the Deployment. Raises StepConfig if no new version can run beside it."""
     found = [m for m in manifests if m["kind"] == "Deployment" and m["metadata"]["name"] == deployment]
     if not found:
         names = ", ".join(m["metadata"]["name"] for m in manifests if m["kind"] == "Deployment") or "none"
         raise StepConfig(
-            f"Unknown Deployment: the canary names {deployment!r}, but spec.source.paths has these: {names}."
+            f"Unknown Deployment: the {step} names {deployment!r}, but spec.source.paths has these: {names}."
         )
     spec = found[0].get("spec")
     replicas = spec.get("replicas") if isinstance(spec, dict) else None
@@ -30,7 +35,7 @@ def stable_manifest(manifests: list[dict[str, Any]], deployment: str) -> dict[st
         not isinstance(replicas, int) or isinstance(replicas, bool) or not 1 <= replicas <= MAX_REPLICAS
     ):
         raise StepConfig(
-            f"No replicas to run a canary with: {deployment} states replicas {replicas!r}; "
+            f"No replicas to run a {step} with: {deployment} states replicas {replicas!r}; "
             f"state at least 1 and at most {MAX_REPLICAS}."
         )
     return found[0]

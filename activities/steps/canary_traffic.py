@@ -41,13 +41,13 @@ def traffic_refs(cluster: str, namespace: str, config: CanaryConfig) -> list[Obj
     """Return what the traffic adds to the objects that are touched: the canary's Service and the route."""
     if config.traffic is None:
         return []
-    service = _ref(cluster, namespace, "v1", "Service", service_name(config) + CANARY_SUFFIX)
+    service = object_ref(cluster, namespace, "v1", "Service", service_name(config) + CANARY_SUFFIX)
     return [service, route_ref(cluster, namespace, config.traffic)]
 
 
 def route_ref(cluster: str, namespace: str, traffic: Traffic) -> ObjectRef:
     """Return the reference of the route."""
-    return _ref(cluster, namespace, API, KIND, traffic.httpRoute)
+    return object_ref(cluster, namespace, API, KIND, traffic.httpRoute)
 
 
 async def check_traffic(
@@ -57,7 +57,7 @@ async def check_traffic(
     if config.traffic is None:
         return
     await cluster.check_kind(API, KIND)
-    route = await _stated_or_live(manifests, cluster, route_ref(cluster.name, namespace, config.traffic))
+    route = await stated_or_live(manifests, cluster, route_ref(cluster.name, namespace, config.traffic))
     shifted(config.traffic.httpRoute, rules_of(route), Split(service_name(config), 0))
     await service_of(config, manifest, manifests, cluster, namespace)
 
@@ -66,20 +66,24 @@ async def service_of(
     config: CanaryConfig, manifest: Body, manifests: list[Body], cluster: Cluster, namespace: str
 ) -> tuple[Body, tuple[str, str]]:
     """Return the canary's Service, and the label whose value keeps its pods from stable's Service."""
-    ref = _ref(cluster.name, namespace, "v1", "Service", service_name(config))
+    ref = object_ref(cluster.name, namespace, "v1", "Service", service_name(config))
     if len(ref.name) + len(CANARY_SUFFIX) > LONGEST_LABEL:
         raise StepConfig(f"Service {ref.name} has too long a name for a canary beside it: {ref.name}-canary.")
-    stable = await _stated_or_live(manifests, cluster, ref)
+    stable = await stated_or_live(manifests, cluster, ref)
     label = relabelled(stable, manifest)
-    spec = stable["spec"]
+    return service_beside(stable, namespace, ref.name + CANARY_SUFFIX, label), label
+
+
+def service_beside(service: Body, namespace: str, name: str, label: tuple[str, str]) -> Body:
+    """Return a Service with the ports of another for the pods whose label has this value."""
+    spec = service["spec"]
     ports = [{key: port[key] for key in port if key != "nodePort"} for port in spec.get("ports") or []]
-    service = {
+    return {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": {"name": ref.name + CANARY_SUFFIX, "namespace": namespace, "labels": {TRACK: "canary"}},
+        "metadata": {"name": name, "namespace": namespace, "labels": {TRACK: "canary"}},
         "spec": {"ports": ports, "selector": {**spec["selector"], label[0]: label[1]}},
     }
-    return service, label
 
 
 def relabelled(service: Body, manifest: Body) -> tuple[str, str]:
@@ -156,17 +160,19 @@ def _said(parent: Body, route: Body) -> str:
     return f"gateway {name} has not accepted it yet."
 
 
-async def _stated_or_live(manifests: list[Body], cluster: Cluster, ref: ObjectRef) -> Body:
+async def stated_or_live(
+    manifests: list[Body], cluster: Cluster, ref: ObjectRef, *, needed_by: str = "the canary's traffic"
+) -> Body:
+    """Return an object as the change states it, else as it is. Raises StepConfig where there is none."""
     for manifest in manifests:
         if (manifest["kind"], manifest["metadata"]["name"]) == (ref.kind, ref.name):
             return manifest
     live = await cluster.read(ref)
     if live is None:
-        raise StepConfig(
-            f"{ref.kind} {ref.name} does not exist in {ref.namespace}; the canary's traffic needs it."
-        )
+        raise StepConfig(f"{ref.kind} {ref.name} does not exist in {ref.namespace}; {needed_by} needs it.")
     return live
 
 
-def _ref(cluster: str, namespace: str, api_version: str, kind: str, name: str) -> ObjectRef:
+def object_ref(cluster: str, namespace: str, api_version: str, kind: str, name: str) -> ObjectRef:
+    """Return the reference of an object."""
     return ObjectRef(cluster=cluster, api_version=api_version, kind=kind, namespace=namespace, name=name)

@@ -1,5 +1,6 @@
 """The RBAC manifests of both identities, made from what the step kinds declare."""
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,7 @@ def _role(identity: Identity, name: str) -> dict[str, Any]:
     return {
         "apiVersion": API,
         "kind": "ClusterRole",
-        "metadata": {"name": f"holdpoint-{identity}-{name}"},
+        "metadata": {"name": _named(identity, name)},
         "rules": [
             {"apiGroups": [group], "resources": resources, "verbs": list(verbs)}
             for (group, verbs), resources in rules.items()
@@ -65,7 +66,7 @@ def _role(identity: Identity, name: str) -> dict[str, Any]:
 
 
 def _binding(identity: Identity, name: str) -> dict[str, Any]:
-    role = f"holdpoint-{identity}-{name}"
+    role = _named(identity, name)
     account = {"kind": "ServiceAccount", "name": f"holdpoint-{identity}", "namespace": NAMESPACE}
     return {
         "apiVersion": API,
@@ -74,6 +75,11 @@ def _binding(identity: Identity, name: str) -> dict[str, Any]:
         "roleRef": {"apiGroup": API.partition("/")[0], "kind": "ClusterRole", "name": role},
         "subjects": [account],
     }
+
+
+def _named(identity: Identity, kind: str) -> str:
+    """Return the name of a role: `blueGreen` is `blue-green` in it."""
+    return f"holdpoint-{identity}-{re.sub('[A-Z]', lambda found: '-' + found[0].lower(), kind)}"
 
 
 def _text(documents: list[dict[str, Any]]) -> str:

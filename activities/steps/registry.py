@@ -8,6 +8,7 @@ from activities.naming import naming
 from activities.snapshot import Part
 from activities.steps.analysis import Analysis
 from activities.steps.apply import Apply
+from activities.steps.blue_green import BlueGreen
 from activities.steps.canary import Canary
 from activities.steps.config import Config
 from activities.steps.delete import Delete
@@ -23,6 +24,7 @@ from holdpoint.models.record import ObjectRef
 
 STEP_KINDS: tuple[StepKind, ...] = (
     Canary(),
+    BlueGreen(),
     Apply(),
     Delete(),
     Config(),
@@ -31,6 +33,9 @@ STEP_KINDS: tuple[StepKind, ...] = (
     Manual(),
     Analysis(),
 )
+
+BESIDE = (Canary.kind, BlueGreen.kind)
+"""The kinds that run a new version beside an old one, where there is one."""
 
 
 def kind_of(name: str) -> StepKind:

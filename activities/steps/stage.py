@@ -42,20 +42,26 @@ class Stage:
         self, manifest: dict[str, Any], *, manager: str = FIELD_MANAGER, stamp: bool = True
     ) -> None:
         """Have the object be as the manifest states."""
+        await self.writer.settle(await self._applying(manifest, manager, stamp=stamp))
+
+    async def lacks(self, manifest: dict[str, Any]) -> bool:
+        """Tell whether the object is not yet as the manifest states."""
+        write = await self._applying(manifest, FIELD_MANAGER, stamp=True)
+        return await write.missing(self.cluster, await self.cluster.read(write.ref)) is not None
+
+    async def _applying(self, manifest: dict[str, Any], manager: str, *, stamp: bool) -> Apply:
         ref = self.ref(manifest)
         before = self.snapshot.of(ref)
         known = before.body if before is not None else None
         autoscaled = known is not None and await autoscaler_of(self.cluster, ref) is not None
-        await self.writer.settle(
-            Apply(
-                key=self.key(ref, manager),
-                manifest=manifest,
-                cluster=self.cluster.name,
-                takeover=claims_by_hand(known),
-                manager=manager,
-                artifact=artifact_of(manifest, self.commit) if stamp else None,
-                autoscaled=autoscaled,
-            )
+        return Apply(
+            key=self.key(ref, manager),
+            manifest=manifest,
+            cluster=self.cluster.name,
+            takeover=claims_by_hand(known),
+            manager=manager,
+            artifact=artifact_of(manifest, self.commit) if stamp else None,
+            autoscaled=autoscaled,
         )
 
     async def delete(self, ref: ObjectRef) -> None:

@@ -140,6 +140,9 @@ def _silence(db: Connection, ticket: str) -> tuple[datetime, float]:
 def longest_silence(change: Change) -> float:
     """Return for how many seconds a change may say nothing while all is well: one whole analysis."""
     bakes = [step.canary.bake for step in change.spec.plan.steps if step.canary]
+    for kind in [step.blueGreen for step in change.spec.plan.steps if step.blueGreen]:
+        # While the old version is kept beside, a verdict comes twelve times in that at least.
+        bakes += [kind.bake, kind.scaleDown / 10]
     longest = max([change.verify_seconds, *bakes])
     window = (change.spec.analysis and change.spec.analysis.deadline) or max(10 * longest, 120.0)
     return max(longest, window)

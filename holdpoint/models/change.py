@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from holdpoint.models.base import StrictModel
+from holdpoint.models.blue_green import BlueGreenConfig
 from holdpoint.models.change_fields import (
     Folder,
     Line,
@@ -37,8 +38,8 @@ SHORTEST_DEADLINE = 120.0
 """At one weight the judge looks for a verdict for ten bakes, and for two minutes at least, unless the change
 says how long: what cannot be told by then is held, for a person to decide."""
 
-STEP_KINDS = ("canary", "apply", "delete", "config", "job", "wait", "manual", "analysis")
-APPLYING = frozenset({"canary", "apply", "config", "job"})
+STEP_KINDS = ("canary", "blueGreen", "apply", "delete", "config", "job", "wait", "manual", "analysis")
+APPLYING = frozenset({"canary", "blueGreen", "apply", "config", "job"})
 """The step kinds that apply objects of the source: a plan without any of them needs none."""
 
 
@@ -62,7 +63,7 @@ def check_has_objects(source: Collection[str], kinds: Collection[str]) -> None:
 
 def check_judged(given: Collection[str], *, kinds: Collection[str]) -> None:
     """Hold that a plan with a step that judges has an analysis. Raises ValueError."""
-    judging = next((kind for kind in ("canary", "analysis") if kind in kinds), None)
+    judging = next((kind for kind in ("canary", "blueGreen", "analysis") if kind in kinds), None)
     if judging and "analysis" not in given:
         raise ValueError(f"must have an analysis, so that its {judging} step can be judged")
 
@@ -139,6 +140,9 @@ class Step(StrictModel):
 
     name: Line | None = Field(default=None, description="A name for people; the kind if it is left out.")
     canary: CanaryConfig | None = Field(default=None, description="Step kind: a canary.")
+    blueGreen: BlueGreenConfig | None = Field(
+        default=None, description="Step kind: a whole new version beside the old one, and a switch."
+    )
     apply: ApplyConfig | None = Field(default=None, description="Step kind: apply manifests as they are.")
     delete: DeleteConfig | None = Field(default=None, description="Step kind: remove objects.")
     config: ConfigConfig | None = Field(
@@ -230,7 +234,8 @@ class Spec(StrictModel):
     target: Target = Field(description="Where they go.")
     plan: Plan = Field(description="How they get there.")
     analysis: Analysis | None = Field(
-        default=None, description="What is judged by; a plan with a canary or an analysis step needs it."
+        default=None,
+        description="What is judged by; a plan with a canary, a blueGreen or an analysis step needs it.",
     )
     dependsOn: Annotated[list[TicketId], AfterValidator(check_distinct)] = Field(
         default_factory=list,
@@ -260,5 +265,6 @@ class Change(StrictModel):
         """Return how long Verifying watches the service at 100 %, in seconds."""
         steps = self.spec.plan.steps
         watched = [step.canary.bake for step in steps if step.canary]
+        watched += [step.blueGreen.bake for step in steps if step.blueGreen]
         watched += [step.analysis.for_ for step in steps if step.analysis]
         return self.spec.plan.verify or max(watched, default=1.0)

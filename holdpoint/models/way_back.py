@@ -8,8 +8,8 @@ from holdpoint.models.change import ApplyConfig, Change, Plan, Step
 from holdpoint.models.object_steps import ConfigConfig
 from holdpoint.models.timed_steps import TIMED_KINDS
 
-WHOLE = frozenset({"canary"})
-"""Kinds that bring objects in little by little. All of them together are one `apply` of all paths."""
+WHOLE = frozenset({"canary", "blueGreen"})
+"""Kinds that bring objects in beside what runs. All of them together are one `apply` of all paths."""
 STATED = frozenset({"apply", "delete", "config"})
 """Kinds that say how objects are to be."""
 DONE_ONCE = TIMED_KINDS | {"job"}

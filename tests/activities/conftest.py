@@ -3,11 +3,13 @@
 import itertools
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.activities.world import Sandbox, World, a_sandbox
+from tests.activities.world import Sandbox, Send, World, a_sandbox
 
+MEDIA = {"APPLY": "application/apply-patch+yaml", "MERGE": "application/merge-patch+json"}
 _numbers = itertools.count(1)
 
 
@@ -26,3 +28,20 @@ async def world(sandbox: Sandbox, tmp_path: Path) -> AsyncIterator[World]:
     assert answer.status_code in (201, 409), answer.text
     yield made
     await made.close()
+
+
+@pytest.fixture
+def send(world: World) -> Send:
+    """What others do in the cluster."""
+
+    def answered(method: str, path: str, body: Any, manager: str) -> Any:
+        answer = world.sandbox.ask(
+            "PATCH",
+            f"{path}?fieldManager={manager}",
+            json=body,
+            headers={"Content-Type": MEDIA[method]},
+        )
+        assert answer.status_code in (200, 201), answer.text
+        return answer.json()
+
+    return answered

@@ -271,3 +271,25 @@ async def test_cluster_that_does_not_answer_is_an_outage_and_no_failure(shop: Ti
 
 def test_images_of_this_file_differ() -> None:
     assert GOOD != BETTER
+
+
+async def test_a_second_copy_that_a_quota_has_no_room_for_fails_before_anything_is_written(
+    shop: TicketWorld,
+) -> None:
+    running(shop)
+    change = shop.a_change()
+    step = {"blueGreen": {"deployment": "shop", "service": "shop", "scaleDown": "1s"}}
+    plan = change.spec.plan.model_validate({"steps": [step]})
+    switched = change.model_copy(update={"spec": change.spec.model_copy(update={"plan": plan})})
+    shop.submit("chg-2", change=switched)
+    few = {"metadata": {"name": "few"}, "spec": {"hard": {"pods": "4"}}}
+    place = shop.path(service()).rpartition("/services/")[0]
+    shop.sandbox.ask("POST", f"{place}/resourcequotas", token="forward", json=few).raise_for_status()
+
+    checks = await look(shop, "chg-2")
+
+    assert checks["quota"].message == (
+        "No room for a second copy at full size: ResourceQuota few: 2 of 4 pods are used, 3 more are needed."
+    )
+    assert not checks["quota"].passed
+    assert (await look(shop, "chg-1")).keys().isdisjoint({"quota"})

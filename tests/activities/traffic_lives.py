@@ -1,6 +1,5 @@
 """What a canary by a route must do, for any cluster: the sandbox runs it always, a real one in tests/real."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -8,14 +7,11 @@ import pytest
 from activities.steps import canary_traffic
 from holdpoint.models.errors import StepConfig
 from holdpoint.models.record import ObjectRef
-from tests.activities.world import BETTER, World, deployment, service
+from tests.activities.world import BETTER, Send, World, deployment, service
 
 API = "gateway.networking.k8s.io/v1"
 CANARY = {"deployment": "shop", "weights": [10, 50], "bake": "1s", "traffic": {"httpRoute": "shop"}}
 STEPS: list[Any] = [{"canary": CANARY}]
-
-Send = Callable[[str, str, Any, str], Any]
-"""A platform team's or a stranger's request: method, path, body, field manager; returns the object."""
 
 
 def a_route(*others: dict[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import json
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -49,6 +49,9 @@ from holdpoint.models.record import EntryDraft, Freeze, Intent, ObjectRef, Scope
 from holdpoint.models.settings import ClusterSettings
 from holdpoint.models.ticket import TicketView
 from holdpoint.models.workflow_messages import RolloutStart
+
+Send = Callable[[str, str, Any, str], Any]
+"""A platform team's or a stranger's request: method, path, body, field manager; returns the object."""
 
 GOOD = "registry.example/shop:1.0"
 BETTER = "registry.example/shop:1.1"

@@ -8,7 +8,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.real.kubernetes_admin import Admin
+from tests.activities.world import Send
+from tests.real.kubernetes_admin import APPLY, MERGE, Admin
 from tests.real.kubernetes_world import RealWorld
 
 USERS = ("holdpoint-forward", "holdpoint-undo", "stranger")
@@ -37,6 +38,27 @@ async def world(admin: Admin, namespace: str, tmp_path: Path) -> AsyncIterator[R
     made = RealWorld(admin, tmp_path, namespace)
     yield made
     await made.close()
+
+
+@pytest.fixture
+def send(admin: Admin) -> Send:
+    """What others do in the cluster."""
+
+    def answered(method: str, path: str, body: Any, manager: str) -> Any:
+        media = APPLY if method == "APPLY" else MERGE
+        if method == "APPLY":
+            where = path.split("/")
+            body = {
+                **body,
+                "metadata": {**body["metadata"], "namespace": where[where.index("namespaces") + 1]},
+            }
+        answer = admin.http.patch(
+            path, json=body, params={"fieldManager": manager}, headers={"Content-Type": media}
+        )
+        assert answer.status_code in (200, 201), answer.text
+        return answer.json()
+
+    return answered
 
 
 @pytest.fixture

@@ -59,6 +59,17 @@ def a_canary(weights: tuple[int, ...] = (10, 50), bake: float = 30.0, index: int
     )
 
 
+def a_switch(bake: float = 30.0, scale_down: float = 300.0, stable: int = 10) -> PlannedStep:
+    return PlannedStep(
+        index=0,
+        name="switch",
+        kind="blueGreen",
+        config={"deployment": "shop", "service": "shop", "scaleDown": scale_down, "timeout": 600.0},
+        weights=[WeightPlan(asked=100, reached=100.0, canary=10, stable=stable)],
+        bake=bake,
+    )
+
+
 def an_apply(index: int = 0) -> PlannedStep:
     return PlannedStep(index=index, name=f"apply {index}", kind="apply", config={})
 
