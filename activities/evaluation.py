@@ -10,6 +10,8 @@ import rfc8785
 from sqlalchemy import Connection
 
 from activities.altered import Altered, altered
+from activities.checks.asked import Asked, asked_by
+from activities.checks.kind import Means
 from activities.leftovers import Leftovers, leftovers
 from activities.linked import Links, links_of, warnings
 from activities.manifests import Loaded, images, load_whole, rendered_of
@@ -40,6 +42,7 @@ class Sources:
     repositories: Repositories
     clusters: Clusters
     fingerprint: Fingerprint
+    means: Means = field(default_factory=Means)
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,7 @@ class Known:
     freezes: list[Freeze]
     shape_succeeded: bool
     recent_failures: int
+    recent_flakes: int
     last: StoredChange | None
     depends_on: list[DependencyFacts]
 
@@ -63,6 +67,7 @@ class Gathered:
     question: PolicyInput
     plan: list[PlannedStep]
     altered: Altered
+    asked: Asked = field(default_factory=Asked)
     objections: list[str] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
 
@@ -90,6 +95,7 @@ async def gather(
     )
     shape = plan_shape(plan, loaded.all)
     catalog = sources.catalog.facts(metadata.service)
+    asked = asked_by(stored, catalog)
     known = await sources.ledger.read(_known, stored, shape)
     local = local_time(catalog.windows, now)
     question = PolicyInput(
@@ -115,7 +121,10 @@ async def gather(
         catalog=catalog,
         diff=await _diff_facts(sources, stored, known.last),
         plan_diff=alters.facts,
+        prechecks=asked.before,
+        postchecks=asked.after,
         recent_failures=known.recent_failures,
+        recent_flakes=known.recent_flakes,
         freezes=[freeze.id for freeze in known.freezes],
         now=now,
         weekday=DAYS[local.weekday()],
@@ -123,7 +132,8 @@ async def gather(
         in_window=_in_window(catalog, now),
     )
     said = await warnings(sources.repositories, manifests, links, named=left.named)
-    return Gathered(question, plan, alters, objections=links.objections, said=[*said, *left.kept])
+    said = [*said, *left.kept]
+    return Gathered(question, plan, alters, asked, objections=links.objections, said=said)
 
 
 async def _left(
@@ -143,6 +153,7 @@ def _known(db: Connection, stored: StoredChange, shape: str) -> Known:
         freezes=freezes.covering(db, **scope, change_type=stored.freeze_type),
         shape_succeeded=tickets.shape_succeeded(db, **scope, shape=shape),
         recent_failures=tickets.recent_failures(db, **scope, within=RECENT),
+        recent_flakes=tickets.recent_flakes(db, **scope, within=RECENT),
         last=tickets.last_succeeded(db, target_of(stored)),
         depends_on=_needed(db, stored),
     )

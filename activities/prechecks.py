@@ -67,6 +67,8 @@ class World:
     scrape_interval: float = 5.0
     names: MetricNames = field(default_factory=MetricNames)
     demanded: list[str] = field(default_factory=list)
+    named: list[str] = field(default_factory=list)
+    """Checks that run one by one beside these."""
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep
 
 
@@ -92,7 +94,7 @@ async def run_checks(world: World) -> list[Check]:
     checks += [
         _failed(name, "The policy asks for a check of this name, which does not exist.")
         for name in world.demanded
-        if name not in known
+        if name not in known and name not in world.named
     ]
     return [_demanded(check) if check.name in world.demanded else check for check in checks]
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -10,6 +11,8 @@ from temporalio import activity
 from activities import schedule as lanes
 from activities.altered import keep
 from activities.beat import beating
+from activities.checks.asked import Asked, objections_to, with_policys
+from activities.checks.kind import Means
 from activities.evaluation import Gathered, Sources, binding_digest, gather, held_to, target_of
 from activities.prechecks import World, passed, run_checks
 from activities.quorum import count_quorum
@@ -53,11 +56,12 @@ class TicketActivities:
         catalog: Services,
         repositories: Repositories,
         clusters: Clusters,
+        means: Means | None = None,
         now: Clock = clock.now,
     ) -> None:
         self._ledger, self._blobs = ledger, blobs
         self._policy = policy
-        self._sources = Sources(ledger, catalog, repositories, clusters, blobs.fingerprint)
+        self._sources = Sources(ledger, catalog, repositories, clusters, blobs.fingerprint, means or Means())
         self._now = now
 
     @activity.defn(name=contracts.EVALUATE.name)
@@ -110,6 +114,7 @@ class TicketActivities:
                 scrape_interval=self._sources.clusters.scrape_interval(cluster),
                 names=self._sources.clusters.metric_names(cluster),
                 demanded=call.checks,
+                named=call.named,
             )
             checks = await run_checks(world)
             return CheckReport(passed=passed(checks), checks=checks)
@@ -123,7 +128,10 @@ class TicketActivities:
         except (StepConfig, InvalidChange, NotFound) as error:
             return None, denial(error.message, "none")
         decision = await self._policy.decide(gathered.question)
-        return gathered, held_to(decision, gathered.plan, gathered.objections)
+        asked = with_policys(gathered.asked, decision.obligations)
+        cannot = objections_to(asked, self._sources.means)
+        gathered = replace(gathered, asked=asked)
+        return gathered, held_to(decision, gathered.plan, [*gathered.objections, *cannot])
 
     async def _counted(
         self, stored: StoredChange, gathered: Gathered | None, decision: Decision
@@ -134,7 +142,16 @@ class TicketActivities:
         written = await self._ledger.read(entries.entries_of, stored.ticket)
         quorum = count_quorum(written, digest=digest, need=decision.approvals, requester=stored.requester)
         warnings = [] if gathered is None else gathered.warnings
-        return Evaluation(decision=decision, digest=digest, plan=plan, quorum=quorum, warnings=warnings)
+        asked = Asked() if gathered is None else gathered.asked
+        return Evaluation(
+            decision=decision,
+            digest=digest,
+            plan=plan,
+            quorum=quorum,
+            warnings=warnings,
+            prechecks=asked.before,
+            postchecks=asked.after,
+        )
 
     def _asked_now(self, db: Connection, ticket: str) -> tuple[StoredChange, datetime]:
         return tickets.change_of(db, ticket), self._now(db)

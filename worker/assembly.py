@@ -10,6 +10,8 @@ from temporalio.client import Client
 from temporalio.worker import Interceptor
 
 from activities.archive import ArchiveActivities
+from activities.checks.activity import CheckActivities
+from activities.checks.kind import Means
 from activities.interceptor import RecordingInterceptor
 from activities.rollout import RolloutActivities
 from activities.ticket import TicketActivities
@@ -62,6 +64,10 @@ async def assemble(
             catalog=Catalog(data / "catalog.yaml"),
             repositories=repositories,
             clusters=clusters,
+            means=means_of(settings),
+        ),
+        CheckActivities(
+            ledger=ledger, repositories=repositories, clusters=clusters, means=means_of(settings)
         ),
         RolloutActivities(ledger=ledger, blobs=blobs, repositories=repositories, clusters=clusters),
         ArchiveActivities(
@@ -78,6 +84,11 @@ async def assemble(
         await policy.close()
         await clusters.close()
         await asyncio.to_thread(ledger.close)
+
+
+def means_of(settings: Settings) -> Means:
+    """Return what the settings allow checks to use."""
+    return Means(keys=settings.check_keys, files=settings.check_files)
 
 
 def methods(*classes: object) -> list[Callable[..., Any]]:

@@ -6,6 +6,7 @@ The API's room may not import activities, so the composition root that starts it
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from activities.checks.asked import objections_to, with_policys
 from activities.evaluation import Sources, gather, held_to
 from holdpoint.api.server import Evaluation
 from holdpoint.clients.catalog import Catalog
@@ -18,6 +19,7 @@ from holdpoint.ledger.store import Ledger
 from holdpoint.ledger.tickets import StoredChange
 from holdpoint.models.settings import Settings
 from holdpoint.service.preview import Evaluator, Preview
+from worker.assembly import means_of
 
 
 class TicketEvaluator:
@@ -30,12 +32,16 @@ class TicketEvaluator:
         """Return plan and decision for a change that is not in the ledger."""
         now = await self._sources.ledger.read(clock.now)
         gathered = await gather(self._sources, stored, purpose="check", now=now)
-        decision = held_to(await self._policy.decide(gathered.question), gathered.plan)
+        decision = await self._policy.decide(gathered.question)
+        asked = with_policys(gathered.asked, decision.obligations)
+        cannot = objections_to(asked, self._sources.means)
+        decision = held_to(decision, gathered.plan, [*gathered.objections, *cannot])
         return Preview(
             plan=gathered.plan,
             plan_diff=gathered.altered.diff,
             decision=decision,
             warnings=gathered.warnings,
+            checks=asked.views,
         )
 
 
@@ -49,7 +55,8 @@ def evaluation(settings: Settings) -> Evaluation:
         catalog = Catalog(settings.data / "catalog.yaml")
         policy = OpaEngine(settings.opa_url, settings.opa_token_file, revision=settings.policy_revision)
         try:
-            sources = Sources(ledger, catalog, repositories, clusters, blobs.fingerprint)
+            means = means_of(settings)
+            sources = Sources(ledger, catalog, repositories, clusters, blobs.fingerprint, means)
             yield TicketEvaluator(sources=sources, policy=policy)
         finally:
             await policy.close()

@@ -17,6 +17,7 @@ from workflows.held import hold_on, until_clear, until_looked
 from workflows.holds import FROZEN, STEP
 from workflows.limits import BRIEF, LIMITS
 from workflows.manual import Manual
+from workflows.recheck import look_again_if_old, postcheck
 from workflows.record_keeping import HOLDPOINT
 from workflows.rollout_state import RolloutWork, Timed
 from workflows.timed import WHOLE, KeptBeside, Standing, Waiting
@@ -79,7 +80,9 @@ async def verify(work: RolloutWork) -> None:
             await watch.until_passed()
         _still_as_applied(work, watch.report or await _look(work, after=0.0 if watched else watch.bake))
         if watch.over:
-            return
+            await postcheck(work)
+        if watch.over:
+            return  # nothing has held it while the postchecks ran
         watched, watch.report = True, None
 
 
@@ -145,6 +148,7 @@ async def _bring(
     call = work.call(StepCall, step=step, stage=stage, weight=number, snapshot=_begun(work).snapshot)
     while True:
         await until_clear(work)
+        await look_again_if_old(work)
         seen = work.clerk.wakes
         outcome = await _apply(work, call)
         if outcome.status == "done":

@@ -38,12 +38,13 @@ async def ask_policy(ticket: TicketState, call: EvaluateCall, summary: str) -> E
 def take_in(ticket: TicketState, evaluation: Evaluation) -> dict[str, Any]:
     """Keep an evaluation as the one that counts from now on; return what it changes in the ticket's view."""
     ticket.evaluation = evaluation
-    ticket.steps = steps_of(evaluation.plan)
+    ticket.steps, ticket.checks = steps_of(evaluation.plan), evaluation.checks
     return {
         "risk": evaluation.decision.risk.model_dump(),
         "digest": evaluation.digest,
         "plan_diff": evaluation.plan_diff.model_dump(mode="json") if evaluation.plan_diff else None,
         "steps": [step.model_dump(mode="json") for step in ticket.steps],
+        "checks": [check.model_dump(mode="json") for check in ticket.checks],
         "warnings": warnings_of(evaluation),
     }
 

@@ -16,7 +16,7 @@ from holdpoint.models.contracts import INSPECT, ROLLOUT, SIGNAL_CONTROL, SIGNAL_
 from holdpoint.models.phases import Phase
 from holdpoint.models.record import freeze_type
 from holdpoint.models.ticket import Hold, HoldCode, Reason
-from holdpoint.models.workflow_messages import RolloutResult, RolloutStart, Wake
+from holdpoint.models.workflow_messages import Prechecked, RolloutResult, RolloutStart, Wake
 from workflows.failures import Broken, Overdue, Stopped
 from workflows.hand_off import Child, HandOff
 from workflows.holds import PAUSED
@@ -79,7 +79,21 @@ def forward(ticket: TicketState) -> RolloutStart:
         analysis=start.analysis,
         hold_bound=asked.hold_bound,
         pause_bound=asked.pause_bound,
+        prechecked=_prechecked(ticket),
+        postchecks=ticket.evaluation.postchecks if ticket.evaluation else [],
+        checks=ticket.checks,
         record=ticket.clerk.record(),
+    )
+
+
+def _prechecked(ticket: TicketState) -> Prechecked | None:
+    if ticket.checked_at is None:
+        return None
+    return Prechecked(
+        at=ticket.checked_at,
+        again_after=ticket.obligations.recheck_after,
+        demanded=ticket.obligations.checks,
+        checks=ticket.evaluation.prechecks if ticket.evaluation else [],
     )
 
 

@@ -26,6 +26,7 @@ UPSTREAMS = {
     "repository": HoldCode.GIT_DOWN,
     "prometheus": HoldCode.PROVIDER_DOWN,
     "metrics": HoldCode.PROVIDER_DOWN,
+    "no_data": HoldCode.NO_DATA,
     "cluster": HoldCode.CLUSTER_DOWN,
     "kubernetes": HoldCode.CLUSTER_DOWN,
 }
@@ -34,6 +35,7 @@ UPSTREAMS = {
 USUAL = {
     contracts.EVALUATE.name: HoldCode.POLICY_DOWN,
     contracts.PRECHECK.name: HoldCode.CLUSTER_DOWN,
+    contracts.CHECK.name: HoldCode.PROVIDER_DOWN,
     contracts.BEGIN.name: HoldCode.CLUSTER_DOWN,
     contracts.APPLY_STEP.name: HoldCode.CLUSTER_DOWN,
     contracts.JUDGE.name: HoldCode.PROVIDER_DOWN,

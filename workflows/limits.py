@@ -91,6 +91,8 @@ LIMITS: dict[str, Limit] = {
     contracts.INSPECT.name: _LEDGER,
     # Flaky checks have their own bounded attempts inside, seconds apart.
     contracts.PRECHECK.name: Limit(attempt=timedelta(minutes=5), heartbeat=HEARTBEAT),
+    # One look of one check; what its own time limit allows comes on top.
+    contracts.CHECK.name: Limit(attempt=timedelta(seconds=30), heartbeat=HEARTBEAT),
     # Reads every object that will be touched; in undo mode it also fences what is in doubt.
     contracts.BEGIN.name: Limit(attempt=timedelta(minutes=3), heartbeat=IN_ROLLOUT, cancellation=_AWAITED),
     # Waits until the objects are ready: an `apply` step may ask for hours, so the attempt is bounded by the
@@ -140,6 +142,17 @@ of it is 2,100 rounds and 23,000 events, under Temporal's 51,200."""
 def pause_after(away: timedelta) -> timedelta:
     """Return how long to wait before something is asked again that has not answered for so long."""
     return max(FIRST_PAUSE, min(LONGEST_PAUSE, away * PAUSE_SHARE))
+
+
+FIRST_CHECK_PAUSE = timedelta(seconds=2)
+LONGEST_CHECK_PAUSE = timedelta(seconds=60)
+"""Between two attempts of a check: twice as long each time. Three attempts ride out 6 s, ten of them 5
+minutes: longer than a pod that restarts or a scrape that is missed, and a person still waits for it."""
+
+
+def pause_before_attempt(failed: int) -> timedelta:
+    """Return how long to wait after a check has failed so often."""
+    return min(LONGEST_CHECK_PAUSE, FIRST_CHECK_PAUSE * (1 << (failed - 1)))
 
 
 UNDO_BOUND = timedelta(days=7)

@@ -36,7 +36,7 @@ def recall(ticket: TicketState) -> None:
     ticket.created_at = datetime.fromisoformat(memory["created_at"])
     if memory["evaluation"] is not None:
         ticket.evaluation = Evaluation.model_validate(memory["evaluation"])
-        ticket.steps = steps_of(ticket.evaluation.plan)
+        ticket.steps, ticket.checks = steps_of(ticket.evaluation.plan), ticket.evaluation.checks
     since = memory["scheduled_since"]
     ticket.scheduled_since = datetime.fromisoformat(since) if since else None
     ticket.in_lane = memory["in_lane"]

@@ -8,6 +8,7 @@ from temporalio import workflow
 from temporalio.exceptions import FailureError
 
 from holdpoint.models.activity_calls import Begun, Confirmation, GateCall, RolloutCall
+from holdpoint.models.checks import CheckView
 from holdpoint.models.contracts import GATE, SIGNAL_PROGRESS, ticket_workflow
 from holdpoint.models.phases import Phase
 from holdpoint.models.ticket import Hold, Reason, RollbackView, StepStatus, StepView, Verdict
@@ -46,6 +47,8 @@ class RolloutWork:
         self.phase = Phase.EXECUTING if start.mode == "undo" else Phase.PRECHECKING
         self.reason: Reason | None = None
         self.steps: list[StepView] = steps_of(start.plan)
+        self.checks: list[CheckView] = list(start.checks)
+        self.prechecked = start.prechecked
         self.current: int | None = None
         self.rollback = RollbackView()
         self.begun: Begun | None = None

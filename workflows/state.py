@@ -8,6 +8,7 @@ from temporalio.common import SearchAttributeKey
 
 from holdpoint.models import contracts
 from holdpoint.models.activity_calls import Evaluation
+from holdpoint.models.checks import CheckView
 from holdpoint.models.phases import TRANSITIONS, Phase
 from holdpoint.models.policy import Obligations
 from holdpoint.models.ticket import Reason, Review, StepView, TicketView, most_severe
@@ -34,6 +35,8 @@ class TicketState:
         self.reason: Reason | None = None
         self.evaluation: Evaluation | None = None
         self.steps: list[StepView] = []
+        self.checks: list[CheckView] = []
+        self.checked_at: datetime | None = None
         self.review: Review | None = None
         self.closed_at: datetime | None = None
         self.scheduled_since: datetime | None = None
@@ -126,6 +129,7 @@ class TicketState:
             risk=evaluation.decision.risk if evaluation else None,
             approvals=self.ballot.view(),
             steps=self.steps,
+            checks=self.checks,
             rollback=self.hand_off.rollback,
             reason=self.reason,
             created_at=self.created_at,

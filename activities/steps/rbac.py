@@ -1,4 +1,4 @@
-"""The RBAC manifests of both identities, made from what the step kinds declare."""
+"""The RBAC manifests of both identities, made from what the kinds of steps and checks declare."""
 
 import re
 import sys
@@ -7,15 +7,16 @@ from typing import Any
 
 import yaml
 
+from activities.checks.registry import CHECK_KINDS
 from activities.steps.registry import STEP_KINDS
-from activities.steps.rights import Identity
+from activities.steps.rights import Identity, Right
 
 API = "rbac.authorization.k8s.io/v1"
 NAMESPACE = "holdpoint"
 HEAD = """\
-# Made by `python -m activities.steps.rbac deploy/kubernetes` from what the step kinds declare. Do not edit.
-# The least that the {identity} identity needs, a ClusterRole for each step kind. Alone they allow nothing:
-# access.yaml binds them in one namespace, with `kubectl -n NAMESPACE apply -f access.yaml`.
+# Made by `python -m activities.steps.rbac deploy/kubernetes` from what the kinds declare. Do not edit.
+# The least that the {identity} identity needs, a ClusterRole for each kind of step and check. Alone they
+# allow nothing: access.yaml binds them in one namespace, with `kubectl -n NAMESPACE apply -f access.yaml`.
 """
 ACCESS = """\
 # Made by `python -m activities.steps.rbac deploy/kubernetes`. Do not edit.
@@ -24,19 +25,19 @@ ACCESS = """\
 
 
 def roles(identity: Identity) -> list[dict[str, Any]]:
-    """Return the identity's service account and a ClusterRole for each step kind that writes."""
+    """Return the identity's service account and a ClusterRole for each kind that the cluster must allow."""
     account = {
         "apiVersion": "v1",
         "kind": "ServiceAccount",
         "metadata": {"name": f"holdpoint-{identity}", "namespace": NAMESPACE},
     }
-    return [account, *(_role(identity, kind.kind) for kind in STEP_KINDS if kind.rights)]
+    return [account, *(_role(identity, name, rights) for name, rights in _needs(identity))]
 
 
 def bindings() -> list[dict[str, Any]]:
     """Return the RoleBindings of one namespace, which they do not name."""
     both: tuple[Identity, ...] = ("forward", "undo")
-    return [_binding(identity, kind.kind) for identity in both for kind in STEP_KINDS if kind.rights]
+    return [_binding(identity, name) for identity in both for name, _ in _needs(identity)]
 
 
 def documents() -> dict[str, str]:
@@ -48,12 +49,17 @@ def documents() -> dict[str, str]:
     }
 
 
-def _role(identity: Identity, name: str) -> dict[str, Any]:
-    kind = next(kind for kind in STEP_KINDS if kind.kind == name)
+def _needs(identity: Identity) -> list[tuple[str, list[Right]]]:
+    """Return what each kind needs of this identity; checks read, so they need nothing of undo."""
+    every = [(kind.kind, kind.rights) for kind in STEP_KINDS] + [(k.kind, k.rights) for k in CHECK_KINDS]
+    mine = [(name, [right for right in rights if right.identity == identity]) for name, rights in every]
+    return [(name, rights) for name, rights in mine if rights]
+
+
+def _role(identity: Identity, name: str, rights: list[Right]) -> dict[str, Any]:
     rules: dict[tuple[str, tuple[str, ...]], list[str]] = {}
-    for right in kind.rights:
-        if right.identity == identity:
-            rules.setdefault((right.group, right.verbs), []).append(right.resource)
+    for right in rights:
+        rules.setdefault((right.group, right.verbs), []).append(right.resource)
     return {
         "apiVersion": API,
         "kind": "ClusterRole",

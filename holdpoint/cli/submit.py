@@ -113,7 +113,7 @@ def dry_run_text(document: dict[str, Any]) -> str:
     """Return plan, diff and decision in words."""
     from holdpoint.cli.diff_text import diff_text
     from holdpoint.cli.policy import decision_text
-    from holdpoint.cli.ticket_text import planned_text
+    from holdpoint.cli.ticket_text import check_text, planned_text
 
     lines = ["Nothing was submitted. This is what would happen:"]
     for step in document.get("plan") or []:
@@ -121,6 +121,7 @@ def dry_run_text(document: dict[str, Any]) -> str:
         lines += [f"               {step['does']}"] if step.get("does") else []
         lines += [f"               {planned_text(one)}" for one in step.get("weights") or []]
         lines += [f"               warning: {one}" for one in step.get("warnings") or []]
+    lines += [f"  check      {check_text(one)}" for one in document.get("checks") or []]
     lines += [f"  warning    {one}" for one in document.get("warnings") or []]
     if document.get("plan_diff"):
         lines.append(diff_text(document["plan_diff"]))

@@ -44,9 +44,19 @@ def ticket_text(view: View) -> str:
     lines += [f"  warning    {warning}" for warning in view.get("warnings") or []]
     for step in view.get("steps") or []:
         lines += step_lines(step, view.get("warnings") or [])
+    lines += [f"  check      {check_text(check)}" for check in view.get("checks") or []]
     lines += [f"  differs    {one}" for one in (view.get("rollback") or {}).get("differences") or []]
     lines += [f"  stays      {one}" for one in (view.get("rollback") or {}).get("stays") or []]
     return "\n".join(lines)
+
+
+def check_text(check: View) -> str:
+    """Return one check: who asks for it, what came of it, and how often it was tried."""
+    asked = "" if check["by"] == "plan" else f", asked for by the {check['by']}"
+    where = "before the first write" if check["when"] == "before" else "at the end of Verifying"
+    tried = f" at attempt {check['attempts']}" if check.get("attempts", 0) > 1 else ""
+    said = f": {check['message']}" if check.get("message") else ""
+    return f"{check['name']} ({check['kind']}, {where}{asked}): {check['status']}{tried}{said}"
 
 
 def _facts(facts: dict[str, Any]) -> list[str]:

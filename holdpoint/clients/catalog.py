@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
 from holdpoint.models.base import StrictModel
 from holdpoint.models.change_fields import Name
+from holdpoint.models.checks import CheckSpecs
 from holdpoint.models.errors import UpstreamUnavailable
 from holdpoint.models.policy import ServiceFacts, Window
 from holdpoint.models.windows import check_window
@@ -50,6 +51,8 @@ class _Service(StrictModel):
     backup_owner: str | None = Field(default=None, alias="backupOwner")
     tier: Annotated[int, Field(ge=0, le=9)] | None = None
     windows: _Windows | None = None
+    prechecks: CheckSpecs = []
+    postchecks: CheckSpecs = []
 
 
 class _File(StrictModel):
@@ -87,6 +90,8 @@ class Catalog:
             backup_owner=entry.backup_owner,
             tier="unknown" if entry.tier is None else entry.tier,
             windows=[Window(**window.model_dump()) for window in windows],
+            prechecks=entry.prechecks,
+            postchecks=entry.postchecks,
         )
 
     def _refresh(self) -> None:

@@ -22,6 +22,7 @@ from pydantic import Field, ValidationError
 from holdpoint.clients.access import Stamp, stamp
 from holdpoint.clients.policy_connections import Connections, Refused
 from holdpoint.models.base import StrictModel
+from holdpoint.models.checks import CheckSpecs
 from holdpoint.models.errors import PolicyBundle, UpstreamUnavailable
 from holdpoint.models.policy import ApprovalNeed, Decision, Obligations, PolicyInput
 from holdpoint.models.ticket import Risk
@@ -66,16 +67,19 @@ class _Obligations(StrictModel):
 
     window: bool
     checks: list[str]
+    prechecks: CheckSpecs = []  # who says nothing of these asks for none
+    postchecks: CheckSpecs = []
+    recheck_after: Seconds = 30 * 60.0
     smallest_canary: Annotated[int, Field(ge=1, le=100)] | None
     review_within: Seconds | None
-    supersede: bool = False  # the one default: who says nothing of it has each change run in its turn
+    supersede: bool = False  # who says nothing of it has each change run in its turn
     hold_bound: Seconds
     pause_bound: Seconds
     schedule_bound: Seconds
 
 
 class _Document(StrictModel):
-    """What `data.holdpoint.decision` must be, with nothing left to a default of ours but `supersede`."""
+    """What `data.holdpoint.decision` must be, with nothing left to a default of ours but what came later."""
 
     deny: list[str]
     warn: list[str]

@@ -31,6 +31,9 @@ _OF_SERVICE = select(_T.c.id).where(
 _FAILED_SINCE = _OF_SERVICE.where(
     _T.c.phase.in_([phase.value for phase in FAILURES]), _T.c.closed_at >= bindparam("since")
 )
+_FLAKY_SINCE = _OF_SERVICE.where(
+    _T.c.created_at >= bindparam("since"), _T.c.view.contains('"status":"flaky"', autoescape=True)
+)
 _OF_SHAPE = _OF_SERVICE.where(
     _T.c.phase == Phase.SUCCEEDED.value, _T.c.plan_shape == bindparam("shape")
 ).limit(1)
@@ -226,6 +229,12 @@ def recent_failures(db: Connection, *, service: str, environment: str, within: f
     """Count the changes of this service and environment that failed in the last `within` seconds."""
     since = read_ms(db) - round(within * 1000)
     return len(db.execute(_FAILED_SINCE, {"named": service, "where": environment, "since": since}).all())
+
+
+def recent_flakes(db: Connection, *, service: str, environment: str, within: float) -> int:
+    """Count the changes of this service and environment, of the last `within` seconds, with a flaky check."""
+    since = read_ms(db) - round(within * 1000)
+    return len(db.execute(_FLAKY_SINCE, {"named": service, "where": environment, "since": since}).all())
 
 
 def shape_succeeded(db: Connection, *, service: str, environment: str, shape: str) -> bool:

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from holdpoint.models.base import Digest, Instant, Model
 from holdpoint.models.change import Analysis
+from holdpoint.models.checks import CheckView, PlannedCheck, When, views_of
 from holdpoint.models.phases import Phase
 from holdpoint.models.plan import PlannedStep
 from holdpoint.models.plan_diff import PlanDiffSummary
@@ -53,6 +54,13 @@ class Evaluation(Model):
     warnings: list[str] = []
     plan_diff: PlanDiffSummary | None = None
     moved: list[str] = Field(default=[], description="objects whose part of the plan's diff is another one")
+    prechecks: list[PlannedCheck] = []
+    postchecks: list[PlannedCheck] = []
+
+    @property
+    def checks(self) -> list[CheckView]:
+        """Return the checks that it asks for as people see them, none tried."""
+        return [*views_of(self.prechecks, "before"), *views_of(self.postchecks, "after")]
 
 
 class ScheduleCall(Call):
@@ -90,12 +98,22 @@ class PrecheckCall(Call):
     target: str
     plan: list[PlannedStep]
     checks: list[str] = []
+    named: list[str] = Field(default=[], description="checks that are run one by one beside these")
+
+
+class CheckCall(Call):
+    """Look once for one check of the plan, the catalog or the policy."""
+
+    check: PlannedCheck
+    when: When
+    attempt: int = 1
 
 
 class Check(Model):
     """One check with all its attempts as evidence."""
 
     name: str
+    kind: str = Field(default="", description="of a check that the plan, the catalog or the policy asks for")
     passed: bool
     message: str
     attempts: int = 1

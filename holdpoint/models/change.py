@@ -20,6 +20,7 @@ from holdpoint.models.change_fields import (
     check_distinct,
     check_weights,
 )
+from holdpoint.models.checks import CheckSpecs
 from holdpoint.models.durations import Duration
 from holdpoint.models.object_steps import ConfigConfig, DeleteConfig, JobConfig
 from holdpoint.models.source import Source, check_source
@@ -174,6 +175,15 @@ class Plan(StrictModel):
         default=None,
         description="How long the service is watched at 100 %. "
         "Default: the longest bake or analysis of the plan.",
+    )
+
+    prechecks: CheckSpecs = Field(
+        default_factory=list,
+        description="Must pass before anything is written, beside what the catalog and the policy ask for.",
+    )
+    postchecks: CheckSpecs = Field(
+        default_factory=list,
+        description="Must pass at the end of Verifying; one that fails rolls the change back.",
     )
 
     @model_validator(mode="after")

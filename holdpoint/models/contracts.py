@@ -14,6 +14,7 @@ from holdpoint.models.activity_calls import (
     BeginCall,
     Begun,
     Call,
+    CheckCall,
     CheckReport,
     CompareCall,
     Compared,
@@ -36,6 +37,7 @@ from holdpoint.models.activity_calls import (
     Undone,
 )
 from holdpoint.models.base import Model
+from holdpoint.models.checks import CheckAttempt
 from holdpoint.models.phases import Phase
 from holdpoint.models.workflow_messages import (
     Answer,
@@ -98,6 +100,7 @@ RECORD = Named("record", Call, Done)
 SCHEDULE = Named("schedule", ScheduleCall, Scheduled)
 LEAVE = Named("leave", LeaveCall, Done)
 PRECHECK = Named("precheck", PrecheckCall, CheckReport)
+CHECK = Named("check", CheckCall, CheckAttempt)
 BEGIN = Named("begin_rollout", BeginCall, Begun)
 APPLY_STEP = Named("apply_step", StepCall, StepOutcome)
 JUDGE = Named("judge", JudgeCall, Judgement)
@@ -114,6 +117,7 @@ ACTIVITIES: tuple[Named[Any, Any], ...] = (
     SCHEDULE,
     LEAVE,
     PRECHECK,
+    CHECK,
     BEGIN,
     APPLY_STEP,
     JUDGE,

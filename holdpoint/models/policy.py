@@ -5,6 +5,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from holdpoint.models.base import Digest, Instant, Model
+from holdpoint.models.checks import CheckSpec, PlannedCheck
 from holdpoint.models.phases import Phase
 from holdpoint.models.plan_diff import PlanDiffFacts
 from holdpoint.models.ticket import Risk, RollsBack
@@ -33,6 +34,8 @@ class ServiceFacts(Model):
     backup_owner: str | None = None
     tier: int | Unknown = "unknown"
     windows: list[Window] = []
+    prechecks: list[CheckSpec] = Field(default=[], description="what its changes are checked for before")
+    postchecks: list[CheckSpec] = Field(default=[], description="and after")
 
 
 class DiffFacts(Model):
@@ -97,7 +100,14 @@ class PolicyInput(Model):
     plan_diff: PlanDiffFacts | Unknown = Field(
         default="unknown", description="what the plan would alter on the cluster, in numbers"
     )
+    prechecks: list[PlannedCheck] = Field(
+        default=[], description="the checks of the plan and of the catalog before the first write"
+    )
+    postchecks: list[PlannedCheck] = Field(default=[], description="and after the last")
     recent_failures: int | Unknown = "unknown"
+    recent_flakes: int | Unknown = Field(
+        default="unknown", description="recent changes of the service here that had a flaky check"
+    )
     error_budget: float | Unknown = "unknown"
     open_incidents: int | Unknown = "unknown"
     freezes: list[str] = []
@@ -121,7 +131,13 @@ class Obligations(Model):
     """What must hold while the change runs. Times are in seconds."""
 
     window: bool = False
-    checks: list[str] = []
+    checks: list[str] = Field(default=[], description="built-in prechecks for which unknown is not enough")
+    prechecks: list[CheckSpec] = Field(default=[], description="added to those of the plan, by name")
+    postchecks: list[CheckSpec] = []
+    recheck_after: float = Field(
+        default=30 * 60,
+        description="the prechecks run again when nothing was written so long after they have passed",
+    )
     smallest_canary: int | None = Field(
         default=None, description="percent that a canary may begin with at most; null allows any"
     )

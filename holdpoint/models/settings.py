@@ -201,6 +201,16 @@ class Settings(StrictModel):
         description="the Git servers that a change may name: host, host:port or *.example.com each; none: "
         "every server whose name leads to public addresses only",
     )
+    check_keys: Path | None = Field(
+        default=None,
+        description="folder with a public key <name>.pub (PEM) for each `key` that signature and provenance "
+        "checks name; none: such checks cannot run",
+    )
+    check_files: Path | None = Field(
+        default=None,
+        description="folder with signatures, attestations and reports by image digest, for checks that name "
+        "no folder of the repository",
+    )
     kustomize: Path | None = Field(
         default=None, description="the Kustomize 5 binary that renders overlays; none: that on the PATH"
     )

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from holdpoint.models.base import Digest, Instant, Model
 from holdpoint.models.change import ChangeType
+from holdpoint.models.checks import CheckView
 from holdpoint.models.phases import Phase
 from holdpoint.models.plan_diff import PlanDiffSummary
 from holdpoint.models.record import freeze_type
@@ -201,6 +202,9 @@ class TicketView(Model):
     risk: Risk | None = None
     approvals: ApprovalsView = ApprovalsView()
     steps: list[StepView] = []
+    checks: list[CheckView] = Field(
+        default=[], description="the checks that plan, catalog and policy ask for, and what came of them"
+    )
     rollback: RollbackView = RollbackView()
     reason: Reason | None = None
     created_at: Instant

@@ -36,7 +36,8 @@ def way_back(undone: Change, ticket: str, earlier: Change) -> Change | None:
     if _rolls(undone) and not _rolls(earlier):
         # Pods read what is applied when they start, so they must start again to read what was.
         steps.append(Step(name="read again", config=ConfigConfig()))
-    plan = Plan(steps=steps, verify=earlier.verify_seconds)
+    checks = earlier.spec.plan.postchecks
+    plan = Plan(steps=steps, verify=earlier.verify_seconds, postchecks=checks)
     title = f"Roll back {ticket} to: {earlier.metadata.title}"[:LONGEST_TITLE].rstrip()
     return earlier.model_copy(
         update={

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from holdpoint.models.base import Digest, Instant, Model
 from holdpoint.models.change import Analysis
+from holdpoint.models.checks import CheckView, PlannedCheck
 from holdpoint.models.phases import Phase
 from holdpoint.models.plan import PlannedStep
 from holdpoint.models.record import Record
@@ -30,6 +31,15 @@ class TicketStart(Model):
     )
 
 
+class Prechecked(Model):
+    """When the prechecks have begun that a rollout stands on, and what runs again when they are old."""
+
+    at: Instant
+    again_after: float = Field(description="seconds, if nothing was written by then")
+    demanded: list[str] = []
+    checks: list[PlannedCheck] = []
+
+
 class RolloutStart(Model):
     """Run the plan on one target, or only undo what an earlier run left there."""
 
@@ -44,6 +54,9 @@ class RolloutStart(Model):
     analysis: Analysis | None = None
     hold_bound: float = 4 * 3600
     pause_bound: float = 24 * 3600
+    prechecked: Prechecked | None = None
+    postchecks: list[PlannedCheck] = []
+    checks: list[CheckView] = Field(default=[], description="all checks of the ticket as they stand")
     reason: Reason | None = Field(default=None, description="why, when `mode` is undo")
     record: Record | None = Field(
         default=None, description="what waited in the ticket to be recorded; it rides on the first activity"

@@ -21,6 +21,7 @@ from holdpoint.models.change import (
     check_judges,
     check_one_kind,
 )
+from holdpoint.models.checks import CHECK_KINDS, CheckSpec, check_check_names, check_one_check_kind
 from holdpoint.models.errors import InvalidChange
 from holdpoint.models.object_steps import JobConfig, check_way_back
 from holdpoint.models.source import FORMS, Source
@@ -100,6 +101,7 @@ def _rules_between_fields(value: Any, root: yaml.Node) -> Iterator[Mistake]:
             given = [field for field in ("undo", "cannotBeUndone") if job.get(field) not in (None, False)]
             at: Loc = ("spec", "plan", "steps", index, "job")
             yield from _broken(at, root, partial(check_way_back, given))
+    yield from _rules_of_checks(spec, root)
     names = [step.get("name") or "manual" for step in steps if step.get("manual") is not None]
     names = [name for name in names if isinstance(name, str)]
     yield from _broken(("spec", "plan"), root, partial(check_manual_names, names))
@@ -115,6 +117,20 @@ def _rules_between_fields(value: Any, root: yaml.Node) -> Iterator[Mistake]:
     analysis = _get(spec, "analysis")
     if isinstance(analysis, dict):
         yield from _broken(("spec", "analysis"), root, partial(check_judges, list(analysis)))
+
+
+def _rules_of_checks(spec: Any, root: yaml.Node) -> Iterator[Mistake]:
+    """Yield what breaks a rule between the fields of a check, or between checks."""
+    for where in ("prechecks", "postchecks"):
+        listed = _get(spec, "plan", where)
+        checks = [one if isinstance(one, dict) else {} for one in listed] if isinstance(listed, list) else []
+        for index, check in enumerate(checks):
+            if set(check) <= set(CheckSpec.model_fields):
+                given = [kind for kind in CHECK_KINDS if check.get(kind) is not None]
+                at: Loc = ("spec", "plan", where, index)
+                yield from _broken(at, root, partial(check_one_check_kind, given))
+        names = [check["name"] for check in checks if isinstance(check.get("name"), str)]
+        yield from _broken(("spec", "plan", where), root, partial(check_check_names, names))
 
 
 def _broken(loc: Loc, root: yaml.Node, check: Callable[[], None]) -> Iterator[Mistake]:

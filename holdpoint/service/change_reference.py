@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from holdpoint.models.change import STEP_KINDS, Change
+from holdpoint.models.checks import CHECK_KINDS
 from holdpoint.models.durations import format_duration
 from holdpoint.service.change_bounds import DEEPEST, LARGEST_FILE, MOST_ALIASES, MOST_NODES
 from holdpoint.service.change_errors import LINE_WORDS, NAME_WORDS, describe
@@ -62,6 +63,8 @@ def change_schema() -> dict[str, Any]:
         for field in one.get("properties", {}).values():
             _defaults_as_written(field)
     schema["$defs"]["Step"]["oneOf"] = [{"required": [kind]} for kind in STEP_KINDS]
+    schema["$defs"]["CheckSpec"]["oneOf"] = [{"required": [kind]} for kind in CHECK_KINDS]
+    schema["$defs"]["QueryCheck"]["anyOf"] = [{"required": ["max"]}, {"required": ["min"]}]
     schema["$defs"]["Analysis"]["anyOf"] = [{"required": ["errorRatio"]}, {"required": ["latency"]}]
     return {"$schema": DIALECT, "$id": SCHEMA_ID, **schema}
 
@@ -87,8 +90,12 @@ def change_reference() -> str:
 def _walk(schema: dict[str, Any]) -> list[tuple[str, str, str | None]]:
     """Return (path, title, definition) of every mapping of the format, in the order of a file."""
     found: list[tuple[str, str, str | None]] = []
+    seen = set[str | None]()
 
     def visit(path: str, name: str | None) -> None:
+        if name is not None and name in seen:
+            return  # prechecks and postchecks are of one form, which stands there once
+        seen.add(name)
         found.append((path, path or "The file", name))
         node = schema if name is None else schema["$defs"][name]
         for field, value in node["properties"].items():

@@ -10,6 +10,7 @@ from typing import Protocol
 from holdpoint.clients.git import Repositories
 from holdpoint.ledger.tickets import StoredChange
 from holdpoint.models.base import Model
+from holdpoint.models.checks import CheckView
 from holdpoint.models.errors import UpstreamUnavailable
 from holdpoint.models.plan import PlannedStep
 from holdpoint.models.plan_diff import PlanDiff
@@ -36,6 +37,7 @@ class Preview(Model):
     plan_diff: PlanDiff
     decision: Decision
     warnings: list[str]
+    checks: list[CheckView] = []
 
 
 class Evaluator(Protocol):

@@ -4,6 +4,7 @@ from collections.abc import Container
 from enum import StrEnum
 
 from holdpoint.clients.catalog import Services
+from holdpoint.models.checks import CHECK_KINDS
 from holdpoint.models.errors import UpstreamUnavailable
 from holdpoint.telemetry.metrics import OTHER
 
@@ -15,11 +16,14 @@ CHECKS = frozenset(
         "rollback_target",
         "drift",
         "freeze",
+        "forecast",
         "error_budget",
         "open_incidents",
         "as_applied",
+        *CHECK_KINDS,
     }
 )
+"""Built-in checks by name, others by kind: their names are people's own."""
 
 
 class Bounds:

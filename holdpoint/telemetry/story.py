@@ -11,6 +11,7 @@ from holdpoint.telemetry.bounds import CHECKS, Bounds, known, one_of
 from holdpoint.telemetry.metrics import LONG, QUICK, Metrics
 
 ENTERED = "phase.entered"
+POSTCHECKED = "postcheck.finished"
 APPROVALS = {"approval.given": "given", "approval.rejected": "rejected", "approval.denied": "denied"}
 INTENTS = {
     "intent.opened": "opened",
@@ -52,6 +53,9 @@ class Story:
         self._prechecks = counter(
             "prechecks", "prechecks; `flaky` passed, but not at the first attempt", "check", "result"
         )
+        self._postchecks = counter(
+            "postchecks", "postchecks; `flaky` passed, but not at the first attempt", "check", "result"
+        )
         self._rollbacks = counter("rollbacks", "rollbacks by what the comparison said", "result")
         self._intents = counter("intents", "what became of intents", "direction", "result")
         self._acknowledged = histogram(
@@ -63,7 +67,7 @@ class Story:
             "analysis.judged": self._judged,
             "rollback.compared": self._compared,
             "precheck.finished": self._checked,
-            "postcheck.finished": self._checked,
+            POSTCHECKED: self._checked,
             "freeze.acknowledged": self._frozen,
             **dict.fromkeys(APPROVALS, self._decided),
             **dict.fromkeys(INTENTS, self._intent),
@@ -100,7 +104,9 @@ class Story:
         for check in body.get("checks") or []:
             passed = "flaky" if check.get("attempts", 1) > 1 else "passed"
             result = passed if check.get("passed") else "unknown" if check.get("unknown") else "failed"
-            self._prechecks.labels(check=known(check.get("name"), CHECKS), result=result).inc()
+            name = known(check.get("kind") or check.get("name"), CHECKS)
+            counter = self._postchecks if told.entry.kind == POSTCHECKED else self._prechecks
+            counter.labels(check=name, result=result).inc()
 
     def _frozen(self, told: Told, body: dict[str, Any]) -> None:
         ack_ms = (body.get("facts") or {}).get("ack_ms")

@@ -302,3 +302,17 @@ def test_unknown_phase_is_told_those_that_are(api: FakeApi, holdpoint: Holdpoint
     assert done.code == 2
     assert "'Flying' is no phase" in done.err
     assert "RolledBack" in done.err
+
+
+def test_show_says_what_came_of_each_check_and_who_asks_for_it(api: FakeApi, holdpoint: Holdpoint) -> None:
+    check = {"kind": "query", "by": "plan", "when": "before", "attempts": 0, "message": ""}
+    checks = [
+        {**check, "name": "quiet", "status": "flaky", "attempts": 3, "message": "The value is 0."},
+        {**check, "name": "orders", "when": "after", "by": "policy", "status": "planned"},
+    ]
+    api.will(f"GET {PATH}", (200, a_view(checks=checks)))
+
+    done = holdpoint("show", TICKET)
+
+    assert "quiet (query, before the first write): flaky at attempt 3: The value is 0." in done.out
+    assert "orders (query, at the end of Verifying, asked for by the policy): planned" in done.out

@@ -98,3 +98,13 @@ def test_missing_file_makes_callers_wait(tmp_path: Path) -> None:
 
 def test_null_knows_no_service() -> None:
     assert not NullCatalog().facts("shop").known
+
+
+def test_checks_of_a_service_are_read_and_a_mistake_in_one_is_named(tmp_path: Path) -> None:
+    text = "services: {shop: {prechecks: [{name: a, query: {promql: up, %s}}]}}"
+
+    [check] = catalog(tmp_path, text % "min: 1").facts("shop").prechecks
+
+    assert (check.name, check.kind) == ("a", "query")
+    with pytest.raises(UpstreamUnavailable, match=r"services\.shop\.prechecks\.0\.query: .*max, min or both"):
+        catalog(tmp_path, text % "").facts("shop")

@@ -235,6 +235,18 @@ def test_malformed_result_is_a_denial_that_names_the_field(changes: dict[str, An
     assert next(iter(changes)) in decision.deny[0]
 
 
+def test_checks_of_the_policy_are_read_and_a_mistake_in_one_is_a_denial_that_names_it() -> None:
+    obligations = an_answer()["result"]["obligations"]
+    good = {"name": "errors", "query": {"promql": "errors", "max": 1}, "timeout": "5s"}
+
+    read = decision_of(an_answer(obligations={**obligations, "prechecks": [good]}))
+    wrong = decision_of(an_answer(obligations={**obligations, "postchecks": [{"name": "errors"}]}))
+
+    assert (read.deny, read.obligations.recheck_after) == ([], 1800)
+    assert [(check.name, check.timeout) for check in read.obligations.prechecks] == [("errors", 5.0)]
+    assert "obligations.postchecks.0" in wrong.deny[0]
+
+
 def test_policies_that_say_nothing_of_superseding_let_each_change_run() -> None:
     obligations = an_answer()["result"]["obligations"]
     del obligations["supersede"]

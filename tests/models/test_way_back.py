@@ -112,3 +112,12 @@ def test_a_way_back_waits_for_no_other_ticket() -> None:
     spec = earlier.spec.model_copy(update={"dependsOn": ["chg-aaaaaaaaaa"]})
 
     assert the_way(a_change(title="shop 2"), earlier.model_copy(update={"spec": spec})).spec.dependsOn == []
+
+
+def test_a_way_back_has_the_postchecks_of_what_comes_back_and_no_prechecks() -> None:
+    check = {"name": "orders", "query": {"promql": "orders", "min": 1}}
+
+    back = the_way(a_change(title="shop 2"), a_change(prechecks=[check], postchecks=[check]))
+
+    assert [one.name for one in back.spec.plan.postchecks] == ["orders"]
+    assert back.spec.plan.prechecks == []

@@ -548,3 +548,38 @@ def test_mistake_in_a_job_is_named_with_its_line(job: str, field: str, said: str
     assert mistake["field"] == f"spec.plan.steps[0].job{field}"
     assert said in mistake["message"]
     assert mistake["line"] > 1
+
+
+@pytest.mark.parametrize(
+    ("checks", "field", "said"),
+    [
+        ("[{name: a}]", "spec.plan.prechecks[0]", "exactly one kind of check"),
+        ("[{name: a, attempts: 0}]", "spec.plan.prechecks[0].attempts", "at least 1"),
+        ("[{name: a, query: {promql: up}}]", "spec.plan.prechecks[0].query", "max, min or both"),
+        ("[{name: a, query: {promql: up, max: .inf}}]", "spec.plan.prechecks[0].query.max", "finite"),
+        ("[{name: a, qery: {}}]", "spec.plan.prechecks[0].qery", "Did you mean 'query'?"),
+        (
+            "[{name: a, dependencies: {}}]",
+            "spec.plan.prechecks[0].dependencies",
+            "services or both",
+        ),
+        (
+            "[{name: a, signature: {key: k, folder: ../x}}]",
+            "spec.plan.prechecks[0].signature.folder",
+            "folder",
+        ),
+        ("[{name: a, timeout: 10}]", "spec.plan.prechecks[0].timeout", "10s"),
+        (
+            "[{name: a, query: {promql: up, max: 1}}, {name: a, query: {promql: up, max: 2}}]",
+            "spec.plan.prechecks",
+            "'a' is taken",
+        ),
+    ],
+)
+def test_mistake_in_a_check_is_named_at_its_place(checks: str, field: str, said: str) -> None:
+    plan = f"{{steps: [{{apply: {{}}}}], prechecks: {checks}}}"
+    found = mistakes(GOOD.replace("{steps: [{apply: {}}]}", plan))
+
+    [mistake] = [one for one in found if one["field"] == field]
+    assert said in mistake["message"]
+    assert mistake["line"] == HEAD.count("\n") + 3

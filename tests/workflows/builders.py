@@ -14,6 +14,7 @@ from holdpoint.models.activity_calls import (
     StepOutcome,
 )
 from holdpoint.models.change import Analysis, ErrorRatio
+from holdpoint.models.checks import CheckAttempt, PlannedCheck
 from holdpoint.models.plan import PlannedStep, WeightPlan
 from holdpoint.models.plan_diff import PlanDiffSummary
 from holdpoint.models.policy import ApprovalNeed, Decision, Obligations
@@ -117,6 +118,8 @@ def an_evaluation(
     risk: str = "low",
     plan_diff: str | None = None,
     moved: list[str] | None = None,
+    prechecks: list[PlannedCheck] | None = None,
+    postchecks: list[PlannedCheck] | None = None,
 ) -> Evaluation:
     decision = Decision(
         deny=deny or [],
@@ -133,7 +136,18 @@ def an_evaluation(
         quorum=Quorum(met=met, counted=counted, required=approvals, message="0 of 1 in the ledger."),
         plan_diff=PlanDiffSummary(digest=plan_diff) if plan_diff else None,
         moved=moved or [],
+        prechecks=prechecks or [],
+        postchecks=postchecks or [],
     )
+
+
+def a_check(name: str = "errors", *, attempts: int = 3, by: Any = "plan") -> PlannedCheck:
+    config = {"promql": "errors", "max": 0.01}
+    return PlannedCheck(name=name, kind="query", config=config, attempts=attempts, timeout=10.0, by=by)
+
+
+def a_try(message: str = "The value is 0.", *, passed: bool = True) -> CheckAttempt:
+    return CheckAttempt(passed=passed, message=message, at=datetime.now(UTC), answer={"series": 1})
 
 
 def a_verdict(code: str = "pass", message: str = "", weight: float = 10.0) -> Judgement:

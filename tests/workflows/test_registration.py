@@ -7,6 +7,7 @@ import pytest
 from temporalio import activity, workflow
 
 from activities.archive import ArchiveActivities
+from activities.checks.activity import CheckActivities
 from activities.rollout import RolloutActivities
 from activities.ticket import TicketActivities
 from holdpoint.models import contracts
@@ -17,7 +18,7 @@ from workflows.canary import TIMED
 from workflows.limits import LIMITS
 from workflows.ticket import ChangeTicket
 
-CLASSES = (ArchiveActivities, RolloutActivities, TicketActivities)
+CLASSES = (ArchiveActivities, CheckActivities, RolloutActivities, TicketActivities)
 
 
 def hints(function: Any) -> tuple[type, type]:

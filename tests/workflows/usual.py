@@ -18,7 +18,7 @@ from holdpoint.models.activity_calls import (
 )
 from holdpoint.models.phases import Phase
 from holdpoint.models.ticket import Reason, RollbackResult
-from tests.workflows.builders import a_digest, a_verdict, an_evaluation
+from tests.workflows.builders import a_digest, a_try, a_verdict, an_evaluation
 
 
 def usual(name: str, call: Any) -> Any:
@@ -27,6 +27,7 @@ def usual(name: str, call: Any) -> Any:
         contracts.EVALUATE.name: lambda: an_evaluation(),
         contracts.SCHEDULE.name: lambda: Scheduled(granted=True),
         contracts.PRECHECK.name: lambda: CheckReport(passed=True, checks=[]),
+        contracts.CHECK.name: lambda: a_try(),
         contracts.BEGIN.name: lambda: Begun(snapshot=a_digest("5"), objects=2, absent=0),
         contracts.APPLY_STEP.name: lambda: applied(call),
         contracts.JUDGE.name: lambda: a_verdict(weight=call.weight),

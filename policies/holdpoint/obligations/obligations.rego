@@ -18,6 +18,9 @@ day := 24 * hour
 all := {
 	"window": window,
 	"checks": [],
+	"prechecks": [],
+	"postchecks": [],
+	"recheck_after": recheck_after,
 	"smallest_canary": smallest_canary,
 	"review_within": review_within,
 	"supersede": supersede,
@@ -54,6 +57,9 @@ review_within := 72 * hour if {
 # Every change was wanted by somebody: each runs in its turn. Where many revisions come in a row and only the newest is
 # worth a run, let this be true for those.
 default supersede := false
+
+# Between the prechecks and the first write a hold may last for a day: after half an hour they run again.
+recheck_after := 1800
 
 default hold_bound := 14400
 
