@@ -150,12 +150,16 @@ def _no_pods(status: dict[str, Any]) -> str:
 
 
 def _stateful_set(named: str, spec: dict[str, Any], status: dict[str, Any]) -> Readiness:
+    """Return how far a StatefulSet is; pods below its partition, and all of OnDelete, keep what they run."""
     wanted, ready = spec.get("replicas", 1), status.get("readyReplicas", 0)
+    strategy = spec.get("updateStrategy") or {}
+    kept = (strategy.get("rollingUpdate") or {}).get("partition") or 0
+    due = 0 if strategy.get("type") == "OnDelete" else max(0, wanted - kept)
     moved = status.get("updateRevision") == status.get("currentRevision")
-    updated = wanted if moved else status.get("updatedReplicas", 0)
+    updated = due if moved else status.get("updatedReplicas", 0)
     return Readiness(
-        ready=updated >= wanted and ready >= wanted,
-        message=f"{named}: {updated} of {wanted} updated, {ready} ready",
+        ready=updated >= due and ready >= wanted,
+        message=f"{named}: {updated} of {due} updated, {ready} of {wanted} ready",
     )
 
 

@@ -90,6 +90,31 @@ def test_pods_that_the_api_server_refuses_are_told_with_its_reason(given_up: boo
     assert found.message.endswith(f"; FailedCreate: {said}")
 
 
+@pytest.mark.parametrize(
+    ("strategy", "updated", "ready", "done"),
+    [
+        pytest.param({"rollingUpdate": {"partition": 2}}, 1, 3, True, id="all above the partition"),
+        pytest.param({"rollingUpdate": {"partition": 1}}, 1, 3, False, id="one above it is old"),
+        pytest.param({"rollingUpdate": {"partition": 2}}, 1, 2, False, id="one below it is not ready"),
+        pytest.param({"rollingUpdate": {"partition": 9}}, 0, 3, True, id="a partition beyond them all"),
+        pytest.param({"type": "OnDelete"}, 0, 3, True, id="changed when somebody deletes them"),
+        pytest.param({"type": "OnDelete"}, 0, 2, False, id="so, and one is not ready"),
+    ],
+)
+def test_pods_of_a_stateful_set_that_keep_what_they_run_are_not_waited_for(
+    strategy: dict[str, Any], updated: int, ready: int, done: bool
+) -> None:
+    status = {"observedGeneration": 2, "updateRevision": "b", "currentRevision": "a"}
+    body = {
+        "kind": "StatefulSet",
+        "metadata": {"name": "x", "generation": 2},
+        "spec": {"replicas": 3, "updateStrategy": strategy},
+        "status": {**status, "updatedReplicas": updated, "readyReplicas": ready},
+    }
+
+    assert readiness(body).ready == done
+
+
 def test_manifest_may_state_its_own_patience() -> None:
     assert patience_of({"spec": {"progressDeadlineSeconds": 7}}) == 7
     assert patience_of({"spec": {}}) == 120
