@@ -1,55 +1,44 @@
 """How canary and stable did from scrape to scrape, pod by pod: asked of a Prometheus, for the comparison."""
 
+import asyncio
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from math import floor
-from typing import NamedTuple
 
 from activities.fleet_counters import Block, Counters, Place, counters_of
+from activities.grid import Grid, history_grid, moments_of, step_of
 from activities.transcript import Transcript
-from holdpoint.clients.metrics import Metrics, RangeQuery
+from holdpoint.clients.metrics import Metrics
 from holdpoint.judge.comparison import Compared, Comparison, Look
 from holdpoint.judge.noise import clumps, tolerated
 from holdpoint.models.change import Analysis
 
-HISTORY = 600.0
-"""Seconds of stable before the canary, which tell how bad requests clump and how pods differ."""
-
-HISTORY_STEP = 5.0
-"""Seconds: the smallest block in which clumps are looked for."""
-
-LAG = 0.5
-"""Seconds after which a scrape can be asked for: what is too young would be another answer a moment later."""
-
-MOST_BLOCKS = 1000
-"""A canary of days is judged in longer blocks: an answer has a size."""
-
-
-class Grid(NamedTuple):
-    """Moments (Unix seconds), each `step` seconds after the one before; at least one."""
-
-    moments: list[float]
-    step: float
-
 
 class Fleet:
-    """Compares a canary with stable, and keeps what was asked and answered as evidence."""
+    """Compares a canary with stable, and keeps what was asked and answered as evidence.
 
-    def __init__(self, metrics: Metrics, place: Place, analysis: Analysis) -> None:
-        self._metrics, self._place, self._analysis = metrics, place, analysis
+    It looks at what the analysis says of requests, or at `only` these counters.
+    """
+
+    def __init__(
+        self, metrics: Metrics, place: Place, analysis: Analysis, only: Sequence[Counters] | None = None
+    ) -> None:
+        self._metrics, self._place, self._analysis, self._only = metrics, place, analysis, only
         self._pairs: list[tuple[Counters, Comparison]] | None = None
         self._step, self._next = place.every, 0.0
         self.history, self.asked = Transcript(), Transcript()
 
-    async def compared(self, now: datetime, *, baked: bool, deadline: bool) -> dict[str, Compared]:
+    async def compared(
+        self, now: datetime, *, baked: bool, deadline: bool, others: int = 0
+    ) -> dict[str, Compared]:
         """Return what the comparison finds of each metric, over all whole scrapes since the canary began.
 
-        Raises UpstreamUnavailable and StepConfig.
+        `others` is how many metrics are judged beside these. Raises UpstreamUnavailable and StepConfig.
         """
         if self._pairs is None:
             self._pairs = await self._begun(now)
         place = self._place
-        moments = _moments(self._next, now.timestamp() - LAG, self._step)
+        moments = moments_of(self._next, now.timestamp() - place.lag, self._step)
         if moments:
             self._next = moments[-1] + self._step
             for counters, comparison in self._pairs:
@@ -57,20 +46,23 @@ class Fleet:
                 grid = Grid(moments, self._step)
                 for block in await _blocks(self._metrics, counters, deployments, grid, self.asked):
                     comparison.add([self._look(block, edge) for edge in range(counters.edges)])
+        count = len(self._pairs) + others
         return {
-            comparison.name: comparison.finding(baked=baked, deadline=deadline, metrics=len(self._pairs))
+            comparison.name: comparison.finding(baked=baked, deadline=deadline, metrics=count)
             for _, comparison in self._pairs
         }
 
     async def _begun(self, now: datetime) -> list[tuple[Counters, Comparison]]:
         """Return each metric with a comparison that knows stable's history."""
         place, began, self.history = self._place, self._place.began.timestamp(), Transcript()
-        self._step = max(place.every, (now.timestamp() - began) / MOST_BLOCKS)
+        self._step = step_of(place.every, began, now)
         grid = history_grid(began, self._step)
         self._next = (floor(grid.moments[-1] / self._step) + 1) * self._step
+        found = self._only or await counters_of(self._analysis, self._metrics, place, now)
         pairs = []
-        for counters in await counters_of(self._analysis, self._metrics, place, now):
-            blocks = await _blocks(self._metrics, counters, place.stable, grid, self.history)
+        for counters in found:
+            before = place.stable or place.canary
+            blocks = await _blocks(self._metrics, counters, before, grid, self.history)
             pairs.append((counters, self._comparison(counters, blocks, grid.step)))
         return pairs
 
@@ -85,7 +77,7 @@ class Fleet:
             allowed=counters.allowed,
             edges=counters.edges,
             every=self._step,
-            tolerated=max(tolerated(counts, clumped.phi) for counts in edges),
+            tolerated=counters.tolerated or max(tolerated(counts, clumped.phi) for counts in edges),
             clumps=clumped,
             quiet=not any(bad for counts in edges for block in counts for _, bad in block.values()),
         )
@@ -102,23 +94,13 @@ async def history_of(metrics: Metrics, place: Place, counters: Counters) -> list
     return await _blocks(metrics, counters, place.stable, grid, Transcript())
 
 
-def history_grid(began: float, every: float) -> Grid:
-    """Return the moments of the ten minutes before a canary."""
-    step = max(every, HISTORY_STEP)
-    return Grid(_moments(floor((began - HISTORY) / step) * step, began, step), step)
-
-
 async def _blocks(
     metrics: Metrics, counters: Counters, deployments: list[str], grid: Grid, kept: Transcript
 ) -> list[Block]:
     """Return what each pod counted up to each moment, at each edge."""
-    start, end = (datetime.fromtimestamp(moment, UTC) for moment in (grid.moments[0], grid.moments[-1]))
-    query = RangeQuery(text=counters.query(deployments), start=start, end=end, step=grid.step)
-    answer = await metrics.series(query)
-    kept.add(query, answer)
-    return counters.taken(answer, grid.moments)
-
-
-def _moments(first: float, last: float, step: float) -> list[float]:
-    """Return the moments from the first on, up to the last, to the millisecond as they are asked for."""
-    return [round(first + number * step, 3) for number in range(floor((last - first) / step) + 1)]
+    queries = [grid.asked(text) for text in counters.queries(deployments)]
+    answers = await asyncio.gather(*(metrics.series(query) for query in queries))
+    for query, answer in zip(queries, answers, strict=True):
+        kept.add(query, answer)
+    texts = [query.text for query in queries]
+    return counters.taken(dict(zip(texts, answers, strict=True)), grid.moments)

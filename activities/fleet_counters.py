@@ -19,14 +19,24 @@ Pod = tuple[str, str]
 Block = Mapping[Pod, Sequence[tuple[float, float]]]
 """Requests and bad ones of each pod between two moments, at each edge."""
 
+Answers = Mapping[str, Sequence[Series]]
+"""What each query was answered."""
+
 QUICK, SLOW = 0.3, 0.05
 """Shares of stable's requests that are slower than the two edges beside the limit: about p70 and p95. A shift
 of everything shows there, to which the limit is blind."""
 
 
+LAG = 0.5
+"""Seconds after which a scrape can be asked for: what is too young would be another answer a moment later."""
+
+
 @dataclass(frozen=True)
 class Place:
-    """Where canary and stable are, since when both ran, and how many seconds two scrapes are apart."""
+    """Where canary and stable are, since when both ran, and how many seconds two scrapes are apart.
+
+    A scrape can be asked for `lag` seconds after it.
+    """
 
     namespace: str
     canary: list[str]
@@ -34,6 +44,7 @@ class Place:
     began: datetime
     every: float
     names: MetricNames = field(default_factory=MetricNames)
+    lag: float = LAG
 
     def counters(self, metric: str, deployments: Sequence[str], also: Mapping[str, str] | None = None) -> str:
         """Return the selector of a metric's series; `also` are patterns of more labels."""
@@ -51,16 +62,20 @@ class Place:
 
 
 class Counters(Protocol):
-    """One metric's counters, taken in bit by bit."""
+    """One metric's counters, taken in bit by bit.
+
+    `tolerated` is how many times as bad as stable a canary may be, where stable's pods do not tell.
+    """
 
     name: str
     allowed: float
     edges: int
+    tolerated: float | None
 
-    def query(self, deployments: Sequence[str]) -> str:
-        """Return the query that `taken` needs the answer of."""
+    def queries(self, deployments: Sequence[str]) -> list[str]:
+        """Return the queries that `taken` needs the answers of."""
 
-    def taken(self, answer: Sequence[Series], moments: Sequence[float]) -> list[Block]:
+    def taken(self, answers: Answers, moments: Sequence[float]) -> list[Block]:
         """Return what each pod counted up to each moment; the first moment of all has no block."""
 
 
@@ -83,19 +98,20 @@ class Failures:
 
     name = "errorRatio"
     edges = 1
+    tolerated: float | None = None
 
     def __init__(self, place: Place, allowed: float) -> None:
         self._place, self.allowed = place, allowed
         self._counts: Rises[tuple[Pod, str]] = Rises()
 
-    def query(self, deployments: Sequence[str]) -> str:
+    def queries(self, deployments: Sequence[str]) -> list[str]:
         """Return the query for all requests by their status."""
         names = self._place.names
-        return self._place.summed(self._place.counters(names.requests, deployments), names.status)
+        return [self._place.summed(self._place.counters(names.requests, deployments), names.status)]
 
-    def taken(self, answer: Sequence[Series], moments: Sequence[float]) -> list[Block]:
+    def taken(self, answers: Answers, moments: Sequence[float]) -> list[Block]:
         """Return what each pod counted up to each moment; the first moment of all has no block."""
-        place = self._place
+        place, [answer] = self._place, answers.values()
         counters = {(place.pod(one), one.labels.get(place.names.status, "")): one.points for one in answer}
         return [_failures(block) for block in self._counts.take(counters, moments)]
 
@@ -112,6 +128,7 @@ class Durations:
     """Requests, and those slower than each of some edges of a histogram; the last edge is the limit's."""
 
     name = "latency"
+    tolerated: float | None = None
 
     def __init__(self, place: Place, latency: Latency, chosen_edges: Sequence[str]) -> None:
         self._place, self._chosen = place, chosen_edges
@@ -119,14 +136,15 @@ class Durations:
         self.edges = len(chosen_edges)
         self._counts: Rises[tuple[Pod, str]] = Rises()
 
-    def query(self, deployments: Sequence[str]) -> str:
+    def queries(self, deployments: Sequence[str]) -> list[str]:
         """Return the query for the buckets of these edges, and for all requests."""
         wanted = "|".join(re.escape(edge) for edge in (*self._chosen, "+Inf"))
         selected = self._place.counters(self._place.names.durations, deployments, {"le": wanted})
-        return self._place.summed(selected, "le")
+        return [self._place.summed(selected, "le")]
 
-    def taken(self, answer: Sequence[Series], moments: Sequence[float]) -> list[Block]:
+    def taken(self, answers: Answers, moments: Sequence[float]) -> list[Block]:
         """Return what each pod counted up to each moment; the first moment of all has no block."""
+        [answer] = answers.values()
         buckets = {(self._place.pod(one), one.labels.get("le", "")): one.points for one in answer}
         return [
             {pod: self._slower(block, pod) for pod, le in block if le == "+Inf"}

@@ -3,15 +3,22 @@
 from dataclasses import dataclass
 from datetime import timedelta
 from math import inf
+from statistics import median
 
-from activities.fleet import HISTORY_STEP, history_of
+from activities.fleet import history_of
 from activities.fleet_counters import Failures, Place
+from activities.grid import HISTORY_STEP
+from activities.own_metrics import values_before
+from activities.transcript import Transcript
 from holdpoint.clients.metrics import Metrics
+from holdpoint.judge.autocorrelation import inflation
 from holdpoint.judge.forecast import requests_needed, requests_to_pass
 from holdpoint.judge.noise import clumps
 from holdpoint.judge.share import MIN_REQUESTS
+from holdpoint.judge.values import values_needed
 from holdpoint.models.blue_green import SWITCHING
 from holdpoint.models.change import Analysis
+from holdpoint.models.own_metrics import OwnMetric
 from holdpoint.models.plan import PlannedStep
 
 MUCH, TWICE = 5.0, 2.0
@@ -31,6 +38,32 @@ async def forecast(metrics: Metrics, analysis: Analysis, step: PlannedStep, plac
 
     Raises UpstreamUnavailable and StepConfig.
     """
+    deadline = analysis.deadline_after(step.bake)
+    found = [
+        await _of_values(metrics, metric, place, deadline)
+        for metric in analysis.metrics
+        if metric.critical and metric.kind == "value"
+    ]
+    if analysis.errorRatio is not None or analysis.latency is not None:
+        found.insert(0, await _of_requests(metrics, analysis, step, place))
+    if not found:
+        return Forecast("Only its own judges and counters tell how long a verdict takes.", True)
+    return Forecast(" ".join(one.text for one in found), all(one.in_time for one in found))
+
+
+async def _of_values(metrics: Metrics, metric: OwnMetric, place: Place, deadline: float) -> Forecast:
+    """Return what to expect of a metric that is one number at a time."""
+    before = await values_before(metric, metrics, place, Transcript())
+    if not before:
+        said = f"{metric.name} gave no number for {place.stable[0]} in the last 10 minutes"
+        return Forecast(f"{said}: no canary can be judged by it.", False)
+    needs = values_needed(inflation(before)) * place.every
+    said = f"{metric.name} is {median(before):.4g} now: as good a canary passes in about {_lasts(needs)}"
+    return _in_time(said, needs, deadline)
+
+
+async def _of_requests(metrics: Metrics, analysis: Analysis, step: PlannedStep, place: Place) -> Forecast:
+    """Return what to expect of errors and latency."""
     name, weight, every = place.stable[0], step.weights[0].reached / 100, place.every
     allowed = analysis.errorRatio.max if analysis.errorRatio is not None else 1.0
     blocks = await history_of(metrics, place, Failures(place, allowed))

@@ -4,20 +4,18 @@ Ask each second, give a verdict as soon as one decides, keep what was asked.
 """
 
 import asyncio
-import json
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from temporalio import activity
 
-from activities.fleet import Fleet
+from activities.eyes import Eyes, counted
 from activities.fleet_counters import Place
-from activities.questions import Questions
+from holdpoint.clients.judges import Judges
 from holdpoint.clients.metrics import Metrics
-from holdpoint.judge.decision import Decided, decide
-from holdpoint.judge.share import Finding, judge
-from holdpoint.judge.verdict import sentence, worst
+from holdpoint.judge.share import Finding
+from holdpoint.judge.told import Told
 from holdpoint.ledger.blobs import Blobs
 from holdpoint.models.activity_calls import JudgeCall, Judgement
 from holdpoint.models.errors import StepConfig, TransientError
@@ -58,6 +56,7 @@ async def watch(
     *,
     place: Place,
     clock: Clock = _own_clock,
+    judges: Judges | None = None,
 ) -> Judgement:
     """Return the verdict over everything since `call.since`, at the latest when the window ends.
 
@@ -65,47 +64,26 @@ async def watch(
     earlier end. A canary is compared with what is stable beside it, since it began.
     """
     began = time.monotonic()
-    eyes = Eyes(call, metrics, place)
+    eyes = Eyes(call, metrics, place, judges or Judges({}))
     silent: float | None = None
     said = ""
-    decided: list[Decided] = []
+    told: list[Told] = []
     # Before a scrape there is nothing to see: the first look is no earlier than the others are apart.
     await asyncio.sleep(_pause(call, call.since, 0.0) - (clock() - call.since).total_seconds())
     while True:
         now = clock()
         baked = (now - call.since).total_seconds() >= _bake(call)
         try:
-            decided = await eyes.look(now, baked=baked)
+            told = await eyes.look(now, baked=baked)
             silent = None
         except (TransientError, StepConfig) as error:
             silent, said = silent if silent is not None else time.monotonic(), error.message
         spent = time.monotonic() - began
         if silent is not None and (time.monotonic() - silent >= OUTAGE or spent >= call.window):
             return await asyncio.to_thread(_down, call, eyes, blobs, said, spent)
-        if silent is None and _over(call, decided, baked=baked, spent=spent):
-            return await asyncio.to_thread(_verdict, call, eyes, blobs, decided, spent)
+        if silent is None and _over(call, told, baked=baked, spent=spent):
+            return await asyncio.to_thread(_verdict, call, eyes, blobs, told, spent)
         await asyncio.sleep(_pause(call, clock(), spent))
-
-
-class Eyes:
-    """What one watch sees: the canary's requests against the limits, and beside stable where there is one."""
-
-    def __init__(self, call: JudgeCall, metrics: Metrics, place: Place) -> None:
-        self._call = call
-        self.questions = Questions(metrics, place.namespace, place.canary, call.since, place.names)
-        self.fleet = Fleet(metrics, place, call.analysis) if place.stable else None
-
-    async def look(self, now: datetime, *, baked: bool) -> list[Decided]:
-        """Return the finding on each metric. Raises UpstreamUnavailable and StepConfig."""
-        shares = await self.questions.shares(self._call.analysis, now)
-        compared = {}
-        if self.fleet is not None:
-            deadline = self._call.deadline is not None and now >= self._call.deadline
-            compared = await self.fleet.compared(now, baked=baked, deadline=deadline)
-        return [
-            decide(judge(share, baked=baked, metrics=len(shares)), compared.get(share.name))
-            for share in shares
-        ]
 
 
 def _bake(call: JudgeCall) -> float:
@@ -119,41 +97,23 @@ def _pause(call: JudgeCall, now: datetime, spent: float) -> float:
     return min(POLL, max(SHORTEST, until))
 
 
-def _over(call: JudgeCall, decided: list[Decided], *, baked: bool, spent: float) -> bool:
-    finding = worst(decided)
+def _over(call: JudgeCall, told: list[Told], *, baked: bool, spent: float) -> bool:
+    finding = counted(told)
     early = finding is Finding.FAIL or (finding is Finding.PASS and call.step is not None and baked)
     return early or spent >= call.window
 
 
-def _verdict(call: JudgeCall, eyes: Eyes, blobs: Blobs, decided: list[Decided], spent: float) -> Judgement:
-    finding = worst(decided)
+def _verdict(call: JudgeCall, eyes: Eyes, blobs: Blobs, told: list[Told], spent: float) -> Judgement:
+    said = "; ".join(one.said for one in told) or "nothing was measured"
     verdict = Verdict(
-        verdict=VerdictCode(finding.value),
+        verdict=VerdictCode(counted(told).value),
         weight=call.weight,
-        message=f"At {call.weight:g} % since {call.since:%H:%M:%S}: {sentence(decided)}.",
+        message=f"At {call.weight:g} % since {call.since:%H:%M:%S}: {said}.",
         at=datetime.now(UTC),
-        metrics={one.absolute.share.name: _numbers(one) for one in decided},
-        evidence=_evidence(call, eyes, blobs),
+        metrics={one.name: one.numbers for one in told},
+        evidence=eyes.evidence(blobs),
     )
     return Judgement(verdict=verdict, watched=round(spent, 3))
-
-
-def _numbers(one: Decided) -> dict[str, float | str]:
-    share, beside = one.absolute.share, one.compared
-    found: dict[str, float | str] = {
-        "finding": one.finding.value,
-        "requests": _number(share.requests),
-        "bad": _number(share.surely_bad),
-        "maybe_bad": _number(share.maybe_bad),
-        "allowed": share.allowed,
-        "e": _number(one.absolute.e),
-    }
-    if beside is not None:
-        requests, bad = beside.stable
-        found |= {"stable_requests": _number(requests), "stable_bad": _number(bad)}
-        found |= {"worse": _number(beside.against), "healthy": _number(beside.healthy)}
-        found |= {"phi": _number(beside.phi)} | ({"suspect": beside.suspect} if beside.suspect else {})
-    return found
 
 
 def _down(call: JudgeCall, eyes: Eyes, blobs: Blobs, said: str, spent: float) -> Judgement:
@@ -162,35 +122,6 @@ def _down(call: JudgeCall, eyes: Eyes, blobs: Blobs, said: str, spent: float) ->
         weight=call.weight,
         message=f"At {call.weight:g} %: the metrics could not be asked: {said}",
         at=datetime.now(UTC),
-        evidence=_evidence(call, eyes, blobs),
+        evidence=eyes.evidence(blobs),
     )
     return Judgement(verdict=verdict, watched=round(spent, 3))
-
-
-def _evidence(call: JudgeCall, eyes: Eyes, blobs: Blobs) -> str:
-    """Store the questions with their answers, whole, and return the digest.
-
-    Stable's history is the same in every watch of a canary, so it is a document of its own.
-    """
-    fleet = eyes.fleet
-    document = {
-        "ticket": call.ticket,
-        "target": call.target,
-        "weight": call.weight,
-        "since": call.since.isoformat(),
-        "analysis": call.analysis.model_dump(mode="json"),
-        "asked": eyes.questions.asked,
-    }
-    if fleet is not None:
-        document |= {"beside_stable": fleet.asked.document()}
-        document |= {"history": blobs.put(_json(fleet.history.document()))}
-    return blobs.put(_json(document))
-
-
-def _json(document: object) -> bytes:
-    return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
-
-
-def _number(value: float) -> float | str:
-    """Return a number as the record can hold it: the canonical form has no infinities, and no NaN."""
-    return round(value, 6) if abs(value) < 1e15 else str(value)

@@ -19,6 +19,7 @@ from activities.undo import Sent, Undo, compare, undo_all
 from activities.watched import cluster_of, watched
 from holdpoint.clients.cluster import ref_of
 from holdpoint.clients.fencing import Fencing
+from holdpoint.clients.judges import Judges
 from holdpoint.clients.kubernetes import Clusters
 from holdpoint.ledger import confirmations, freezes, targets
 from holdpoint.ledger.blobs import Blobs
@@ -57,8 +58,16 @@ from holdpoint.models.ticket import RollbackResult, VerdictCode
 class RolloutActivities:
     """Everything that a rollout does outside the workflow. Each activity can be repeated at any point."""
 
-    def __init__(self, *, ledger: Ledger, blobs: Blobs, repositories: Files, clusters: Clusters) -> None:
-        self._ledger, self._blobs = ledger, blobs
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        blobs: Blobs,
+        repositories: Files,
+        clusters: Clusters,
+        judges: Judges | None = None,
+    ) -> None:
+        self._ledger, self._blobs, self._judges = ledger, blobs, judges or Judges({})
         self._repositories, self._clusters = repositories, clusters
         self._door = LedgerDoor(ledger)
 
@@ -118,6 +127,7 @@ class RolloutActivities:
                 self._blobs,
                 place=await watched(call, stored, clusters=self._clusters, repositories=self._repositories),
                 clock=clock,
+                judges=self._judges,
             )
             if call.snapshot is None or judgement.verdict.verdict is not VerdictCode.PASS:
                 return judgement

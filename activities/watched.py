@@ -23,6 +23,7 @@ async def watched(call: JudgeCall, stored: StoredChange, *, clusters: Clusters, 
         began=call.began or call.since,
         every=clusters.scrape_interval(cluster),
         names=clusters.metric_names(cluster),
+        lag=clusters.metrics_lag(cluster),
     )
 
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from bench.cases import Case, bounded
-from bench.judging.rules import Outcome, Rule, fixed, kayenta, ours
+from bench.judging.curves import CURVES, Curves
+from bench.judging.rules import Outcome, Rule, fixed, kayenta, ours, ranks
 from bench.judging.traces import trace
 
 RUNS = 2000
@@ -33,24 +34,46 @@ FOUND = (
 """Ratio, requests a second, and the seconds in which half and nine tenths of the bad canaries are found."""
 
 
+POWER = (1.25, 1.5, 2.0, 3.0, 4.0, 5.0)
+"""How many times as bad as stable the canaries of the power curve are, at 1,000 requests a second."""
+
+RULES: dict[str, tuple[Rule, int]] = {
+    "ours": (ours, RUNS),
+    "ranks": (ranks, RUNS // 4),
+    "fixed": (fixed, RUNS),
+    "kayenta": (kayenta, RUNS // 10),
+}
+"""The rules, and for how many traces of a cell there is patience: two of them sort thousands of values."""
+
+
 async def measure() -> list[Case]:
-    """Judge every cell. Takes some minutes of one core."""
+    """Judge every cell, and leave the curves beside. Takes some minutes of one core."""
     cases: list[Case] = []
+    curves = Curves(false_fails=[], power=[])
     for rps in (100, 1000, 10_000):
         for kind, most in GOOD:
-            cases += _good(kind, rps, most)
+            cases += _good(kind, rps, most, curves)
+    for ratio in POWER:
+        found = {
+            name: 100 * _share("fail", _judged(rule, "plain", 1000, ratio=ratio, runs=runs // 10))
+            for name, (rule, runs) in RULES.items()
+        }
+        curves.power.append({"ratio": ratio, **found})
+    sys.stderr.write(f"written: {curves.write(CURVES)}\n")
     for ratio, rps, half, most in FOUND:
         cases += _bad(ratio, rps, half, most)
     return [*cases, *_promoted()]
 
 
-def _good(kind: str, rps: int, most: float) -> list[Case]:
+def _good(kind: str, rps: int, most: float, curves: Curves) -> list[Case]:
     name = f"good canary, {kind}, {rps:,} rps: false fails"
     rates = {
-        rule.__name__: 100 * _share("fail", _judged(rule, kind, rps, runs=runs))
-        for rule, runs in ((ours, RUNS), (fixed, RUNS), (kayenta, RUNS // 10))
+        name: 100 * _share("fail", _judged(rule, kind, rps, runs=runs))
+        for name, (rule, runs) in RULES.items()
     }
-    beside = f"(fixed limit {rates['fixed']:.3g} %, Kayenta's rule {rates['kayenta']:.3g} %)"
+    curves.false_fails.append({"kind": kind, "rps": rps, **rates})
+    beside = f"(by ranks {rates['ranks']:.3g} %, fixed limit {rates['fixed']:.3g} %, "
+    beside += f"Kayenta's rule {rates['kayenta']:.3g} %)"
     return [bounded(f"{name} {beside}", rates["ours"], most, unit="%")]
 
 

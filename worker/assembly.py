@@ -17,6 +17,7 @@ from activities.rollout import RolloutActivities
 from activities.ticket import TicketActivities
 from holdpoint.clients.catalog import Catalog
 from holdpoint.clients.git import Repositories
+from holdpoint.clients.judges import Judges
 from holdpoint.clients.kubernetes import Clusters
 from holdpoint.clients.policy import OpaEngine
 from holdpoint.clients.rendering import Renderers
@@ -48,6 +49,7 @@ async def assemble(
     data, metrics = settings.data, metrics or Metrics()
     ledger = MeasuredLedger(settings.ledger_url, settings.ledger_password_file, metrics)
     clusters = Clusters(settings.clusters)
+    judges = Judges(settings.judges)
     blobs = open_blobs(data, ledger)
     repositories = Repositories(
         data / "git",
@@ -69,7 +71,9 @@ async def assemble(
         CheckActivities(
             ledger=ledger, repositories=repositories, clusters=clusters, means=means_of(settings)
         ),
-        RolloutActivities(ledger=ledger, blobs=blobs, repositories=repositories, clusters=clusters),
+        RolloutActivities(
+            ledger=ledger, blobs=blobs, repositories=repositories, clusters=clusters, judges=judges
+        ),
         ArchiveActivities(
             ledger=ledger,
             signer=Signer.load_or_create(data / "keys"),
@@ -83,6 +87,7 @@ async def assemble(
     finally:
         await policy.close()
         await clusters.close()
+        await judges.close()
         await asyncio.to_thread(ledger.close)
 
 

@@ -9,6 +9,7 @@ from holdpoint.judge.comparison import Comparison, Look
 from holdpoint.judge.noise import clumps, tolerated
 from holdpoint.judge.ranks import shift
 from holdpoint.judge.share import Finding
+from holdpoint.judge.values import Aim, Values
 
 BAKE = 60.0
 MINUTE = round(60 / EVERY)
@@ -39,6 +40,22 @@ def ours(trace: Trace) -> Outcome:
     for number, scrape in enumerate(trace.bad[HISTORY:].tolist(), start=1):
         metric.add([Look({"canary": (trace.requests, scrape[0])}, (trace.requests * PODS, sum(scrape[1:])))])
         found = metric.finding(baked=number * EVERY >= BAKE, deadline=number == SCRAPES).finding
+        if found in (Finding.FAIL, Finding.PASS):
+            return Outcome("fail" if found is Finding.FAIL else "pass", number * EVERY)
+    return Outcome("undecided", SCRAPES * EVERY)
+
+
+def ranks(trace: Trace) -> Outcome:
+    """The Mann-Whitney rule of `holdpoint.judge.values`, for metrics that are no counters.
+
+    Of error ratios per scrape it sees less than the rule for requests does, which knows how many they are.
+    """
+    share = trace.bad / trace.requests
+    canary, stable = share[:, 0].tolist(), share[:, 1:].mean(axis=1).tolist()
+    values = Values(Aim(), stable[:HISTORY])
+    for number, (mine, theirs) in enumerate(zip(canary[HISTORY:], stable[HISTORY:], strict=True), start=1):
+        values.add(mine, theirs)
+        found = values.finding(baked=number * EVERY >= BAKE, deadline=number == SCRAPES).finding
         if found in (Finding.FAIL, Finding.PASS):
             return Outcome("fail" if found is Finding.FAIL else "pass", number * EVERY)
     return Outcome("undecided", SCRAPES * EVERY)

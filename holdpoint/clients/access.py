@@ -3,6 +3,7 @@
 Nothing here prints a credential: values are kept out of `repr`, and errors name files, never what is in them.
 """
 
+import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -42,10 +43,10 @@ class Access(Protocol):
 
 
 class TokenFile:
-    """A bearer token that is read again when its file changes."""
+    """A bearer token that is read again when its file changes; `whose` it is, for its errors."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, whose: str = "The cluster's") -> None:
+        self._path, self._whose = path, whose
         self._seen: Stamp | None = None
         self._token = ""
 
@@ -58,11 +59,24 @@ class TokenFile:
                 self._seen = seen
         except (OSError, UnicodeDecodeError) as error:
             raise UpstreamUnavailable(
-                f"The cluster's token file {self._path.name} cannot be read."
+                f"{self._whose} token file {self._path.name} cannot be read."
             ) from error
         if not self._token:
-            raise UpstreamUnavailable(f"The cluster's token file {self._path.name} is empty.")
+            raise UpstreamUnavailable(f"{self._whose} token file {self._path.name} is empty.")
         return self._token
+
+
+def trusted(field: str, ca_file: Path | None) -> ssl.SSLContext | bool:
+    """Return what an HTTPS client trusts: this CA, else the usual ones.
+
+    Raises SettingsError, naming the field.
+    """
+    if ca_file is None:
+        return True
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except (OSError, ssl.SSLError) as error:
+        raise SettingsError(f"{field}: {ca_file} cannot be used as a CA: {error}.") from error
 
 
 class TokenAccess:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from holdpoint.clients.access import Access, TokenAccess, TokenFile
+from holdpoint.clients.access import Access, TokenAccess, TokenFile, trusted
 from holdpoint.clients.cluster import Cluster
 from holdpoint.clients.kubeconfig import KubeconfigAccess
 from holdpoint.clients.kubernetes_api import ApiServer
@@ -22,6 +22,10 @@ class Clusters:
 
     def __init__(self, settings: Mapping[str, ClusterSettings]) -> None:
         self._settings = settings
+        self._trusted = {
+            name: trusted(f"clusters.{name}.prometheus_ca_file", one.prometheus_ca_file)
+            for name, one in settings.items()
+        }
         self._access = {
             (name, identity): access_of(name, one, identity)
             for name, one in settings.items()
@@ -49,12 +53,16 @@ class Clusters:
     def metrics(self, name: str) -> Metrics:
         """Return the metrics of what runs in this cluster."""
         if name not in self._metrics:
-            self._metrics[name] = PrometheusMetrics(self._of(name).prometheus)
+            self._metrics[name] = self._metrics_of(name, self._of(name))
         return self._metrics[name]
 
     def scrape_interval(self, name: str) -> float:
         """Return how many seconds two scrapes of what runs in this cluster are apart."""
         return self._of(name).scrape_interval
+
+    def metrics_lag(self, name: str) -> float:
+        """Return how many seconds after it a scrape can be asked for."""
+        return self._of(name).metrics_lag
 
     def metric_names(self, name: str) -> MetricNames:
         """Return how this cluster's Prometheus names what pods count."""
@@ -74,6 +82,15 @@ class Clusters:
         if (name, identity) not in self._servers:
             self._servers[name, identity] = ApiServer(name, self._access[name, identity])
         return self._servers[name, identity]
+
+    def _metrics_of(self, name: str, settings: ClusterSettings) -> PrometheusMetrics:
+        file = settings.prometheus_token_file
+        return PrometheusMetrics(
+            settings.prometheus,
+            tenant=settings.prometheus_tenant,
+            token=None if file is None else TokenFile(file, whose=f"The Prometheus of {name}'s"),
+            trusted=self._trusted[name],
+        )
 
     def _of(self, name: str) -> ClusterSettings:
         if name not in self._settings:

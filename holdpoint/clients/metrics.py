@@ -6,12 +6,14 @@ query only through `Query`, which escapes them: a name that holds quotes cannot 
 
 import asyncio
 import re
+import ssl
 from collections.abc import Mapping
 from typing import Annotated, Any, Protocol
 
 import httpx
 from pydantic import Field
 
+from holdpoint.clients.access import TokenFile
 from holdpoint.models.base import Instant, Model
 from holdpoint.models.errors import StepConfig, UpstreamRateLimited, UpstreamUnavailable
 
@@ -24,6 +26,11 @@ The judge asks each second, and a provider that hangs is a provider that is down
 MAX_ANSWER = 8 * 1024 * 1024
 _NOT_THE_QUERY = ("context deadline exceeded", "context canceled", "expanding series")
 """Storage that was too slow or away: Prometheus 3 answers it as it does a query that cannot be evaluated."""
+
+WHOLE = {"partial_response": "false", "deny_partial_response": "1", "nocache": "1"}
+"""Asks Thanos and VictoriaMetrics for an error where one of their stores is away, in place of what the others
+have: a part of the pods would be judged as all of them. And asks VictoriaMetrics not to move the moments of a
+range to those of its cache. Prometheus does not know these fields."""
 
 _NAME = re.compile(r"[A-Za-z_:][A-Za-z0-9_:]*")
 
@@ -90,12 +97,29 @@ def escaped(value: str) -> str:
 
 
 class PrometheusMetrics:
-    """Any server with Prometheus' HTTP API; `base` is what stands before `/api/v1`."""
+    """Any server with Prometheus' HTTP API; `base` is what stands before `/api/v1`.
 
-    def __init__(self, base: str, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
-        self._base = base.rstrip("/")
+    `tenant` goes along as `X-Scope-OrgID`, as Grafana Mimir and Thanos tell tenants apart.
+    """
+
+    def __init__(
+        self,
+        base: str,
+        *,
+        tenant: str | None = None,
+        token: TokenFile | None = None,
+        trusted: ssl.SSLContext | bool = True,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._base, self._token = base.rstrip("/"), token
         # The environment's proxies are not trusted: their answers would be judged as the service's numbers.
-        self._http = httpx.AsyncClient(timeout=TIMEOUT, trust_env=False, transport=transport)
+        self._http = httpx.AsyncClient(
+            timeout=TIMEOUT,
+            trust_env=False,
+            transport=transport,
+            verify=trusted,
+            headers={} if tenant is None else {"X-Scope-OrgID": tenant},
+        )
 
     async def close(self) -> None:
         """Close the connections."""
@@ -113,9 +137,12 @@ class PrometheusMetrics:
         return _series(_data(await self._ask("query_range", form)))
 
     async def _ask(self, route: str, form: Mapping[str, str]) -> httpx.Response:
+        headers = {} if self._token is None else {"Authorization": f"Bearer {self._token.value()}"}
         try:
             async with asyncio.timeout(TIMEOUT):  # httpx bounds each read only
-                return await self._http.post(f"{self._base}/api/v1/{route}", data=form)
+                return await self._http.post(
+                    f"{self._base}/api/v1/{route}", data={**form, **WHOLE}, headers=headers
+                )
         except (httpx.TimeoutException, TimeoutError) as error:
             raise UpstreamUnavailable(f"Prometheus gave no answer within {TIMEOUT:g} s.") from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -151,6 +178,8 @@ def _data(answer: httpx.Response) -> Mapping[str, Any]:
     storage = body.get("errorType") == "execution" and any(text in said for text in _NOT_THE_QUERY)
     if refused and not storage:
         raise StepConfig(f"Prometheus refused the query: {said}")
+    if body.get("isPartial") is True:
+        raise UpstreamUnavailable("Prometheus answered a part only: one of its stores is away.")
     data = body.get("data")
     if answer.status_code != 200 or body.get("status") != "success" or not isinstance(data, dict):
         raise UpstreamUnavailable(f"Prometheus answered {answer.status_code}: {said or 'no success'}")

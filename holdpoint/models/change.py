@@ -23,6 +23,7 @@ from holdpoint.models.change_fields import (
 from holdpoint.models.checks import CheckSpecs
 from holdpoint.models.durations import Duration
 from holdpoint.models.object_steps import ConfigConfig, DeleteConfig, JobConfig
+from holdpoint.models.own_metrics import MOST_METRICS, OwnMetric, check_names
 from holdpoint.models.source import Source, check_source
 from holdpoint.models.timed_steps import (
     TIMED_KINDS,
@@ -50,10 +51,10 @@ def check_one_kind(given: Collection[str]) -> None:
         raise ValueError(f"must have exactly one step kind: {' or '.join(STEP_KINDS)}")
 
 
-def check_judges(given: Collection[str]) -> None:
-    """Hold that an analysis looks at something. Raises ValueError."""
-    if "errorRatio" not in given and "latency" not in given:
-        raise ValueError("must have errorRatio, latency or both")
+def check_judges(given: Collection[str], *, critical: bool) -> None:
+    """Hold that an analysis looks at something; `critical`: one of its metrics is. Raises ValueError."""
+    if "errorRatio" not in given and "latency" not in given and not critical:
+        raise ValueError("must have errorRatio, latency, or metrics of which one is critical")
 
 
 def check_has_objects(source: Collection[str], kinds: Collection[str]) -> None:
@@ -222,6 +223,9 @@ class Analysis(StrictModel):
 
     errorRatio: ErrorRatio | None = Field(default=None, description="Judge the share of failed requests.")
     latency: Latency | None = Field(default=None, description="Judge how long requests take.")
+    metrics: Annotated[list[OwnMetric], Field(max_length=MOST_METRICS), AfterValidator(check_names)] = Field(
+        default_factory=list, description="The service's own metrics."
+    )
     deadline: Duration | None = Field(
         default=None,
         description="The longest time to a verdict at one weight. Default: the larger of 10 bakes and 2m.",
@@ -233,8 +237,15 @@ class Analysis(StrictModel):
 
     @model_validator(mode="after")
     def _judges_something(self) -> "Analysis":
-        check_judges([name for name in ("errorRatio", "latency") if getattr(self, name) is not None])
+        given = [name for name in ("errorRatio", "latency") if getattr(self, name) is not None]
+        check_judges(given, critical=any(metric.critical for metric in self.metrics))
         return self
+
+    @property
+    def judged(self) -> int:
+        """Return how many metrics can fail a canary."""
+        requests = (self.errorRatio is not None) + (self.latency is not None)
+        return requests + sum(metric.critical for metric in self.metrics)
 
 
 class Spec(StrictModel):

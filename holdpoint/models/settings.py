@@ -16,6 +16,9 @@ POD = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 IN_CLUSTER = "https://kubernetes.default.svc"
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
+TENANT = r"^[A-Za-z0-9!_.*'()|-]{1,150}$"
+"""A tenant as Grafana Mimir allows it, several with `|` between: a header cannot be broken by it."""
+
 WAYS = "Choose one: `server` with token files, `kubeconfig` with contexts, or `in_cluster`."
 
 
@@ -58,13 +61,46 @@ def split_address(address: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
+class JudgeSettings(StrictModel):
+    """One judge of your own by name: a webhook that metrics of a change may name as their source."""
+
+    url: Annotated[str, AfterValidator(check_url)] = Field(
+        description="where it takes the questions, by POST"
+    )
+    token_file: Path | None = Field(
+        default=None, description="a bearer token for it, read again when the file changes"
+    )
+    ca_file: Path | None = Field(default=None, description="what signs its certificate")
+    timeout: Annotated[float, Field(ge=1, le=10)] = Field(
+        default=5.0, description="seconds until it must have answered; later it is down, and the canary held"
+    )
+
+    @model_validator(mode="after")
+    def _token_is_not_readable_on_the_way(self) -> "JudgeSettings":
+        if self.token_file is not None:
+            check_server(self.url)
+        return self
+
+
 class ClusterSettings(StrictModel):
     """One cluster by name, with two identities: `forward` makes changes, `undo` rolls back and fences.
 
     Credentials are files, read again when they change; they never leave the client.
     """
 
-    prometheus: str = Field(description="the Prometheus-compatible API with the metrics of what runs here")
+    prometheus: Annotated[str, AfterValidator(check_url)] = Field(
+        description="what stands before /api/v1 where Prometheus' API has the metrics of what runs here"
+    )
+    prometheus_tenant: Annotated[str, Field(pattern=TENANT)] | None = Field(
+        default=None, description="the tenant whose metrics are asked for, sent as X-Scope-OrgID"
+    )
+    prometheus_token_file: Path | None = Field(
+        default=None, description="a bearer token for it, read again when the file changes"
+    )
+    prometheus_ca_file: Path | None = Field(default=None, description="what signs its certificate")
+    metrics_lag: Annotated[float, Field(ge=0, le=120)] = Field(
+        default=0.5, description="seconds after a scrape until it can be asked for everywhere"
+    )
     scrape_interval: Annotated[float, Field(ge=1, le=300)] = Field(
         default=5.0,
         description="seconds between two scrapes of a pod, or of the slowest one's if they differ",
@@ -91,6 +127,12 @@ class ClusterSettings(StrictModel):
     admission_policy: bool = Field(
         default=False, description="deploy/kubernetes/admission is installed: a freeze also denies creates"
     )
+
+    @model_validator(mode="after")
+    def _token_is_not_readable_on_the_way(self) -> "ClusterSettings":
+        if self.prometheus_token_file is not None:
+            check_server(self.prometheus)
+        return self
 
     @model_validator(mode="after")
     def _one_whole_way(self) -> "ClusterSettings":
@@ -192,6 +234,9 @@ class Settings(StrictModel):
     )
     clusters: dict[str, ClusterSettings] = Field(
         description="each cluster by name; docs/operations.md has the fields of one"
+    )
+    judges: dict[Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?$")], JudgeSettings] = (
+        Field(default={}, description="judges of your own by name; docs/judge.md has what they are asked")
     )
     local_repositories: bool = Field(
         default=False, description="accept repositories by local path; true in the embedded stack only"

@@ -33,13 +33,16 @@ from holdpoint.service.change_nodes import Loc, compose, kind_of, locate, locate
 
 
 def read_change(
-    text: bytes | str, *, environments: list[str] | None = None, clusters: list[str] | None = None
+    text: bytes | str,
+    *,
+    environments: list[str] | None = None,
+    clusters: list[str] | None = None,
+    judges: list[str] | None = None,
 ) -> Change:
     """Return the change that the file describes.
 
-    `environments` and `clusters` are the names that the settings know; None leaves them unchecked. Raises
-    InvalidChange, whose `detail["mistakes"]` lists {field, line, column, found, allowed, message} in file
-    order.
+    The lists are the names that the settings know; None leaves them unchecked. Raises InvalidChange, whose
+    `detail["mistakes"]` lists {field, line, column, found, allowed, message} in file order.
     """
     try:
         source = decode(text)
@@ -51,10 +54,14 @@ def read_change(
     except TooMuch as stop:
         raise _invalid([stop.mistake]) from stop
     change = _validated(value, root, mistakes)
-    for loc, kind, known in (
+    metrics = _get(value, "spec", "analysis", "metrics")
+    names: list[tuple[Loc, str, list[str] | None]] = [
         (("metadata", "environment"), "environment", environments),
         (("spec", "target", "cluster"), "cluster", clusters),
-    ):
+    ]
+    for index in range(len(metrics) if isinstance(metrics, list) else 0):
+        names.append((("spec", "analysis", "metrics", index, "source", "webhook"), "judge", judges))
+    for loc, kind, known in names:
         if known is not None:
             mistakes.extend(_unknown_name(root, value, loc, kind, known))
     mistakes.extend(_foreign_paths(root, value))
@@ -116,7 +123,9 @@ def _rules_between_fields(value: Any, root: yaml.Node) -> Iterator[Mistake]:
         yield from _broken(("spec",), root, partial(check_judged, given, kinds=kinds))
     analysis = _get(spec, "analysis")
     if isinstance(analysis, dict):
-        yield from _broken(("spec", "analysis"), root, partial(check_judges, list(analysis)))
+        # Of metrics that are wrong themselves nobody knows whether they would do.
+        looks_at = partial(check_judges, list(analysis), critical=bool(analysis.get("metrics")))
+        yield from _broken(("spec", "analysis"), root, looks_at)
 
 
 def _rules_of_checks(spec: Any, root: yaml.Node) -> Iterator[Mistake]:
@@ -148,9 +157,12 @@ def _broken(loc: Loc, root: yaml.Node, check: Callable[[], None]) -> Iterator[Mi
         )
 
 
-def _get(value: Any, *names: str) -> Any:
+def _get(value: Any, *names: str | int) -> Any:
     for name in names:
-        value = value.get(name) if isinstance(value, dict) else None
+        if isinstance(name, int) and isinstance(value, list):
+            value = value[name]
+        else:
+            value = value.get(name) if isinstance(value, dict) else None
     return value
 
 
@@ -181,7 +193,7 @@ def _foreign_paths(root: yaml.Node, value: Any) -> Iterator[Mistake]:
 
 
 def _unknown_name(root: yaml.Node, value: Any, loc: Loc, kind: str, known: list[str]) -> Iterator[Mistake]:
-    given = _get(value, *(str(part) for part in loc))
+    given = _get(value, *loc)
     if not isinstance(given, str) or given in known:
         return
     near = nearest(given, known)

@@ -163,7 +163,7 @@ def _allowed(field: dict[str, Any]) -> str:
         return "a line"
     if "examples" in node:
         return "a duration"
-    return words if words == "text" else " or ".join(f"`{one}`" for one in words.split(" or "))
+    return words if words in ("text", "a number") else " or ".join(f"`{one}`" for one in words.split(" or "))
 
 
 def _span(node: dict[str, Any], what: str = "Items") -> str:

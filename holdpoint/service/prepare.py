@@ -41,7 +41,12 @@ async def prepare(text: str, base: str | None, *, repositories: Repositories, se
 
 def read_asked(text: str, base: str | None, *, settings: Settings) -> Asked:
     """Return what a file asks for. Raises InvalidChange."""
-    change = read_change(text, environments=settings.environments, clusters=list(settings.clusters))
+    change = read_change(
+        text,
+        environments=settings.environments,
+        clusters=list(settings.clusters),
+        judges=list(settings.judges),
+    )
     repository = resolve_repository(change.spec.source.repository, base, local=settings.local_repositories)
     return Asked(
         change=change,

@@ -202,14 +202,14 @@ async def test_counters_are_asked_for_by_the_names_that_the_cluster_has() -> Non
 
     failures, durations = await counters_of(analysis, Mesh(everywhere(0)), place, BEGAN)
 
-    assert failures.query(["shop"]) == (
+    assert failures.queries(["shop"]) == [
         "sum by (destination_workload, pod, response_code) (istio_requests_total"
         '{destination_workload_namespace="prod",destination_workload=~"shop"})'
-    )
-    assert durations.query(["shop"]) == (
+    ]
+    assert durations.queries(["shop"]) == [
         "sum by (destination_workload, pod, le) (istio_request_duration_milliseconds_bucket"
         '{destination_workload_namespace="prod",destination_workload=~"shop",le=~"50|100|300|\\\\+Inf"})'
-    )
+    ]
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,14 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from math import isnan
+from pathlib import Path
+from urllib.parse import parse_qsl
 
 import httpx
 import pytest
 
 from holdpoint.clients import metrics
+from holdpoint.clients.access import TokenFile
 from holdpoint.clients.metrics import (
     Metrics,
     NullMetrics,
@@ -61,6 +64,48 @@ async def test_samples_keep_labels_and_numbers_that_are_none(prometheus: WithAns
     assert isnan(found[1].value)
     assert found[2].value == float("inf")
     assert str(asked[0].url) == "http://prometheus.example/base/api/v1/query"
+
+
+async def test_tenant_and_token_go_along_and_the_answer_must_be_whole(tmp_path: Path) -> None:
+    asked: list[httpx.Request] = []
+    (tmp_path / "token").write_text("s3cret\n")
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        return vector("1")
+
+    found = PrometheusMetrics(
+        "https://mimir.example/prometheus",
+        tenant="shop|shared",
+        token=TokenFile(tmp_path / "token"),
+        transport=httpx.MockTransport(answer),
+    )
+    await found.samples(QUERY)
+    await found.close()
+
+    assert str(asked[0].url) == "https://mimir.example/prometheus/api/v1/query"
+    assert asked[0].headers["x-scope-orgid"] == "shop|shared"
+    assert asked[0].headers["authorization"] == "Bearer s3cret"
+    form = dict(parse_qsl(asked[0].content.decode()))
+    assert (form["partial_response"], form["deny_partial_response"], form["nocache"]) == ("false", "1", "1")
+
+
+async def test_an_answer_by_a_part_of_the_stores_is_an_outage(prometheus: WithAnswer) -> None:
+    whole = vector("1").json()
+
+    with pytest.raises(UpstreamUnavailable, match="a part only"):
+        await prometheus(lambda _: httpx.Response(200, json={**whole, "isPartial": True})).samples(QUERY)
+    assert await prometheus(lambda _: httpx.Response(200, json={**whole, "isPartial": False})).samples(QUERY)
+
+
+async def test_a_token_file_that_is_away_is_an_outage(tmp_path: Path) -> None:
+    found = PrometheusMetrics(
+        "https://mimir.example", token=TokenFile(tmp_path / "none", whose="The Prometheus of eu-1's")
+    )
+
+    with pytest.raises(UpstreamUnavailable, match="The Prometheus of eu-1's token file none cannot be read"):
+        await found.samples(QUERY)
+    await found.close()
 
 
 async def test_empty_answer_is_no_data(prometheus: WithAnswer) -> None:

@@ -125,6 +125,27 @@ def test_names_that_the_settings_know_are_named_where_one_is_not() -> None:
     assert "Did you mean 'stage'?" in found["message"]
 
 
+def test_a_judge_that_the_settings_do_not_have_is_named_with_those_that_they_have() -> None:
+    metric = "    metrics: [{name: diff, source: {webhook: trafic-diff}}]\n"
+    text = EXAMPLE.replace("  analysis:\n", "  analysis:\n" + metric)
+
+    found = the_mistake(text, judges=["traffic-diff"])
+
+    assert found["field"] == "spec.analysis.metrics[0].source.webhook"
+    assert "Unknown judge" in found["message"]
+    assert "Did you mean 'traffic-diff'?" in found["message"]
+    assert read_change(text, judges=["trafic-diff"])
+
+
+def test_a_mistake_in_a_query_is_named_with_its_place() -> None:
+    metric = "    metrics: [{name: lag, kind: value, query: 'lag{a={{deployment}}}'}]\n"
+
+    found = the_mistake(EXAMPLE.replace("  analysis:\n", "  analysis:\n" + metric))
+
+    assert found["field"] == "spec.analysis.metrics[0].query"
+    assert "in double quotes only" in found["message"]
+
+
 @pytest.mark.parametrize(
     "revision", ["6.10", "1234567", "0o17", "1e3", "on", "yes", "~", "2027-01-01", "1:30"]
 )

@@ -113,6 +113,15 @@ def cluster(**fields: object) -> dict[str, object]:
         pytest.param({"server": "https://me:pw@eu", **TOKENS}, "must not hold", id="a password in the URL"),
         pytest.param({"server": "eu:6443", **TOKENS}, "must be a URL", id="no URL"),
         pytest.param({"server": "https://a", **TOKENS, "tokenfile": "x"}, "tokenfile", id="unknown field"),
+        pytest.param(
+            {**CONTEXTS, "prometheus_tenant": "a\r\nHost: b"}, "prometheus_tenant", id="a header more"
+        ),
+        pytest.param({**CONTEXTS, "prometheus": "prometheus:9090"}, "must be a URL", id="no URL of metrics"),
+        pytest.param(
+            {**CONTEXTS, "prometheus": "http://mimir.example", "prometheus_token_file": "/run/mimir"},
+            "must be https",
+            id="a token for metrics in clear",
+        ),
     ],
 )
 def test_a_cluster_that_cannot_be_used_is_named_with_field_and_reason(
