@@ -15,11 +15,11 @@ from holdpoint.clients.kubernetes import Clusters
 from holdpoint.ledger.blobs import Blobs
 from holdpoint.ledger.canonical import canonical, digest_of, exact
 from holdpoint.ledger.tickets import StoredChange
+from holdpoint.models.artifact import Unknown
 from holdpoint.models.base import Digest
 from holdpoint.models.errors import NotFound, TransientError
 from holdpoint.models.plan import PlannedStep
 from holdpoint.models.plan_diff import PlanDiff, PlanDiffFacts, PlanDiffSummary, facts_of, moved, summary_of
-from holdpoint.models.policy import Unknown
 
 MOST_REFUSED = 5
 """Refused objects that the warnings name; the plan's diff has them all."""

@@ -10,11 +10,12 @@ import rfc8785
 from sqlalchemy import Connection
 
 from activities.altered import Altered, altered
+from activities.artifact import artifact_of, facts_of
 from activities.checks.asked import Asked, asked_by
 from activities.checks.kind import Means
 from activities.leftovers import Leftovers, leftovers
 from activities.linked import Links, links_of, warnings
-from activities.manifests import Loaded, images, load_whole, rendered_of
+from activities.manifests import Loaded, load_whole, rendered_of
 from activities.masking import Fingerprint
 from activities.steps.registry import outline
 from holdpoint.clients.catalog import Services
@@ -23,9 +24,10 @@ from holdpoint.clients.kubernetes import Clusters
 from holdpoint.ledger import dependencies, freezes, tickets
 from holdpoint.ledger.store import Ledger
 from holdpoint.ledger.tickets import StoredChange
+from holdpoint.models.artifact import Artifact, ArtifactFacts, Unknown
 from holdpoint.models.errors import InvalidChange, NotFound, StepConfig
 from holdpoint.models.plan import PlannedStep
-from holdpoint.models.policy import Decision, DependencyFacts, DiffFacts, PolicyInput, ServiceFacts, Unknown
+from holdpoint.models.policy import Decision, DependencyFacts, DiffFacts, PolicyInput, ServiceFacts
 from holdpoint.models.record import Freeze
 from holdpoint.models.windows import DAYS, local_time, open_now
 
@@ -55,6 +57,7 @@ class Known:
     recent_flakes: int
     last: StoredChange | None
     depends_on: list[DependencyFacts]
+    artifact: ArtifactFacts
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,8 @@ async def gather(
     shape = plan_shape(plan, loaded.all)
     catalog = sources.catalog.facts(metadata.service)
     asked = asked_by(stored, catalog)
-    known = await sources.ledger.read(_known, stored, shape)
+    artifact = artifact_of(stored, loaded, sources.fingerprint)
+    known = await sources.ledger.read(_known, stored, shape, artifact, now)
     local = local_time(catalog.windows, now)
     question = PolicyInput(
         ticket=stored.ticket,
@@ -114,7 +118,8 @@ async def gather(
         rolls_back=stored.rolls_back,
         retries=stored.retries,
         depends_on=known.depends_on,
-        images=images(loaded.all),
+        images=artifact.images,
+        artifact=known.artifact,
         plan=[step.model_dump(mode="json") for step in plan],
         plan_shape=shape,
         shape_succeeded=known.shape_succeeded,
@@ -146,7 +151,7 @@ async def _left(
     return await leftovers(links, manifests, cluster, target.namespace, index=index)
 
 
-def _known(db: Connection, stored: StoredChange, shape: str) -> Known:
+def _known(db: Connection, stored: StoredChange, shape: str, artifact: Artifact, now: datetime) -> Known:
     metadata = stored.change.metadata
     scope = {"service": metadata.service, "environment": metadata.environment}
     return Known(
@@ -156,6 +161,7 @@ def _known(db: Connection, stored: StoredChange, shape: str) -> Known:
         recent_flakes=tickets.recent_flakes(db, **scope, within=RECENT),
         last=tickets.last_succeeded(db, target_of(stored)),
         depends_on=_needed(db, stored),
+        artifact=facts_of(db, stored, artifact, now),
     )
 
 

@@ -1,14 +1,16 @@
-"""Ask for the lane. In one transaction: nothing is granted under a freeze or outside the window."""
+"""Ask for the lane. In one transaction: nothing is granted under a freeze or before its time."""
 
 from datetime import datetime
 
 from sqlalchemy import Connection
 
-from holdpoint.ledger import dependencies, freezes, head, outbox, targets, tickets
+from holdpoint.ledger import dependencies, freezes, head, ladder, outbox, targets, tickets
 from holdpoint.ledger.dependencies import Dependency, Outcome
 from holdpoint.ledger.supersede import supersede, superseded
 from holdpoint.models.activity_calls import ScheduleCall, Scheduled
+from holdpoint.models.artifact import Soak
 from holdpoint.models.contracts import ABORT, EMERGENCY, ROLLBACK
+from holdpoint.models.durations import format_duration
 from holdpoint.models.phases import Phase
 from holdpoint.models.policy import Window
 from holdpoint.models.record import Freeze, LanePlace
@@ -38,6 +40,7 @@ def ask(db: Connection, call: ScheduleCall, windows: list[Window], now: datetime
     holds += [_dependency(one, now) for one in needed if one.outcome is Outcome.PENDING]
     if opening is not None and opening > now:
         holds.append(_window(view, opening, now))
+    holds += _soak(db, view, call.soak, now)
     if holds:
         # What waits for hours must not keep a target that an emergency may want.
         targets.leave_lane(db, ticket=call.ticket, target=call.target)
@@ -113,6 +116,32 @@ def _window(view: TicketView, opening: datetime, now: datetime) -> Hold:
         until=opening,
         lift=f"the opening of the window on {opens}",
     )
+
+
+def _soak(db: Connection, view: TicketView, soak: Soak | None, now: datetime) -> list[Hold]:
+    """Return the hold of an artifact that has not run long enough; none where it never will have.
+
+    Then the policy is asked again when the target is granted, and says no.
+    """
+    if soak is None or view.artifact is None:
+        return []
+    rungs = ladder.ladder_of(db, service=view.service, artifact=view.artifact.digest, now=now)
+    over = ladder.soaked_at(rungs, soak, now)
+    if over is None:
+        return []
+    lasts, ends = format_duration(soak.seconds), f"{over:%Y-%m-%d %H:%M:%S} UTC"
+    return [
+        Hold(
+            code=HoldCode.SOAK,
+            message=f"Its artifact must have run in {soak.environment} for {lasts} without a breach: "
+            f"that is so at {ends}.",
+            by="policy",
+            since=now,
+            until=over,
+            lift=f"the end of the soak in {soak.environment} at {ends}",
+            ref=soak.environment,
+        )
+    ]
 
 
 def _lane(call: ScheduleCall, place: LanePlace, holder: TicketView | None, now: datetime) -> Hold:

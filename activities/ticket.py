@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection
 from temporalio import activity
@@ -36,6 +37,7 @@ from holdpoint.models.activity_calls import (
     ScheduleCall,
     Scheduled,
 )
+from holdpoint.models.artifact import Artifact
 from holdpoint.models.errors import InvalidChange, NotFound, StepConfig
 from holdpoint.models.policy import Decision, Window
 from holdpoint.models.record import EntryDraft, Freeze, Record
@@ -185,8 +187,16 @@ def _evaluated(
     }
     kind = "ticket.evaluated"
     draft = EntryDraft(key=_attempt(kind), kind=kind, actor="policy", at=now, body=body)
-    patch = {} if gathered is None else {"plan_shape": gathered.question.plan_shape}
+    patch = {} if gathered is None else {"plan_shape": gathered.question.plan_shape, **_brings(gathered)}
     return Record(ticket=call.ticket, entries=[draft], patch=patch)
+
+
+def _brings(gathered: Gathered) -> dict[str, Any]:
+    """Return what the ticket's view has of its artifact; what writes nothing brings none anywhere."""
+    facts = gathered.question.artifact
+    if facts == "unknown" or not facts.written:
+        return {}
+    return {"artifact": Artifact(**vars(facts)).model_dump()}
 
 
 def _attempt(kind: str) -> str:

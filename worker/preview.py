@@ -6,8 +6,10 @@ The API's room may not import activities, so the composition root that starts it
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from activities.artifact import artifact_of
 from activities.checks.asked import objections_to, with_policys
 from activities.evaluation import Sources, gather, held_to
+from activities.manifests import load_whole
 from holdpoint.api.server import Evaluation
 from holdpoint.clients.catalog import Catalog
 from holdpoint.clients.git import Repositories
@@ -17,6 +19,7 @@ from holdpoint.ledger import clock
 from holdpoint.ledger.blobs import Blobs
 from holdpoint.ledger.store import Ledger
 from holdpoint.ledger.tickets import StoredChange
+from holdpoint.models.artifact import Artifact
 from holdpoint.models.settings import Settings
 from holdpoint.service.preview import Evaluator, Preview
 from worker.assembly import means_of
@@ -43,6 +46,11 @@ class TicketEvaluator:
             warnings=gathered.warnings,
             checks=asked.views,
         )
+
+    async def artifact(self, stored: StoredChange) -> Artifact:
+        """Return what a change brings, as its evaluation will say it."""
+        loaded = await load_whole(self._sources.repositories, stored)
+        return artifact_of(stored, loaded, self._sources.fingerprint)
 
 
 def evaluation(settings: Settings) -> Evaluation:

@@ -38,6 +38,8 @@ async def await_release(ticket: TicketState) -> None:
         await leave(ticket)
         ticket.scheduled_since = None
         ticket.move(Phase.AWAITING_APPROVAL, **take_in(ticket, now))
+    elif _soaks_otherwise(before, now):
+        take_in(ticket, now)  # what is waited for has changed, so the target is asked for again
     elif PAUSED not in ticket.clerk.holds:
         ticket.move(Phase.PRECHECKING, **take_in(ticket, now))
 
@@ -56,6 +58,7 @@ async def _await_target(ticket: TicketState) -> Reason | None:
             priority=_priority(ticket.start),
             window=ticket.obligations.window,
             supersede=ticket.obligations.supersede,
+            soak=ticket.obligations.soak,
         )
         ticket.in_lane = True
         left = bound - workflow.now()
@@ -108,6 +111,12 @@ def _approvals_are_void(ticket: TicketState, before: Evaluation, now: Evaluation
     """Approvals are void when they do not suffice, or when they were given for something else."""
     bound = ticket.ballot.digest or before.digest
     return not now.quorum.met or (now.digest != bound and now.decision.approvals.count > 0)
+
+
+def _soaks_otherwise(before: Evaluation | None, now: Evaluation) -> bool:
+    """Tell whether the policy asks for a soak that was not waited for."""
+    asked = now.decision.obligations.soak
+    return asked is not None and (before is None or asked != before.decision.obligations.soak)
 
 
 def _show(ticket: TicketState, holds: list[Hold], bound: datetime) -> None:

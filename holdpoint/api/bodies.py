@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
+from holdpoint.models.artifact import Ban
 from holdpoint.models.base import Digest, Instant, Model, StrictModel
 from holdpoint.models.change import ChangeType
 from holdpoint.models.record import Scope
@@ -74,6 +75,12 @@ class PromoteBody(StrictModel):
     reason: Annotated[ReasonText, Field(min_length=1), AfterValidator(_said)]
 
 
+class LiftBanBody(StrictModel):
+    """Why what was rolled back may come again."""
+
+    reason: Annotated[ReasonText, Field(min_length=1), AfterValidator(_said)]
+
+
 class ConfirmBody(StrictModel):
     """What is said of which manual step: that it is done, or that it failed, and in what way."""
 
@@ -105,6 +112,12 @@ class Freezes(Model):
     """A list of freezes, oldest first."""
 
     items: list[FreezeView]
+
+
+class Bans(Model):
+    """A list of bans, newest first."""
+
+    items: list[Ban]
 
 
 class EntryView(Model):

@@ -49,7 +49,12 @@ class Parts:
 
     def preview(self) -> PreviewParts:
         """Return what looking at a change without opening it takes."""
-        return PreviewParts(repositories=self.repositories, evaluator=self.evaluator, settings=self.settings)
+        return PreviewParts(
+            ledger=self.ledger,
+            repositories=self.repositories,
+            evaluator=self.evaluator,
+            settings=self.settings,
+        )
 
 
 _BEARER = HTTPBearer(auto_error=False, description="A token of `holdpoint login --as NAME`.")

@@ -12,6 +12,7 @@ import typer
 
 from holdpoint.cli import (
     audit,
+    ban,
     confirm,
     control,
     decide,
@@ -73,6 +74,7 @@ COMMANDS = (
 )
 GROUPS = (
     ("freeze", freeze.app),
+    ("ban", ban.app),
     ("audit", audit.app),
     ("policy", policy.app),
     ("schema", schema.app),

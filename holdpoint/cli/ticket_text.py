@@ -18,6 +18,7 @@ def ticket_text(view: View) -> str:
                 "reason": reason_text(view.get("reason")),
                 "change": f"{view['type']} change of {view['service']} in {view['environment']}",
                 "from": f"{view.get('repository')} {view.get('revision')} ({short(view.get('commit'))})",
+                "artifact": artifact_text(view.get("artifact")),
                 "target": view.get("target"),
                 "requester": view.get("requester"),
                 "risk": risk_text(view.get("risk")),
@@ -30,6 +31,7 @@ def ticket_text(view: View) -> str:
                 "depends on": ", ".join(view.get("depends_on") or []),
                 "replaces": ", ".join(view.get("supersedes") or []),
                 "replaced by": view.get("superseded_by"),
+                "promoted": view.get("promoted_from"),
                 "earlier": view.get("previous"),
                 "run again by": view.get("retried_by"),
                 "rolls back": _way_back(view),
@@ -48,6 +50,14 @@ def ticket_text(view: View) -> str:
     lines += [f"  differs    {one}" for one in (view.get("rollback") or {}).get("differences") or []]
     lines += [f"  stays      {one}" for one in (view.get("rollback") or {}).get("stays") or []]
     return "\n".join(lines)
+
+
+def artifact_text(artifact: View | None) -> str:
+    """Return what the ticket brings: its digest, and the images that it is of."""
+    if not artifact:
+        return ""
+    images = ", ".join(artifact.get("images") or []) or "no image"
+    return f"{artifact['digest'][:19]} ({images})"
 
 
 def check_text(check: View) -> str:

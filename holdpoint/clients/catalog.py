@@ -10,14 +10,14 @@ from typing import Annotated, Any, Protocol
 import yaml
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
+from holdpoint.models.artifact import Requirement
 from holdpoint.models.base import StrictModel
 from holdpoint.models.change_fields import Name
 from holdpoint.models.checks import CheckSpecs
+from holdpoint.models.durations import Duration
 from holdpoint.models.errors import UpstreamUnavailable
 from holdpoint.models.policy import ServiceFacts, Window
 from holdpoint.models.windows import check_window
-
-UNKNOWN = ServiceFacts(known=False)
 
 
 def _clock(value: object) -> object:
@@ -44,6 +44,29 @@ def _checked(entry: _WindowEntry) -> _WindowEntry:
 _Windows = list[Annotated[_WindowEntry, AfterValidator(_checked)]]
 
 
+class _Requirement(StrictModel):
+    """Where an artifact must have succeeded before, and how long it must have run there."""
+
+    environment: Name
+    soak: Duration | None = None
+
+
+def _climbed(rungs: dict[str, _Requirement]) -> dict[str, _Requirement]:
+    """Return the requirements if they end somewhere. Raises ValueError."""
+    for start in rungs:
+        seen, at = [start], rungs[start].environment
+        while at not in seen and at in rungs:
+            seen.append(at)
+            at = rungs[at].environment
+        if at in seen:
+            chain = ", which requires ".join([*seen[1:], at])
+            raise ValueError(f"nothing could ever go to {start}: it requires {chain}")
+    return rungs
+
+
+_Requirements = Annotated[dict[Name, _Requirement], AfterValidator(_climbed)]
+
+
 class _Service(StrictModel):
     """One service as the catalog writes it."""
 
@@ -53,12 +76,14 @@ class _Service(StrictModel):
     windows: _Windows | None = None
     prechecks: CheckSpecs = []
     postchecks: CheckSpecs = []
+    requires: _Requirements | None = None
 
 
 class _File(StrictModel):
-    """The whole file. `windows` are those of every service that states none of its own."""
+    """The whole file. `windows` and `requires` are those of every service that states none of its own."""
 
     windows: _Windows = []
+    requires: _Requirements = {}
     services: dict[Name, _Service] = {}
 
 
@@ -82,7 +107,7 @@ class Catalog:
         self._refresh()
         entry = self._file.services.get(service)
         if entry is None:
-            return UNKNOWN
+            return ServiceFacts(known=False, requires=_requirements(self._file.requires))
         windows = self._file.windows if entry.windows is None else entry.windows
         return ServiceFacts(
             known=True,
@@ -92,6 +117,7 @@ class Catalog:
             windows=[Window(**window.model_dump()) for window in windows],
             prechecks=entry.prechecks,
             postchecks=entry.postchecks,
+            requires=_requirements(self._file.requires if entry.requires is None else entry.requires),
         )
 
     def _refresh(self) -> None:
@@ -99,7 +125,8 @@ class Catalog:
             status = self._path.stat()
             stamp = (status.st_mtime_ns, status.st_size, status.st_ino)
             if stamp != self._stamp:
-                self._file = _File.model_validate(_load(self._path.read_text("utf-8")))
+                text = self._path.read_text("utf-8")
+                self._file = _File.model_validate(_load(text), context={"written": True})
                 self._stamp = stamp
         # ValueError: YAML reads dates, and raises it for what looks like one and is none.
         except (OSError, ValueError, yaml.YAMLError) as error:
@@ -114,7 +141,13 @@ class NullCatalog:
 
     def facts(self, service: str) -> ServiceFacts:
         """Return that the service is not known."""
-        return UNKNOWN
+        return ServiceFacts(known=False)
+
+
+def _requirements(stated: dict[str, _Requirement]) -> dict[str, Requirement]:
+    return {
+        name: Requirement(environment=one.environment, soak=one.soak or 0.0) for name, one in stated.items()
+    }
 
 
 def _load(text: str) -> Any:

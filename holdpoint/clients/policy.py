@@ -21,6 +21,7 @@ from pydantic import Field, ValidationError
 
 from holdpoint.clients.access import Stamp, stamp
 from holdpoint.clients.policy_connections import Connections, Refused
+from holdpoint.models.artifact import Soak
 from holdpoint.models.base import StrictModel
 from holdpoint.models.checks import CheckSpecs
 from holdpoint.models.errors import PolicyBundle, UpstreamUnavailable
@@ -62,10 +63,16 @@ class _Approvals(StrictModel):
     expire_after: Seconds
 
 
+class _Soak(StrictModel):
+    environment: str
+    seconds: Seconds
+
+
 class _Obligations(StrictModel):
     """Obligations as the policy must answer them; every hold must have a bound."""
 
     window: bool
+    soak: _Soak | None = None  # who says nothing of it has nothing waited for
     checks: list[str]
     prechecks: CheckSpecs = []  # who says nothing of these asks for none
     postchecks: CheckSpecs = []
@@ -210,15 +217,23 @@ def _decision(document: _Document, revision: str) -> Decision:
         warn=document.warn,
         risk=Risk(**vars(document.risk)),
         approvals=ApprovalNeed(**vars(document.approvals)),
-        obligations=Obligations(**vars(document.obligations)),
+        obligations=Obligations(**{**vars(document.obligations), "soak": _soak(document.obligations.soak)}),
         revision=revision,
         digest=_digest(document),
     )
 
 
+def _soak(asked: _Soak | None) -> Soak | None:
+    return None if asked is None else Soak(environment=asked.environment, seconds=asked.seconds)
+
+
 def _digest(document: _Document) -> str:
     """Return the digest of what binds: not reasons and warnings, whose words move with counts and hours."""
-    binding = document.model_dump_json(include={"deny", "approvals", "obligations"})
+    # Without a soak it has the digest that it had before there were any: approvals outlast an upgrade.
+    soaks = document.obligations.soak is not None
+    binding = document.model_dump_json(
+        include={"deny", "approvals", "obligations"}, exclude=None if soaks else {"obligations": {"soak"}}
+    )
     return _digest_of(document.risk.level, binding)
 
 

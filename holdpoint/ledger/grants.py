@@ -9,7 +9,7 @@ from sqlalchemy.exc import ProgrammingError
 from holdpoint.ledger.schema import metadata
 from holdpoint.models.errors import SettingsError
 
-CHANGED = ("freezes", "head", "intents", "lane", "outbox", "targets", "tickets")
+CHANGED = ("bans", "freezes", "head", "intents", "lane", "outbox", "targets", "tickets")
 """Their rows say what is so now. Entries, tiles, checkpoints and blobs are missing on purpose."""
 REMOVED = ("archives", "idempotency_keys", "lane")
 SEQUENCES = ("lane_id_seq", "outbox_id_seq")

@@ -88,11 +88,14 @@ tickets = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("closed_at", BigInteger),
     Column("plan_shape", String(128)),
+    Column("artifact", String(80)),
+    Column("content", String(80)),
     Column("view", Text, nullable=False),
     Column("stored", Text, nullable=False),
     Index("tickets_by_age", "created_at", "id"),
     Index("tickets_by_service", "service", "environment", "phase"),
     Index("tickets_by_target", "target", "phase", "closed_at"),
+    Index("tickets_by_artifact", "service", "artifact", "phase"),
     Index("tickets_open", "open"),
 )
 
@@ -172,6 +175,26 @@ dependencies = Table(
     Column("ticket", String(64), primary_key=True),
     Column("needs", String(64), primary_key=True),
     Index("dependencies_by_need", "needs"),
+)
+
+bans = Table(
+    "bans",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("service", String(64), nullable=False),
+    Column("environment", String(64), nullable=False),
+    Column("target", String(255), nullable=False),
+    Column("covers", String(16), nullable=False),
+    Column("digest", String(80), nullable=False),
+    Column("artifact", String(80), nullable=False),
+    Column("ticket", String(64), nullable=False),
+    Column("code", String(64), nullable=False),
+    Column("message", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("lifted_at", BigInteger),
+    Column("lifted_by", Text),
+    Column("lift_reason", Text),
+    Index("bans_by_digest", "service", "digest"),
 )
 
 outbox = Table(

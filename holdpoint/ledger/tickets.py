@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from holdpoint.ledger import dependencies, head, keys, outbox, schema, targets
+from holdpoint.ledger import bans, dependencies, head, keys, ladder, outbox, schema, targets
 from holdpoint.ledger.clock import instant, read_ms, to_ms
 from holdpoint.ledger.writer import append_once
 from holdpoint.models.base import Digest, Model
@@ -60,6 +60,7 @@ class StoredChange(Model):
     rolls_back: RollsBack | None = None
     retries: str | None = None
     depends_on: list[str] = []
+    promoted_from: str | None = None
 
     @property
     def freeze_type(self) -> str:
@@ -202,10 +203,14 @@ def patch_ticket(db: Connection, ticket: str, patch: dict[str, Any]) -> None:
         changes["closed_at"] = instant(read_ms(db))
     view = view.model_copy(update=changes)
     columns = {**_columns(view), **({} if shape is None else {"plan_shape": str(shape)})}
+    if view.artifact is not None:
+        columns |= {"artifact": view.artifact.digest, "content": view.artifact.content}
     db.execute(_UPDATE, {**columns, "wanted": ticket})
     if view.phase.terminal:
         targets.leave_all(db, ticket=ticket)
         dependencies.tell(db, view)
+        bans.learn(db, view)
+        ladder.tell(db, view)
         _tell_undone(db, view)
 
 

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from holdpoint.models.artifact import Soak
 from holdpoint.models.base import Digest, Instant, Model
 from holdpoint.models.change import Analysis
 from holdpoint.models.checks import CheckView, PlannedCheck, When, views_of
@@ -64,13 +65,16 @@ class Evaluation(Model):
 
 
 class ScheduleCall(Call):
-    """Ask for the lane. Nothing is granted while a freeze covers the ticket or its window is closed."""
+    """Ask for the lane. Nothing is granted under a freeze, outside the window, or before the soak is over."""
 
     target: str
     priority: int
     window: bool
     supersede: bool = Field(
         default=False, description="take the place of older tickets that still wait for the target"
+    )
+    soak: Soak | None = Field(
+        default=None, description="where the ticket's artifact must have run first, and how long"
     )
 
 

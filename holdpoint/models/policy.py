@@ -4,14 +4,12 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from holdpoint.models.artifact import ArtifactFacts, Requirement, Soak, Unknown
 from holdpoint.models.base import Digest, Instant, Model
 from holdpoint.models.checks import CheckSpec, PlannedCheck
 from holdpoint.models.phases import Phase
 from holdpoint.models.plan_diff import PlanDiffFacts
 from holdpoint.models.ticket import Risk, RollsBack
-
-Unknown = Literal["unknown"]
-"""A fact nobody could find out. It is never read as good."""
 
 
 class Window(Model):
@@ -36,6 +34,9 @@ class ServiceFacts(Model):
     windows: list[Window] = []
     prechecks: list[CheckSpec] = Field(default=[], description="what its changes are checked for before")
     postchecks: list[CheckSpec] = Field(default=[], description="and after")
+    requires: dict[str, Requirement] = Field(
+        default={}, description="for each environment, what must be so elsewhere before a change may go there"
+    )
 
 
 class DiffFacts(Model):
@@ -92,6 +93,7 @@ class PolicyInput(Model):
     retries: str | None = Field(default=None, description="the finished ticket that this one re-runs")
     depends_on: list[DependencyFacts] = []
     images: list[str] = []
+    artifact: ArtifactFacts | Unknown = "unknown"
     plan: list[dict[str, Any]] = []
     plan_shape: str = Field(description="digest of the plan without its artifact: kinds, weights, objects")
     shape_succeeded: bool = Field(description="this plan shape has succeeded in this environment before")
@@ -131,6 +133,7 @@ class Obligations(Model):
     """What must hold while the change runs. Times are in seconds."""
 
     window: bool = False
+    soak: Soak | None = None
     checks: list[str] = Field(default=[], description="built-in prechecks for which unknown is not enough")
     prechecks: list[CheckSpec] = Field(default=[], description="added to those of the plan, by name")
     postchecks: list[CheckSpec] = []

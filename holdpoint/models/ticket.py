@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import Field
 
+from holdpoint.models.artifact import Artifact
 from holdpoint.models.base import Digest, Instant, Model
 from holdpoint.models.change import ChangeType
 from holdpoint.models.checks import CheckView
@@ -20,6 +21,7 @@ class HoldCode(StrEnum):
     FROZEN = "frozen"
     MANUAL = "manual"
     WINDOW = "window"
+    SOAK = "soak"
     DEPENDENCY = "dependency"
     LANE = "lane"
     TARGET_DIRTY = "target_dirty"
@@ -220,6 +222,12 @@ class TicketView(Model):
     repository: str
     revision: str
     target: str
+    artifact: Artifact | None = Field(
+        default=None, description="what it brings; null until it is evaluated, and where it writes nothing"
+    )
+    promoted_from: str | None = Field(
+        default=None, description="the succeeded ticket whose commit this one takes on (`--promote-from`)"
+    )
     depends_on: list[str] = Field(
         default=[], description="tickets that must have succeeded before this one may run"
     )

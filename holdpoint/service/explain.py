@@ -24,6 +24,7 @@ LIFTERS: dict[HoldCode, str] = {
     HoldCode.FROZEN: "a commander",
     HoldCode.MANUAL: "whom the step names: it is done by hand, and confirmed",
     HoldCode.WINDOW: ITSELF,
+    HoldCode.SOAK: ITSELF,
     HoldCode.DEPENDENCY: "whoever can bring the ticket that it waits for to its success",
     HoldCode.LANE: ITSELF,
     HoldCode.TARGET_DIRTY: "an sre: what an earlier rollout left must be undone first",
@@ -145,7 +146,7 @@ def _of_hold(view: TicketView, hold: Hold) -> Cause:
         until=hold.until,
         who=LIFTERS[hold.code],
         command=_command(view, hold),
-        moves_at=hold.until if hold.code is HoldCode.WINDOW else None,
+        moves_at=hold.until if hold.code in (HoldCode.WINDOW, HoldCode.SOAK) else None,
     )
 
 

@@ -79,7 +79,9 @@ def _open_retry(db: Connection, ticket: str, reason: str, actor: Actor) -> Submi
     _check_retry(db, view)
     stored = tickets.change_of(db, ticket)
     prepared = _prepared(view, stored, stored.change)
-    done = _open(db, prepared, actor, keys.RETRY + ticket, {"previous": ticket}, {"retries": ticket}, reason)
+    origin = {} if stored.promoted_from is None else {"promoted_from": stored.promoted_from}
+    shown, links = {"previous": ticket, **origin}, {"retries": ticket, **origin}
+    done = _open(db, prepared, actor, keys.RETRY + ticket, shown, links, reason)
     if done.created:
         body = {"ticket": done.view.id, "reason": reason}
         _link(db, ticket, RETRY, actor, body, {"retried_by": done.view.id})
@@ -92,7 +94,8 @@ def _to_go_back_to(db: Connection, view: TicketView) -> str:
     if view.rolls_back is not None:
         raise Conflict(
             f"{view.id} is itself a rollback, to {view.restores}. To go back further: holdpoint rollback "
-            f"{view.restores}. To bring {view.rolls_back} again, submit its change.",
+            f"{view.restores}. To bring {view.rolls_back} again, lift its ban (holdpoint ban list) "
+            "and submit its change.",
             restores=view.restores,
         )
     if now is None or now.ticket != view.id:

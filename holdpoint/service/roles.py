@@ -31,6 +31,7 @@ class Permission(StrEnum):
     CONTROL_OWN = "pause, resume, abort or roll back its own ticket"
     PROMOTE = "decide a hold without a verdict"
     FREEZE = "freeze"
+    LIFT_BAN = "lift a ban"
     EXPORT = "export evidence"
     PAYLOADS = "read or write encrypted payloads"
 
@@ -43,6 +44,7 @@ GRANTS: dict[Permission, frozenset[str]] = {
     Permission.CONTROL_OWN: frozenset({"ci"}),
     Permission.PROMOTE: frozenset({"sre", "commander"}),
     Permission.FREEZE: frozenset({"commander"}),
+    Permission.LIFT_BAN: frozenset({"sre", "commander"}),
     Permission.EXPORT: frozenset({"auditor", "sre"}),
     Permission.PAYLOADS: frozenset({"auditor", "sre"}),
 }

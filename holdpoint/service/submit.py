@@ -23,8 +23,10 @@ from holdpoint.models.phases import Phase
 from holdpoint.models.record import EntryDraft
 from holdpoint.models.settings import Settings
 from holdpoint.models.ticket import StepView, TicketView
+from holdpoint.service import promotion
 from holdpoint.service.outbox import Delivery
 from holdpoint.service.prepare import Prepared, read_asked, resolve
+from holdpoint.service.preview import Evaluator
 from holdpoint.service.roles import Actor, Permission, require
 
 DERIVED = "content:"
@@ -35,11 +37,15 @@ ALPHABET = "abcdefghijklmnopqrstuvwxyz23456789"
 
 
 class Submission(Model):
-    """What arrived: the file's text, the folder it lies in, and the caller's idempotency key."""
+    """What arrived: the file's text, the folder it lies in, and the caller's idempotency key.
+
+    `promote_from` is the environment whose last success gives the commit, in place of the file's revision.
+    """
 
     text: str
     base: str | None
     key: str
+    promote_from: str | None = None
 
 
 class Submitted(Model):
@@ -57,26 +63,39 @@ async def submit(
     repositories: Repositories,
     settings: Settings,
     delivery: Delivery,
+    evaluator: Evaluator,
 ) -> Submitted:
-    """Return the one ticket of this key. Raises InvalidChange, NotFound, Conflict and AccessDenied."""
+    """Return the one ticket of this key.
+
+    Raises InvalidChange, InvalidRequest, NotFound, AccessDenied, and Conflict, also where there is nothing to
+    promote.
+    """
     require(actor, Permission.SUBMIT)
     check_key(submission.key)
-    asked = read_asked(submission.text, submission.base, settings=settings)
+    asked, origin = read_asked(submission.text, submission.base, settings=settings), None
+    if submission.promote_from is not None:
+        asked = promotion.check(asked, submission.promote_from, settings)
     derived = submission.key.startswith(DERIVED)
     if not derived:  # such a key needs no commit: a repeated one is answered when the repository is away, too
         earlier = await ledger.read(tickets.opened_by, key=submission.key, content=asked.digest)
         if earlier is not None:
             return Submitted(view=earlier, created=False)
+    if submission.promote_from is not None:
+        asked, origin = await promotion.promoted(asked, submission.promote_from, ledger=ledger)
     prepared = await resolve(asked, repositories=repositories)
     view = new_ticket(prepared, actor, at=await ledger.read(now))
+    links = {} if origin is None else {"promoted_from": origin.ticket}
+    view, stored = view.model_copy(update=links), stored_change(view.id, prepared, actor, **links)
+    if origin is not None:
+        promotion.check_same(origin, await evaluator.artifact(stored))
     view, created = await ledger.write(
         tickets.open_ticket,
         view=view,
-        stored=stored_change(view.id, prepared, actor),
+        stored=stored,
         key=derived_key(prepared) if derived else submission.key,
         content=prepared.digest,
         scope_open_only=derived,
-        draft=first_entry(view, prepared, submission.key),
+        draft=first_entry(view, prepared, submission.key, **links),
     )
     delivery.nudge()
     return Submitted(view=view, created=created)

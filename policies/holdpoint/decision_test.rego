@@ -13,7 +13,7 @@ test_allow_healthy_standard_change_in_staging if {
 			"remind_after": 3600, "escalate_after": 14400, "expire_after": 259200,
 		},
 		"obligations": {
-			"window": false, "checks": [], "prechecks": [], "postchecks": [], "recheck_after": 1800, "smallest_canary": null, "review_within": null, "supersede": false,
+			"window": false, "soak": null, "checks": [], "prechecks": [], "postchecks": [], "recheck_after": 1800, "smallest_canary": null, "review_within": null, "supersede": false,
 			"hold_bound": 14400, "pause_bound": 86400, "schedule_bound": 1209600,
 		},
 	} with input as testing.staging

@@ -18,6 +18,7 @@ staging := {
 	"target": "sandbox/default/shop",
 	"rolls_back": null,
 	"images": ["registry.example:5000/shop:1.4.0"],
+	"artifact": {"digest": "sha256:cc", "content": "sha256:dd", "written": true, "ladder": [], "bans": [], "promoted_from": null},
 	"plan": [],
 	"plan_shape": "sha256:aa",
 	"shape_succeeded": true,
@@ -46,3 +47,31 @@ production := object.union(staging, {"environment": "production"})
 embedded := object.union(production, {"error_budget": "unknown", "open_incidents": "unknown"})
 
 rollback := object.union(production, {"rolls_back": {"ticket": "chg-abcdefgh22", "to": "chg-abcdefgh24"}})
+
+# The run of an artifact in staging that goes on and has lasted for an hour.
+rung := {
+	"environment": "staging",
+	"target": "eu-0/default/shop",
+	"ticket": "chg-abcdefgh24",
+	"verdicts": {"pass": 2},
+	"running": true,
+	"since": "2026-03-02T09:00:00Z",
+	"ended_at": null,
+	"ended_by": null,
+	"breach": null,
+	"soak": 3600,
+	"soak_at_submit": 3600,
+}
+
+breached := object.union(rung, {
+	"running": false,
+	"soak": 0,
+	"soak_at_submit": 0,
+	"breach": {"ticket": "chg-abcdefgh25", "code": "analysis_failed", "at": "2026-03-02T09:30:00Z"},
+})
+
+# A production change whose artifact must have run in staging for half an hour.
+climbing(rungs) := object.union(production, {
+	"artifact": {"ladder": rungs},
+	"catalog": {"requires": {"production": {"environment": "staging", "soak": 1800}}},
+})

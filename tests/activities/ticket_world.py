@@ -32,6 +32,7 @@ from holdpoint.models.activity_calls import (
     ScheduleCall,
     Scheduled,
 )
+from holdpoint.models.artifact import Soak
 from holdpoint.models.change import Change
 from holdpoint.models.phases import Phase
 from holdpoint.models.policy import (
@@ -251,11 +252,11 @@ class TicketWorld:
             draft=draft,
         )
 
-    def enters(self, ticket: str, phase: Phase, hold: HoldCode | None = None) -> None:
+    def enters(self, ticket: str, phase: Phase, hold: HoldCode | None = None, **more: Any) -> None:
         """Record that a ticket is in a phase, perhaps on hold, as its workflow does."""
         held = [] if hold is None else [Hold(code=hold, message="m", by="x", since=MONDAY, lift="l")]
         draft = EntryDraft(key=f"{ticket}/{phase}/{hold}", kind="phase.entered", actor="holdpoint", at=MONDAY)
-        patch = {"phase": phase.value, "holds": [item.model_dump(mode="json") for item in held]}
+        patch = {"phase": phase.value, "holds": [item.model_dump(mode="json") for item in held], **more}
         self.ledger.write_now(entries.append, Record(ticket=ticket, entries=[draft], patch=patch))
 
     def approve(self, ticket: str, digest: str, by: str, *roles: str) -> None:
@@ -283,6 +284,9 @@ class TicketWorld:
             except_types=list(except_types),
         )
 
+    def view(self, ticket: str) -> TicketView:
+        return self.ledger.read_now(tickets.get_ticket, ticket)
+
     def recorded(self, ticket: str, kind: str) -> list[Entry]:
         return [e for e in self.ledger.read_now(entries.entries_of, ticket) if e.kind == kind]
 
@@ -303,10 +307,21 @@ class TicketWorld:
         return done
 
     async def schedule(
-        self, ticket: str = "chg-1", *, priority: int = 4, window: bool = False, supersede: bool = False
+        self,
+        ticket: str = "chg-1",
+        *,
+        priority: int = 4,
+        window: bool = False,
+        supersede: bool = False,
+        soak: Soak | None = None,
     ) -> Scheduled:
         call = ScheduleCall(
-            ticket=ticket, target=self.target, priority=priority, window=window, supersede=supersede
+            ticket=ticket,
+            target=self.target,
+            priority=priority,
+            window=window,
+            supersede=supersede,
+            soak=soak,
         )
         return await self.activities.schedule(call)
 

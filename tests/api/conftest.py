@@ -10,6 +10,7 @@ import structlog
 from holdpoint.api.app import create_app
 from holdpoint.api.dependencies import Parts
 from holdpoint.ledger.tickets import StoredChange
+from holdpoint.models.artifact import Artifact
 from holdpoint.models.plan import PlannedStep
 from holdpoint.models.plan_diff import FieldDiff, ObjectDiff, PlanDiff
 from holdpoint.models.policy import Decision
@@ -17,7 +18,7 @@ from holdpoint.models.ticket import Risk
 from holdpoint.service.feed import Feed
 from holdpoint.service.preview import Preview
 from holdpoint.service.tokens import Verifier, create_issuer_keys, issue
-from tests.service.world import DIGEST, World, a_world
+from tests.service.world import DIGEST, World, a_world, an_artifact
 
 As = Callable[[str], httpx.AsyncClient]
 """Returns a client that speaks as an account."""
@@ -46,6 +47,9 @@ class FixedEvaluator:
         step = PlannedStep(index=0, name="canary podinfo", kind="canary", config={})
         warnings = ["the weight is really 50 %"]
         return Preview(plan=[step], plan_diff=DIFF, decision=decision, warnings=warnings)
+
+    async def artifact(self, stored: StoredChange) -> Artifact:
+        return an_artifact("podinfo:2")
 
 
 @pytest.fixture(autouse=True)

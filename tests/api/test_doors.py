@@ -30,6 +30,8 @@ DOORS = {
     "freeze": ("POST", "/v1/freezes", {"scope": "all", "reason": "x"}, {"commander"}),
     "freezes": ("GET", "/v1/freezes", None, EVERYONE),
     "lift": ("POST", "/v1/freezes/frz-none/lift", {}, {"commander"}),
+    "bans": ("GET", "/v1/bans", None, EVERYONE),
+    "lift a ban": ("POST", "/v1/bans/ban-none/lift", {"reason": "x"}, {"sre", "commander"}),
 }
 
 

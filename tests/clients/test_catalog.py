@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from holdpoint.clients.catalog import Catalog, NullCatalog
+from holdpoint.models.artifact import Requirement
 from holdpoint.models.errors import UpstreamUnavailable
 from holdpoint.models.policy import Window
 
@@ -108,3 +109,50 @@ def test_checks_of_a_service_are_read_and_a_mistake_in_one_is_named(tmp_path: Pa
     assert (check.name, check.kind) == ("a", "query")
     with pytest.raises(UpstreamUnavailable, match=r"services\.shop\.prechecks\.0\.query: .*max, min or both"):
         catalog(tmp_path, text % "").facts("shop")
+
+
+LADDER = """
+requires: {production: {environment: staging, soak: 30m}}
+services:
+  shop: {owner: a}
+  till: {owner: a, requires: {production: {environment: staging}}}
+  cart: {owner: a, requires: {}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("service", "soak"), [("shop", 1800.0), ("till", 0.0), ("cart", None), ("unknown", 1800.0)]
+)
+def test_what_is_required_is_the_files_unless_a_service_states_its_own(
+    tmp_path: Path, service: str, soak: float | None
+) -> None:
+    requires = catalog(tmp_path, LADDER).facts(service).requires
+
+    expected = {} if soak is None else {"production": Requirement(environment="staging", soak=soak)}
+    assert requires == expected
+
+
+def test_nothing_is_required_where_nothing_is_stated() -> None:
+    assert Catalog(EXAMPLE).facts("shop").requires == {}
+
+
+@pytest.mark.parametrize(
+    ("requires", "said"),
+    [
+        ("{production: {environment: production}}", "nothing could ever go to production"),
+        (
+            "{production: {environment: staging}, staging: {environment: production}}",
+            "it requires staging, which requires production",
+        ),
+        ("{production: {environment: staging, soak: 30}}", "requires.production.soak"),
+        ("{production: {environment: staging, soak: soon}}", "must be a duration"),
+        ("{production: {soak: 30m}}", "requires.production.environment"),
+        ("{production: staging}", "requires.production"),
+    ],
+    ids=["itself", "a circle", "no unit", "no duration", "no environment", "no mapping"],
+)
+def test_a_requirement_that_cannot_be_is_a_mistake_of_the_catalog(
+    tmp_path: Path, requires: str, said: str
+) -> None:
+    with pytest.raises(UpstreamUnavailable, match=said):
+        catalog(tmp_path, f"requires: {requires}").facts("shop")

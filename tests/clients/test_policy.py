@@ -13,6 +13,7 @@ import pytest
 
 from holdpoint.clients import policy
 from holdpoint.clients.policy import NullEngine, OpaEngine, decision_of
+from holdpoint.models.artifact import ArtifactFacts
 from holdpoint.models.errors import PolicyBundle, UpstreamUnavailable
 from holdpoint.models.plan_diff import PlanDiffFacts
 from holdpoint.models.policy import DiffFacts, PolicyInput, ServiceFacts, Window
@@ -21,6 +22,7 @@ from tests.policies.real_opa import Served
 
 pytestmark = pytest.mark.timeout(900)  # the first run on a machine builds OPA
 
+DIGEST = "sha256:" + "d" * 64
 MONDAY = datetime(2026, 3, 2, 10, tzinfo=UTC)
 
 
@@ -40,6 +42,7 @@ def a_question(**changes: Any) -> PolicyInput:
         "images": ["shop:1.4.0"],
         "plan_shape": "sha256:" + "a" * 64,
         "shape_succeeded": True,
+        "artifact": ArtifactFacts(digest=DIGEST, content=DIGEST),
         "catalog": ServiceFacts(known=True, owner="a", backup_owner="b", tier=1, windows=[Window()]),
         "diff": DiffFacts(base="2" * 40, files=1, added=1, removed=1, kinds=["Deployment"]),
         "plan_diff": PlanDiffFacts(changed=1, fields=1, kinds=["Deployment"]),
@@ -254,6 +257,24 @@ def test_policies_that_say_nothing_of_superseding_let_each_change_run() -> None:
     decision = decision_of(an_answer(obligations=obligations))
 
     assert (decision.deny, decision.obligations.supersede) == ([], False)
+
+
+def test_a_soak_is_an_obligation_that_binds_and_without_one_the_digest_is_as_ever() -> None:
+    obligations = an_answer()["result"]["obligations"]
+    none = decision_of(an_answer(obligations={**obligations, "soak": None}))
+    soak = {"environment": "staging", "seconds": 1800}
+    some = decision_of(an_answer(obligations={**obligations, "soak": soak}))
+
+    assert none.digest == decision_of(an_answer()).digest != some.digest
+    assert some.obligations.soak is not None
+    assert some.obligations.soak.model_dump() == soak
+
+
+@pytest.mark.parametrize("soak", [{"environment": "staging"}, {"environment": "staging", "seconds": -1}, 60])
+def test_a_malformed_soak_is_a_denial(soak: object) -> None:
+    obligations = an_answer()["result"]["obligations"]
+
+    assert "soak" in decision_of(an_answer(obligations={**obligations, "soak": soak})).deny[0]
 
 
 @pytest.mark.parametrize("result", [None, [], True, {}, "allow"])

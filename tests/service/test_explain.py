@@ -217,3 +217,12 @@ async def test_a_ticket_in_the_lane_says_its_place_and_who_is_before_it(world: W
     assert told.lane is not None
     assert (told.lane.position, told.lane.holder, told.lane.ahead) == (2, first.id, [second.id])
     assert (await explain(world.ledger, first.id)).lane is None
+
+
+@pytest.mark.parametrize("code", [HoldCode.WINDOW, HoldCode.SOAK])
+def test_what_ends_by_the_clock_says_when_it_moves(code: HoldCode) -> None:
+    ends = NOW + timedelta(minutes=30)
+
+    told = explained(a_view(phase=Phase.SCHEDULED, holds=[a_hold(code, until=ends)]), since=NOW)
+
+    assert [(cause.moves_at, cause.until) for cause in told.causes] == [(ends, ends)]

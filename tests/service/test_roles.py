@@ -14,6 +14,7 @@ CONTRACT = {
     Permission.CONTROL_OWN: {"ci"},
     Permission.PROMOTE: {"sre", "commander"},
     Permission.FREEZE: {"commander"},
+    Permission.LIFT_BAN: {"sre", "commander"},
     Permission.EXPORT: {"auditor", "sre"},
     Permission.PAYLOADS: {"auditor", "sre"},
 }

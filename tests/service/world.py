@@ -1,6 +1,7 @@
 """A world for the doors: a real ledger, and stand-ins that record what they were asked."""
 
 import asyncio
+import hashlib
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,17 +17,22 @@ from holdpoint.ledger.blobs import Blobs
 from holdpoint.ledger.clock import now
 from holdpoint.ledger.signing import Signer
 from holdpoint.ledger.store import Ledger
+from holdpoint.ledger.tickets import StoredChange
+from holdpoint.models.artifact import Artifact
 from holdpoint.models.base import Model
 from holdpoint.models.contracts import Named
 from holdpoint.models.errors import Conflict, NotFound, UpstreamUnavailable
 from holdpoint.models.phases import Phase
+from holdpoint.models.plan_diff import PlanDiff
+from holdpoint.models.policy import Decision
 from holdpoint.models.record import EntryDraft, Intent, IntentRequest, ObjectRef, Opened, Record
 from holdpoint.models.settings import ClusterSettings, Settings
 from holdpoint.models.source import Source
-from holdpoint.models.ticket import TicketView
+from holdpoint.models.ticket import Risk, TicketView
 from holdpoint.models.workflow_messages import Answer, CloseStart, TicketStart
 from holdpoint.service import read
 from holdpoint.service.outbox import Delivery
+from holdpoint.service.preview import Preview
 from holdpoint.service.roles import ACCOUNT_ROLES, Actor
 from holdpoint.service.submit import Submission, Submitted, submit
 from holdpoint.service.turns import Turns
@@ -144,6 +150,31 @@ class FakeRepositories:
         return None
 
 
+def an_artifact(image: str, config: str = "") -> Artifact:
+    """Return what brings one image."""
+    digests = [hashlib.sha256(text.encode()).hexdigest() for text in (image, image + config)]
+    return Artifact(digest=f"sha256:{digests[0]}", content=f"sha256:{digests[1]}", images=[image])
+
+
+class FakeEvaluator:
+    """Every change brings the same image, until told otherwise."""
+
+    def __init__(self) -> None:
+        self.brings = an_artifact("podinfo:2")
+        self.asked: list[StoredChange] = []
+
+    async def preview(self, stored: StoredChange) -> Preview:
+        self.asked.append(stored)
+        decision = Decision(risk=Risk(level="low"), revision="test", digest=DIGEST)
+        return Preview(
+            plan=[], plan_diff=PlanDiff(cluster="c", namespace="n"), decision=decision, warnings=[]
+        )
+
+    async def artifact(self, stored: StoredChange) -> Artifact:
+        self.asked.append(stored)
+        return self.brings
+
+
 class FakeCluster:
     """Objects with a version, one of which a fence moves."""
 
@@ -200,6 +231,7 @@ class World:
     temporal: FakeTemporal = field(default_factory=FakeTemporal)
     repositories: Any = field(default_factory=FakeRepositories)
     clusters: Any = field(default_factory=FakeClusters)
+    evaluator: Any = field(default_factory=FakeEvaluator)
     turns: Turns = field(default_factory=Turns)
     delivery: Delivery = field(init=False)
     blobs: Blobs = field(init=False)
@@ -208,14 +240,17 @@ class World:
         self.blobs = Blobs(self.settings.data / "blobs", b"k" * 32)
         self.delivery = Delivery(ledger=self.ledger, temporal=self.temporal)
 
-    async def submit(self, text: str, *, key: str = "content:x", by: str = "ci") -> Submitted:
+    async def submit(
+        self, text: str, *, key: str = "content:x", by: str = "ci", promote_from: str | None = None
+    ) -> Submitted:
         return await submit(
-            Submission(text=text, base="/srv/files", key=key),
+            Submission(text=text, base="/srv/files", key=key, promote_from=promote_from),
             actor(by),
             ledger=self.ledger,
             repositories=self.repositories,
             settings=self.settings,
             delivery=self.delivery,
+            evaluator=self.evaluator,
         )
 
     async def a_ticket(self, *, phase: Phase = Phase.EVALUATING, by: str = "ci", **patch: Any) -> TicketView:

@@ -7,6 +7,7 @@ from temporalio.client import WorkflowUpdateFailedError
 
 from holdpoint.models import contracts
 from holdpoint.models.activity_calls import Check, CheckReport, PrecheckCall, ScheduleCall, Scheduled
+from holdpoint.models.artifact import Soak
 from holdpoint.models.phases import Phase
 from holdpoint.models.ticket import HoldCode, Reason
 from holdpoint.models.workflow_messages import Wake
@@ -17,6 +18,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 WAITS = Scheduled(granted=False, holds=[a_hold(HoldCode.LANE, ref="chg-0")])
 GRANTED = Scheduled(granted=True)
+SOAK = Soak(environment="staging", seconds=1800)
 
 
 async def waiting(world: World, answer: Scheduled = WAITS) -> None:
@@ -262,3 +264,48 @@ async def test_the_schedule_is_told_whether_policy_lets_it_replace_older_ones(wo
 
     assert await world.ends() is Phase.SUCCEEDED
     assert [call.supersede for call in world.calls_of(contracts.SCHEDULE)] == [True]
+
+
+async def soaking(world: World, minutes: int = 2) -> None:
+    """Bring a ticket to where its artifact has yet to run elsewhere for so many minutes."""
+    world.answers["evaluate"] = an_evaluation(obligations={"soak": SOAK})
+    ends = await world.env.get_current_time() + timedelta(minutes=minutes)
+    hold = a_hold(HoldCode.SOAK, until=ends, ref="staging")
+    await waiting(world, Scheduled(granted=False, holds=[hold], look_again=ends))
+
+
+async def test_a_soak_is_waited_for_until_its_moment(world: World) -> None:
+    await soaking(world)
+    world.answers["schedule"] = GRANTED
+
+    await world.pass_time(seconds=110)
+    early = world.names.count(contracts.SCHEDULE.name)
+    await world.pass_time(seconds=20)
+    await world.asked(contracts.PRECHECK)
+
+    assert early == 1
+    assert [call.soak for call in world.calls_of(contracts.SCHEDULE)] == [SOAK, SOAK]
+    assert await world.ends() is Phase.SUCCEEDED
+
+
+async def test_a_breach_during_the_soak_denies(world: World) -> None:
+    await soaking(world, minutes=600)
+
+    said = "Its artifact was rolled back in staging (chg-0, analysis_failed)."
+    world.answers["schedule"] = GRANTED
+    world.answers["evaluate"] = an_evaluation(deny=[said])
+    await world.wake()
+
+    assert await world.ends() is Phase.REJECTED
+    assert world.view["reason"] == {"code": "denied", "message": said}
+    assert contracts.PRECHECK.name not in world.names
+    assert contracts.BEGIN.name not in world.names
+
+
+async def test_a_soak_that_only_the_second_evaluation_asks_for_is_waited_for_too(world: World) -> None:
+    later = an_evaluation(obligations={"soak": SOAK})
+    world.answers["evaluate"] = [an_evaluation(), later]
+    await world.submit()
+
+    assert await world.ends() is Phase.SUCCEEDED
+    assert [call.soak for call in world.calls_of(contracts.SCHEDULE)] == [None, SOAK]

@@ -34,18 +34,23 @@ async def submit_change(
     response: Response,
     idempotency_key: Annotated[str, Header(max_length=255)] = "",
     dry_run: bool = False,
+    promote_from: Annotated[
+        Name, Query(description="take the commit of the service's last success in this environment")
+    ] = None,
 ) -> TicketView | Preview:
     """Open a ticket, or join the one that this key has opened. A dry run shows plan, diff and decision."""
     if dry_run:
         response.status_code = 200
-        return await preview(SubmittedFile(text=body.change, base=body.base), actor, parts.preview())
+        file = SubmittedFile(text=body.change, base=body.base, promote_from=promote_from)
+        return await preview(file, actor, parts.preview())
     done = await submit(
-        Submission(text=body.change, base=body.base, key=idempotency_key),
+        Submission(text=body.change, base=body.base, key=idempotency_key, promote_from=promote_from),
         actor,
         ledger=parts.ledger,
         repositories=parts.repositories,
         settings=parts.settings,
         delivery=parts.delivery,
+        evaluator=parts.evaluator,
     )
     response.status_code = 201 if done.created else 200
     response.headers["Location"] = f"/v1/changes/{done.view.id}"

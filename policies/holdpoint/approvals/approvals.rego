@@ -2,12 +2,13 @@
 # title: How many approvals a change needs, from whom, and how long they are waited for
 # description: |
 #   standard: none outside production whatever the risk, but one for a Job that cannot be undone; in production none at low risk when the same plan shape has
-#   succeeded there before, else one. normal: one, two at high risk. emergency: one, and a review after. A rollback
-#   after success: one, whatever its type. The requester never counts; Holdpoint counts the quorum from its ledger.
+#   succeeded there before, else one. normal: one, two at high risk. emergency: one, and a review after; two where it goes
+#   without the run elsewhere that the catalog requires. A rollback after success: one, whatever its type. The requester never counts; Holdpoint counts the quorum from its ledger.
 # scope: package
 package holdpoint.approvals
 
 import data.holdpoint.environments
+import data.holdpoint.ladder as environment_ladder
 import data.holdpoint.risk
 import data.holdpoint.ticket
 import data.rules.irreversible
@@ -51,7 +52,15 @@ count := 1 if {
 	risk.level != "high"
 }
 
-count := 1 if input.type == "emergency"
+count := 1 if {
+	input.type == "emergency"
+	not environment_ladder.waived
+}
+
+count := 2 if {
+	input.type == "emergency"
+	environment_ladder.waived
+}
 
 # What stays after a rollback is a person's to allow, anywhere.
 lasting if some _ in irreversible.jobs

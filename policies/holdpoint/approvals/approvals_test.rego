@@ -95,3 +95,14 @@ test_rollback_is_approved_by_an_approver_and_escalated_within_minutes if {
 	need.groups == ["approver"]
 	need.escalate_after == 900
 }
+
+test_emergency_that_skips_the_ladder_needs_one_more if {
+	approvals.count == 2 with input as object.union(testing.climbing([]), {"type": "emergency"})
+	approvals.count == 1 with input as object.union(testing.climbing([testing.rung]), {"type": "emergency"})
+}
+
+test_ladder_asks_nobody_else_for_more if {
+	approvals.count == 0 with input as testing.climbing([testing.rung])
+	back := {"type": "emergency", "rolls_back": {"ticket": "chg-abcdefgh22", "to": "chg-abcdefgh24"}}
+	approvals.count == 1 with input as object.union(testing.climbing([]), back)
+}

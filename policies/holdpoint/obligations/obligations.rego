@@ -8,6 +8,7 @@
 package holdpoint.obligations
 
 import data.holdpoint.environments
+import data.holdpoint.ladder
 import data.holdpoint.risk
 import data.holdpoint.ticket
 
@@ -17,6 +18,7 @@ day := 24 * hour
 
 all := {
 	"window": window,
+	"soak": ladder.soak,
 	"checks": [],
 	"prechecks": [],
 	"postchecks": [],

@@ -10,7 +10,7 @@ types := {"standard", "normal", "emergency"}
 
 required := {
 	"ticket", "purpose", "service", "environment", "type", "requester", "repository", "commit", "target",
-	"images", "plan", "shape_succeeded", "catalog", "diff", "plan_diff", "recent_failures",
+	"artifact", "images", "plan", "shape_succeeded", "catalog", "diff", "plan_diff", "recent_failures",
 	"error_budget", "open_incidents", "rolls_back", "weekday", "hour", "in_window",
 }
 
