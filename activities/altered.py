@@ -8,6 +8,7 @@ from activities.jobs import runs_of
 from activities.manifests import Loaded
 from activities.masking import Fingerprint
 from activities.plan_diff import Wanted, plan_diff
+from activities.request_diff import requests_of
 from activities.steps.config import rolled
 from activities.steps.registry import parts
 from holdpoint.clients.cluster import ref_of
@@ -99,7 +100,8 @@ async def altered(
             raise
         unknown = PlanDiff(cluster=target.cluster, namespace=target.namespace, known=False)
         return Altered(unknown.model_copy(update={"message": error.message}))
-    return Altered(diff)
+    requests = requests_of(stored.change, fingerprint)
+    return Altered(diff.model_copy(update={"objects": [*diff.objects, *requests]}) if requests else diff)
 
 
 def keep(blobs: Blobs, now: Altered, before: Digest | None) -> list[str]:

@@ -240,7 +240,7 @@ def plan_shape(plan: list[PlannedStep], manifests: list[dict[str, Any]]) -> str:
                 for name in ("traffic", "objects", "service", "preview")
                 if name in step.config
             },
-            **({"job": step.config} if step.kind == "job" else {}),
+            **({step.kind: step.config} if step.kind in ("job", "http") else {}),
             **({"manual": [step.config["who"], step.config["what"]]} if step.kind == "manual" else {}),
         }
         for step in plan

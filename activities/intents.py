@@ -109,7 +109,7 @@ class Writer:
                     )
                 number += 1
             elif isinstance(outcome, Refused):
-                raise Stopped(_refusal(outcome))
+                raise Stopped(refusal(outcome))
             elif outcome is not None:
                 no = await self._send(write, body, outcome.intent, started)
                 if no is None:
@@ -214,7 +214,8 @@ def hold_of(freeze: Freeze) -> Hold:
     )
 
 
-def _refusal(refused: Refused) -> StepOutcome:
+def refusal(refused: Refused) -> StepOutcome:
+    """Return why nothing may be sent, as the outcome of a step."""
     if refused.code == "frozen":
         return StepOutcome(status="held", holds=[hold_of(freeze) for freeze in refused.freezes])
     return StepOutcome(status="lost", reason=Reason(code="target_lost", message=refused.message))

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from activities.exchanges import steps_asked
 from activities.manifests import Files, load
 from holdpoint.ledger import intents, linked, tickets
 from holdpoint.ledger.store import Ledger
@@ -92,6 +93,9 @@ async def warnings(
         jobs = [step.job.name for step in links.undone.change.spec.plan.steps if step.job is not None]
         words = f"What these Jobs of {links.undone.ticket} did stays: {', '.join(jobs)}."
         said += [words] if jobs else []
+        asked = steps_asked(links.undone.change)
+        words = f"What these requests of {links.undone.ticket} did stays: {', '.join(asked)}."
+        said += [words] if asked else []
         said += await _left_behind(repositories, manifests, links.undone, named)
     return said
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from activities.drift import drifted
+from activities.exchanges import exchanges_of
 from activities.fleet_counters import Place
 from activities.forecast import forecast
 from activities.jobs import runs_of
@@ -18,10 +19,12 @@ from activities.manifests import load, load_whole
 from activities.ownership import claims_by_hand
 from activities.quota_room import full_quotas, needs_of
 from activities.readiness import readiness
+from activities.requests_check import may_be_sent
 from activities.scaling import autoscaler_of
 from activities.writes import Apply
 from holdpoint.clients.cluster import Cluster, ref_of
 from holdpoint.clients.git import Repositories
+from holdpoint.clients.http_peers import Peers
 from holdpoint.clients.metrics import Metrics, NullMetrics
 from holdpoint.ledger.tickets import StoredChange
 from holdpoint.models.activity_calls import Check
@@ -69,6 +72,7 @@ class World:
     demanded: list[str] = field(default_factory=list)
     named: list[str] = field(default_factory=list)
     """Checks that run one by one beside these."""
+    peers: Peers = field(default_factory=Peers)
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep
 
 
@@ -87,6 +91,7 @@ async def run_checks(world: World) -> list[Check]:
         await _once("freeze", lambda: _freeze(world)),
         await _once("forecast", lambda: _forecast(world)),
         *([await _once("quota", lambda: _quota(world, manifests))] if _doubles(world) else []),
+        *([await _once("http", lambda: _http(world))] if exchanges_of(world.stored.change) else []),
         _unknown("error_budget", "The error budget is unknown: no SLO is configured."),
         _unknown("open_incidents", "Open incidents are unknown: no incident system is configured."),
     ]
@@ -236,6 +241,10 @@ async def _freeze(world: World) -> Finding:
     if world.freezes:
         return Finding(True, f"Frozen by {world.freezes[0].id}: the rollout will hold until that is lifted.")
     return Finding(True, "No freeze covers it.")
+
+
+async def _http(world: World) -> Finding:
+    return Finding(*await may_be_sent(world.peers, world.stored.change))
 
 
 async def _forecast(world: World) -> Finding:

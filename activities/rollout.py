@@ -6,25 +6,27 @@ from temporalio import activity
 
 from activities import judging
 from activities.beat import beating, left_behind
-from activities.deferred import PATIENCE, DeferringDoor
+from activities.deferred import DeferringDoor
 from activities.drift import drifted
+from activities.exchanges import exchanges_of
 from activities.intents import Stopped, Writer, hold_of
-from activities.jobs import KIND as JOB
 from activities.jobs import runs_of
 from activities.manifests import Files, load, load_whole, load_with_paths
-from activities.snapshot import Snapshot, take
+from activities.requests import Requests
+from activities.sent import sent_of
+from activities.snapshot import Part, Snapshot, take
 from activities.steps.registry import BESIDE, kind_of, parts
 from activities.steps.stage import Stage, failed
-from activities.undo import Sent, Undo, compare, undo_all
+from activities.undo import Undo, compare, undo_all
 from activities.watched import cluster_of, watched
 from holdpoint.clients.cluster import ref_of
 from holdpoint.clients.fencing import Fencing
+from holdpoint.clients.http_peers import Peers
 from holdpoint.clients.judges import Judges
 from holdpoint.clients.kubernetes import Clusters
 from holdpoint.ledger import confirmations, freezes, targets
 from holdpoint.ledger.blobs import Blobs
 from holdpoint.ledger.doors import Door, LedgerDoor
-from holdpoint.ledger.intents import intents_of
 from holdpoint.ledger.store import Ledger
 from holdpoint.ledger.tickets import StoredChange, change_of
 from holdpoint.models import contracts
@@ -50,7 +52,7 @@ from holdpoint.models.activity_calls import (
 )
 from holdpoint.models.base import Digest
 from holdpoint.models.errors import Conflict, PermanentError, UpstreamUnavailable
-from holdpoint.models.record import EntryDraft
+from holdpoint.models.record import EntryDraft, ObjectRef
 from holdpoint.models.redact import redact
 from holdpoint.models.ticket import RollbackResult, VerdictCode
 
@@ -66,9 +68,10 @@ class RolloutActivities:
         repositories: Files,
         clusters: Clusters,
         judges: Judges | None = None,
+        peers: Peers | None = None,
     ) -> None:
         self._ledger, self._blobs, self._judges = ledger, blobs, judges or Judges({})
-        self._repositories, self._clusters = repositories, clusters
+        self._repositories, self._clusters, self._peers = repositories, clusters, peers or Peers()
         self._door = LedgerDoor(ledger)
 
     @activity.defn(name=contracts.BEGIN.name)
@@ -159,8 +162,9 @@ class RolloutActivities:
             door = DeferringDoor(self._door, pulse, left)
             cluster = self._clusters.undo(cluster_of(call))
             snapshot = await self._snapshot(call.snapshot)
-            sent = await self._sent(call, snapshot)
-            undo = Undo(cluster, Writer(door, cluster, call, "undo"), removed=sent.removed, ran=sent.ran)
+            sent = await sent_of(self._ledger, call, snapshot)
+            requests = Requests(door, self._peers, call, "undo")
+            undo = Undo(cluster, Writer(door, cluster, call, "undo"), requests, sent)
             try:
                 await undo_all(undo, self._fencing(call, door), door, snapshot, call)
             except Stopped as stopped:
@@ -184,7 +188,7 @@ class RolloutActivities:
             await self._settle(call)
             cluster = self._clusters.undo(cluster_of(call))
             snapshot = await self._snapshot(call.snapshot)
-            compared = await compare(cluster, snapshot, await self._sent(call, snapshot))
+            compared = await compare(cluster, snapshot, await sent_of(self._ledger, call, snapshot))
             if compared.result is RollbackResult.RESTORED:
                 await self._ledger.write(targets.release_target, target=call.target, run=call.run, clean=True)
             return compared
@@ -214,27 +218,6 @@ class RolloutActivities:
         check = Check(name="as_applied", passed=not found, message=message)
         return CheckReport(passed=check.passed, checks=[check])
 
-    async def _sent(self, call: RolloutCall, snapshot: Snapshot) -> Sent:
-        """Return what this ticket may have deleted, of what its plan names, and the Jobs that it has made.
-
-        Without the ledger that is not known: whatever the plan deletes and is gone counts as ours, and of the
-        Jobs those that are there.
-        """
-        if not snapshot.removed and not snapshot.ran:
-            return Sent()
-        try:
-            async with asyncio.timeout(PATIENCE):
-                found = await self._ledger.read(intents_of, call.ticket)
-        except (UpstreamUnavailable, TimeoutError):
-            return Sent(removed=snapshot.removed)
-        sent = [one.request for one in found if one.status != "refused"]
-        deleted = {one.object for one in sent if one.direction == "forward" and one.verb == "delete"}
-        done = [one.request for one in found if one.status == "done"]
-        return Sent(
-            removed=snapshot.removed & deleted,
-            ran={one.object for one in done if one.object.kind == JOB and one.verb == "apply"},
-        )
-
     async def _settle(self, call: RolloutCall) -> None:
         """Fence what this run left in doubt, and wait until its creates can no longer land."""
         row = await self._ledger.read(targets.get_target, call.target)
@@ -250,6 +233,7 @@ class RolloutActivities:
             call=call,
             cluster=cluster,
             writer=Writer(self._door, cluster, call, "forward"),
+            requests=Requests(self._door, self._peers, call, "forward"),
             manifests=await load_with_paths(self._repositories, stored),
             change=stored.change,
             commit=stored.commit,
@@ -260,10 +244,13 @@ class RolloutActivities:
         stored = await self._stored(call)
         loaded = await load_whole(self._repositories, stored)
         cluster = self._clusters.forward(cluster_of(call))
-        runs = runs_of(stored, loaded.all)
-        jobs = {run.index: ref_of(cluster.name, run.forward) for run in runs}
-        does = parts(call.start.plan, stored.change, loaded.manifests, cluster.name, jobs=jobs)
-        return await take(cluster, does, runs)
+        runs, exchanges = runs_of(stored, loaded.all), exchanges_of(stored.change)
+        once: dict[int, tuple[ObjectRef, Part]] = {
+            **{run.index: (ref_of(cluster.name, run.forward), "ran") for run in runs},
+            **{exchange.index: (exchange.ref(), "asked") for exchange in exchanges},
+        }
+        does = parts(call.start.plan, stored.change, loaded.manifests, cluster.name, once=once)
+        return await take(cluster, does, runs, exchanges)
 
     def _fencing(self, call: RolloutCall, door: Door | None = None) -> Fencing:
         return Fencing(door or self._door, self._clusters, cause=call.run)

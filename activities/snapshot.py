@@ -6,15 +6,17 @@ Every object that a rollout will touch, as it was before, whole; the absent ones
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
+from activities.exchanges import Exchange
 from activities.jobs import JobRun
 from holdpoint.clients.cluster import CANARY_SUFFIX, Cluster, ref_of
 from holdpoint.models.base import Model
 from holdpoint.models.record import ObjectRef
 
-Part = Literal["stated", "rolled", "removed", "ran"]
+Part = Literal["stated", "rolled", "removed", "ran", "asked"]
 """What a plan does to an object.
 
-It says how the object is to be, only restarts its pods, deletes it, or runs it once (a Job).
+It says how the object is to be, only restarts its pods, deletes it, runs it once (a Job), or is no object at
+all but a request that is sent once.
 """
 
 
@@ -25,6 +27,12 @@ class Before(Model):
     body: dict[str, Any] | None = None
     part: Part = "stated"
     run: JobRun | None = None
+    exchange: Exchange | None = None
+
+    @property
+    def is_object(self) -> bool:
+        """Tell whether this is an object that is brought back as it was: no Job's run, and no request."""
+        return self.run is None and self.exchange is None
 
 
 class Snapshot(Model):
@@ -44,8 +52,8 @@ class Snapshot(Model):
 
     @property
     def absent(self) -> list[Before]:
-        """Return the objects that did not exist, without the Jobs, which never do."""
-        return [before for before in self.objects if before.body is None and before.run is None]
+        """Return the objects that did not exist, without what is done once, which never does."""
+        return [before for before in self.objects if before.body is None and before.is_object]
 
     @property
     def ran(self) -> list[Before]:
@@ -53,22 +61,35 @@ class Snapshot(Model):
         return [before for before in self.objects if before.run is not None]
 
     @property
+    def asked(self) -> list[Before]:
+        """Return the requests that the plan sends."""
+        return [before for before in self.objects if before.exchange is not None]
+
+    @property
     def stretches(self) -> list[tuple[Before | None, list[Before]]]:
-        """Return each Job that the plan runs, none at first, with what is written between it and the next."""
+        """Return what is done once, each with what is written between it and the next; first comes none."""
         found: list[tuple[Before | None, list[Before]]] = [(None, [])]
         for before in self.objects:
-            if before.run is not None:
+            if not before.is_object:
                 found.append((before, []))
             else:
                 found[-1][1].append(before)
         return found
 
 
-async def take(cluster: Cluster, parts: Mapping[ObjectRef, Part], runs: Iterable[JobRun] = ()) -> Snapshot:
-    """Read every object and return the snapshot; with the Jobs of the plan, so that an undo has them."""
+async def take(
+    cluster: Cluster,
+    parts: Mapping[ObjectRef, Part],
+    runs: Iterable[JobRun] = (),
+    exchanges: Iterable[Exchange] = (),
+) -> Snapshot:
+    """Read every object and return the snapshot; with what is done once, so that an undo has it."""
     jobs = {ref_of(cluster.name, run.forward): run for run in runs}
+    asked = {exchange.ref(): exchange for exchange in exchanges}
     objects = [
-        Before(ref=ref, body=await cluster.read(ref), part=part, run=jobs.get(ref))
+        Before(ref=ref, part=part, exchange=asked[ref])
+        if ref in asked
+        else Before(ref=ref, body=await cluster.read(ref), part=part, run=jobs.get(ref))
         for ref, part in parts.items()
     ]
     return Snapshot(cluster=cluster.name, objects=objects)

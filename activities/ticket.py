@@ -19,6 +19,7 @@ from activities.prechecks import World, passed, run_checks
 from activities.quorum import count_quorum
 from holdpoint.clients.catalog import Services
 from holdpoint.clients.git import Repositories
+from holdpoint.clients.http_peers import Peers
 from holdpoint.clients.kubernetes import Clusters
 from holdpoint.clients.policy import PolicyEngine, denial
 from holdpoint.ledger import clock, entries, freezes, targets, tickets
@@ -59,11 +60,13 @@ class TicketActivities:
         repositories: Repositories,
         clusters: Clusters,
         means: Means | None = None,
+        peers: Peers | None = None,
         now: Clock = clock.now,
     ) -> None:
         self._ledger, self._blobs = ledger, blobs
         self._policy = policy
         self._sources = Sources(ledger, catalog, repositories, clusters, blobs.fingerprint, means or Means())
+        self._peers = peers or Peers()
         self._now = now
 
     @activity.defn(name=contracts.EVALUATE.name)
@@ -117,6 +120,7 @@ class TicketActivities:
                 names=self._sources.clusters.metric_names(cluster),
                 demanded=call.checks,
                 named=call.named,
+                peers=self._peers,
             )
             checks = await run_checks(world)
             return CheckReport(passed=passed(checks), checks=checks)

@@ -4,7 +4,7 @@ Only what is ours is undone. What a stranger changed meanwhile stays theirs, and
 """
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,12 +12,16 @@ from activities import route_weights, service_selector
 from activities.comparison import MISSING, Difference, Missing, described, differences
 from activities.config_mark import MarkPods, is_marked, mark_of
 from activities.deferred import DeferringDoor
+from activities.exchanges import Exchange
 from activities.intents import Writer
 from activities.jobs_back import left_of, take_back
 from activities.ownership import is_ours, owners_of, restoring, touched_by_us
 from activities.readiness import patience_of, wait_gone, wait_ready
 from activities.removal import lost_with
+from activities.requests import Requests
+from activities.requests_back import left_by, send_back
 from activities.route_weights import GiveBack, ReturnRoute
+from activities.sent import Sent
 from activities.service_selector import GiveBackSelector, ReturnService, is_switched, selector_of
 from activities.snapshot import Before, Snapshot
 from activities.writes import Delete, Recreate, Restore
@@ -25,7 +29,7 @@ from holdpoint.clients.cluster import Cluster
 from holdpoint.clients.fencing import Fencing
 from holdpoint.models.activity_calls import Compared, UndoCall
 from holdpoint.models.errors import PermanentError, StepConfig
-from holdpoint.models.record import IntentRequest, ObjectRef
+from holdpoint.models.record import Intent, IntentRequest, ObjectRef
 from holdpoint.models.ticket import RollbackResult
 
 HPA = "kube-controller-manager"
@@ -44,28 +48,22 @@ GOING_PATIENCE = 30.0
 """Seconds for an object that is on its way out to be gone, so that it can be made again."""
 
 
-@dataclass(frozen=True)
-class Sent:
-    """What a ticket itself may have deleted, and the Jobs that it has made."""
-
-    removed: Collection[ObjectRef] = ()
-    ran: Collection[ObjectRef] = ()
-
-
 @dataclass
 class Undo:
     """Brings objects back, one after the other, and tells which could not be.
 
-    `removed` is what the rollout itself may have deleted; what else is gone was deleted by somebody else.
-    `ran` are the Jobs that it has made for all the ledger knows.
+    `sent` is what the rollout has done for all the ledger knows. `in_doubt` are requests to other servers
+    that are perhaps still under way; `outwait` returns when they are over.
     """
 
     cluster: Cluster
     writer: Writer
+    requests: Requests | None = None
+    sent: Sent = field(default_factory=Sent)
+    in_doubt: dict[ObjectRef, Intent] = field(default_factory=dict)
+    outwait: Callable[[Iterable[Intent]], Awaitable[None]] | None = None
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    removed: Collection[ObjectRef] = ()
-    ran: Collection[ObjectRef] = ()
     written: set[ObjectRef] = field(default_factory=set)
     drains: bool = False
 
@@ -73,10 +71,11 @@ class Undo:
         """Undo in reverse order. What is refused for good is noted, and the rest is undone all the same.
 
         Everything is sent before any of it is waited for. What was not there goes last: a canary carries its
-        share until stable can. A Job that ran is taken back between what came after it and what came before.
-        A Service that was switched is first of all where the old version still stands, and else waits for it.
+        share until stable can. What was done once (a Job, a request) is taken back between what came after it
+        and what came before. A Service that was switched is first of all where the old version still stands,
+        and else waits for it.
         """
-        for job, objects in reversed(snapshot.stretches):
+        for once, objects in reversed(snapshot.stretches):
             restored = [before for before in reversed(objects) if before.body is not None]
             late = [before for before in restored if await self._waits(before, objects)]
             for group in ([one for one in restored if one not in late], late):
@@ -87,15 +86,16 @@ class Undo:
                 self.drains = False
             for before in [one for one in reversed(objects) if one.body is None]:
                 await self._attempt(before)
-            if job is not None:
-                await self._attempt(job)
+            if once is not None:
+                await self._attempt(once)
 
     async def _attempt(self, before: Before) -> bool:
         """Undo one object; return whether anything was sent."""
         try:
             sent = await self._one(before)
         except PermanentError as refusal:
-            self.problems.append(f"{before.ref.kind}/{before.ref.name}: {refusal.message}")
+            named = str(before.ref) if before.exchange else f"{before.ref.kind}/{before.ref.name}"
+            self.problems.append(f"{named}: {refusal.message}")
             return False
         if sent:
             self.written.add(before.ref)
@@ -103,9 +103,11 @@ class Undo:
 
     async def _one(self, before: Before) -> bool:
         if before.run is not None:
-            return await take_back(self.cluster, self.writer, before, self.ran)
+            return await take_back(self.cluster, self.writer, before, self.sent.ran)
+        if before.exchange is not None:
+            return await self._ask_back(before.ref, before.exchange)
         ref, live = before.ref, await self.cluster.read(before.ref)
-        if ref in self.removed and before.body is not None and _is_going(live):
+        if ref in self.sent.removed and before.body is not None and _is_going(live):
             live = await wait_gone(self.cluster, ref, limit=GOING_PATIENCE)
         if live is None:
             return await self._again(ref, before.body)
@@ -127,9 +129,16 @@ class Undo:
             Restore(key=f"undo/{ref.kind}/{ref.name}", manifest=manifest, cluster=self.cluster.name)
         )
 
+    async def _ask_back(self, ref: ObjectRef, exchange: Exchange) -> bool:
+        """Take a request back, once it can no longer arrive after what takes it back."""
+        late = self.in_doubt.pop(ref, None)
+        if late is not None and exchange.backward is not None and self.outwait is not None:
+            await self.outwait([late])
+        return await send_back(self.requests, exchange, self.sent.asked)
+
     async def _again(self, ref: ObjectRef, body: dict[str, Any] | None) -> bool:
         """Make an object again that the rollout deleted; return whether anything was sent."""
-        if body is None or ref not in self.removed:
+        if body is None or ref not in self.sent.removed:
             return False
         if lost := lost_with(body):
             raise StepConfig(f"It was deleted, and cannot be brought back: {lost}.")
@@ -178,7 +187,10 @@ async def undo_all(
     undo: Undo, fencing: Fencing, door: DeferringDoor, snapshot: Snapshot, call: UndoCall
 ) -> None:
     """Fence what is in doubt, undo, and undo again what came late."""
-    creates = await fencing.close_now(await door.in_doubt(call.target))
+    late = await fencing.close_now(await door.in_doubt(call.target))
+    creates = [intent for intent in late if intent.request.verb != "request"]
+    undo.in_doubt = {one.request.object: one for one in late if one.request.verb == "request"}
+    undo.outwait = fencing.outwait
     await undo.all(snapshot)
     if door.down:
         await _fence_untouched(undo, fencing, snapshot, call)
@@ -190,6 +202,8 @@ async def undo_all(
 async def _fence_untouched(undo: Undo, fencing: Fencing, snapshot: Snapshot, call: UndoCall) -> None:
     """Fence every object that the undo did not write: without the ledger, what is in doubt is not known."""
     for before in snapshot.objects:
+        if before.exchange is not None:
+            continue  # nothing fences a request
         live = None if before.ref in undo.written else await undo.cluster.read(before.ref)
         if live is None:
             continue
@@ -231,7 +245,7 @@ def _is_going(live: dict[str, Any] | None) -> bool:
 async def compare(cluster: Cluster, snapshot: Snapshot, sent: Sent) -> Compared:
     """Compare the cluster with the snapshot, field by field; whose a difference is decides the result.
 
-    What a Job did and nothing takes back is told beside: it was approved as that.
+    What a Job or a request did and nothing takes back is told beside: it was approved as that.
     """
     ours: list[str] = []
     theirs: list[str] = []
@@ -239,6 +253,10 @@ async def compare(cluster: Cluster, snapshot: Snapshot, sent: Sent) -> Compared:
     for before in snapshot.objects:
         if before.run is not None:
             left = await left_of(cluster, before, sent.ran)
+            ours, stays = [*ours, *left.ours], [*stays, *left.stays]
+            continue
+        if before.exchange is not None:
+            left = left_by(before.exchange, sent.asked)
             ours, stays = [*ours, *left.ours], [*stays, *left.stays]
             continue
         live = await cluster.read(before.ref)

@@ -17,6 +17,7 @@ from activities.rollout import RolloutActivities
 from activities.ticket import TicketActivities
 from holdpoint.clients.catalog import Catalog
 from holdpoint.clients.git import Repositories
+from holdpoint.clients.http_peers import Peers
 from holdpoint.clients.judges import Judges
 from holdpoint.clients.kubernetes import Clusters
 from holdpoint.clients.policy import OpaEngine
@@ -57,6 +58,7 @@ async def assemble(
         git_hosts=settings.git_hosts,
         renderers=Renderers(kustomize=settings.kustomize, helm=settings.helm),
     )
+    peers = Peers(settings.http_allow, settings.http_credentials)
     policy = OpaEngine(settings.opa_url, settings.opa_token_file, revision=settings.policy_revision)
     classes = (
         TicketActivities(
@@ -67,12 +69,18 @@ async def assemble(
             repositories=repositories,
             clusters=clusters,
             means=means_of(settings),
+            peers=peers,
         ),
         CheckActivities(
             ledger=ledger, repositories=repositories, clusters=clusters, means=means_of(settings)
         ),
         RolloutActivities(
-            ledger=ledger, blobs=blobs, repositories=repositories, clusters=clusters, judges=judges
+            ledger=ledger,
+            blobs=blobs,
+            repositories=repositories,
+            clusters=clusters,
+            judges=judges,
+            peers=peers,
         ),
         ArchiveActivities(
             ledger=ledger,

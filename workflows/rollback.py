@@ -5,6 +5,7 @@ It is never held by a freeze, it works while the ledger is down, and no cancel r
 
 from holdpoint.models.activity_calls import CompareCall, Compared, UndoCall
 from holdpoint.models.contracts import COMPARE, EMERGENCY, UNDO
+from holdpoint.models.http_step import OUTSIDE_KINDS
 from holdpoint.models.phases import Phase
 from holdpoint.models.ticket import Reason, RollbackResult, RollbackView, StepStatus
 from holdpoint.models.timed_steps import TIMED_KINDS
@@ -52,7 +53,7 @@ async def _undo(work: RolloutWork) -> None:
     for attempt in range(1, UNDO_TRIES + 1):
         undone = await work.clerk.insist(
             UNDO,
-            work.call(UndoCall, snapshot=_snapshot(work), plan=work.start.plan),
+            work.call(UndoCall, snapshot=_snapshot(work), plan=work.start.plan, begun=_begun(work)),
             summary="Undo everything from the snapshot, in reverse order",
             bound=UNDO_BOUND,
             priority=EMERGENCY,
@@ -94,6 +95,13 @@ def _show_undone(work: RolloutWork) -> None:
             continue
         if not work.start.plan[index].config.get("cannotBeUndone"):
             work.steps[index] = step.model_copy(update={"status": StepStatus.UNDONE, "weight": 0.0})
+
+
+def _begun(work: RolloutWork) -> list[int] | None:
+    """Return the steps that had begun, for an undo without the ledger; None where nobody here knows."""
+    if work.start.mode == "undo" or not any(step.kind in OUTSIDE_KINDS for step in work.start.plan):
+        return None
+    return [index for index, step in enumerate(work.steps) if step.status is not StepStatus.PENDING]
 
 
 def _snapshot(work: RolloutWork) -> str:

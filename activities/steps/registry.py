@@ -12,6 +12,7 @@ from activities.steps.blue_green import BlueGreen
 from activities.steps.canary import Canary
 from activities.steps.config import Config
 from activities.steps.delete import Delete
+from activities.steps.http import Http
 from activities.steps.job import Job
 from activities.steps.kind import StepKind
 from activities.steps.manual import Manual
@@ -29,6 +30,7 @@ STEP_KINDS: tuple[StepKind, ...] = (
     Delete(),
     Config(),
     Job(),
+    Http(),
     Wait(),
     Manual(),
     Analysis(),
@@ -61,16 +63,18 @@ def parts(
     manifests: list[Manifest],
     cluster: str,
     *,
-    jobs: Mapping[int, ObjectRef] | None = None,
+    once: Mapping[int, tuple[ObjectRef, Part]] | None = None,
 ) -> dict[ObjectRef, Part]:
     """Return every object that the plan may write, in the order in which it goes forward.
 
-    Each stands there once, with what the plan does to it. `jobs` are those that its steps run, by index.
+    Each stands there once, with what the plan does to it. `once` are the Jobs that its steps run and the
+    requests that they send, by index.
     """
     found: dict[ObjectRef, Part] = {}
     for step in plan:
-        if jobs and step.kind == Job.kind:
-            found[jobs[step.index]] = "ran"
+        if once and step.index in once:
+            ref, part = once[step.index]
+            found[ref] = part
         for ref in kind_of(step.kind).touched(step, change, manifests, cluster):
             part = _part(step.kind, ref)
             if part == "stated" or ref not in found:

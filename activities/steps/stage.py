@@ -1,4 +1,4 @@
-"""What every step kind gets for one stage: the cluster, the writer, the manifests and the snapshot."""
+"""What every step kind gets for one stage: the cluster, what writes to it, the manifests, the snapshot."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,6 +7,7 @@ from activities.intents import Stopped, Writer
 from activities.manifests import Manifest, images
 from activities.ownership import claims_by_hand
 from activities.readiness import Readiness, patience_of, wait_ready
+from activities.requests import Requests
 from activities.scaling import autoscaler_of
 from activities.snapshot import Snapshot
 from activities.writes import Apply, Delete
@@ -24,6 +25,7 @@ class Stage:
     call: StepCall
     cluster: Cluster
     writer: Writer
+    requests: Requests
     manifests: list[Manifest]
     change: Change
     commit: str

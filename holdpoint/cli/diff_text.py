@@ -13,7 +13,7 @@ MOST_LINES = 40
 LONGEST = 160
 """Characters of one value on its row."""
 
-STYLES = {"+": "32", "-": "31", "~": "33", "!": "1;31"}
+STYLES = {"+": "32", "-": "31", "~": "33", "!": "1;31", ">": "36"}
 """Codes of colours (ECMA-48, SGR) by what a row begins with."""
 
 COLUMNS = (0, 4, 8)
@@ -40,6 +40,7 @@ def diff_text(diff: dict[str, Any], *, whole: bool = False) -> str:
         "changed": count["change"],
         "deleted": count["delete"],
         "refused": count["refused"],
+        "sent": count["send"],
         "unchanged": diff.get("unchanged", 0),
     }
     return "\n".join([f"On {where}: {facts_text(facts)}", *rows])
@@ -47,10 +48,14 @@ def diff_text(diff: dict[str, Any], *, whole: bool = False) -> str:
 
 def facts_text(facts: dict[str, Any]) -> str:
     """Return the counts, those that are not 0."""
-    names = ("created", "changed", "deleted", "refused", "unchanged")
-    said = [f"{facts[name]} {name}" for name in names if facts.get(name)]
+    names = ("created", "changed", "deleted", "refused", "sent", "unchanged")
+    said = [_fact(name, facts[name]) for name in names if facts.get(name)]
     altering = any(facts.get(name) for name in names[:-1])
     return ", ".join(said) if altering else f"nothing is altered ({', '.join(said) or 'no objects'})"
+
+
+def _fact(name: str, number: int) -> str:
+    return counted(number, "request") if name == "sent" else f"{number} {name}"
 
 
 def summary_lines(view: dict[str, Any]) -> list[str]:

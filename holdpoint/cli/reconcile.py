@@ -147,6 +147,8 @@ def reconcile_text(document: dict[str, Any]) -> str:
         f"{document['expected']} done intents were looked for in the log of "
         f"{', '.join(document['clusters']) or '?'}, {covers}; {len(document['uncovered'])} are outside of it"
     )
+    if document["elsewhere"]:
+        lines.append(f"{document['elsewhere']} HTTP requests went to no cluster: no log of one can show them")
     if document["deferred"]:
         lines.append(f"deferred (made while the ledger was down): {', '.join(document['deferred'])}")
     if document["in_doubt"]:

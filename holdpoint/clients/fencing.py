@@ -4,7 +4,7 @@ A fence is a metadata write by the undo identity, under an intent of its own. It
 resourceVersion, so that a request which still waits somewhere gets 409. Only then is the attempt in doubt
 closed as `fenced`. Where there is no object, an apply could still create it: where an admission policy is
 installed, it is told to deny that (`admission.py`); elsewhere it is over when the API server has given up,
-which is told by the ledger's clock.
+which is told by the ledger's clock. So is what goes to no cluster at all.
 
 A freeze (in the API process) and an undo, a change of holder and the end of a rollout (in the worker) all
 fence here. They differ in the door, which may defer, in the cause, and in how long they wait for a create.
@@ -20,7 +20,7 @@ from holdpoint.clients.admission import Undoing, denials, in_force, parameter_of
 from holdpoint.clients.cluster import Cluster, Receipt
 from holdpoint.ledger.doors import MARGIN, Door
 from holdpoint.models.errors import NotFound, PermanentError, UpstreamUnavailable
-from holdpoint.models.record import AlreadyClosed, Intent, IntentRequest, LeftOpen, Opened
+from holdpoint.models.record import ELSEWHERE, AlreadyClosed, Intent, IntentRequest, LeftOpen, Opened
 from holdpoint.models.redact import redact
 
 LOOK_EVERY = 0.2
@@ -144,6 +144,8 @@ class Fencing:
         A create carries a version that no object has, so that what exists is safe from it, too, once moved.
         """
         request = intent.request
+        if request.verb in ELSEWHERE:
+            return None  # no cluster sees it: it is over when its time is
         if look and await self.clusters.undo(request.object.cluster).read(request.object) is None:
             by = await self._denied(intent)
             if by is None or await self.clusters.undo(request.object.cluster).read(request.object) is None:
@@ -183,6 +185,12 @@ class Fencing:
 
 def _still(intent: Intent) -> StillInDoubt:
     until = intent.deadline + MARGIN
+    if intent.request.verb in ELSEWHERE:
+        return StillInDoubt(
+            f"{intent.request.object} lies in no cluster, so a {intent.request.verb} to it cannot be fenced. "
+            f"It is in doubt until {until.isoformat(timespec='seconds')}, when it has been given up.",
+            until=until,
+        )
     return StillInDoubt(
         f"{intent.request.object} does not exist, and a create cannot be fenced. "
         f"It is in doubt until {until.isoformat(timespec='seconds')}, when the API server has given up.",

@@ -10,8 +10,9 @@ import re
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import ip_address
 
+from holdpoint.clients.addresses import is_public
 from holdpoint.clients.git_mirror import REPOSITORY, invalid
 from holdpoint.models.errors import InvalidChange, UpstreamUnavailable
 from holdpoint.models.git_names import split_git_host
@@ -25,7 +26,6 @@ _URL = re.compile(
     r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<host>[A-Za-z0-9._-]*[A-Za-z0-9_-]))(?::(?P<port>[0-9]{1,5}))?(?:/.*)?"
 )
 _SCP_LIKE = re.compile(r"[A-Za-z0-9._-]+@(?P<host>[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?):.+")
-_NAT64 = IPv6Network("64:ff9b::/96")
 
 
 @dataclass(frozen=True)
@@ -99,19 +99,6 @@ def addresses(server: Server) -> list[str]:
             f"The name of the Git server {server.host} cannot be resolved: {error}.", upstream="git"
         ) from error
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
-
-
-def is_public(text: str) -> bool:
-    """Tell whether an address is one of the internet, also where it wraps an IPv4 address."""
-    address = ip_address(text.partition("%")[0])
-    inner = _wrapped(address) if isinstance(address, IPv6Address) else None
-    return all(one.is_global and not one.is_multicast for one in (inner or address,))
-
-
-def _wrapped(address: IPv6Address) -> IPv4Address | None:
-    if address in _NAT64:
-        return IPv4Address(int(address) & 0xFFFFFFFF)
-    return address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
 
 
 def _is_literal(host: str) -> bool:

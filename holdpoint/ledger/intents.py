@@ -16,6 +16,7 @@ from holdpoint.ledger.clock import instant, rfc3339
 from holdpoint.ledger.writer import EpochMoved, write
 from holdpoint.models.errors import NotFound
 from holdpoint.models.record import (
+    ELSEWHERE,
     AlreadyClosed,
     Direction,
     EntryDraft,
@@ -163,7 +164,7 @@ def made_by(db: Connection, ticket: str) -> list[ObjectRef]:
     made: dict[ObjectRef, None] = {}
     for intent in intents_of(db, ticket):
         request = intent.request
-        if request.direction != "forward" or intent.status != "done":
+        if request.direction != "forward" or intent.status != "done" or request.verb in ELSEWHERE:
             continue
         if request.verb == "delete":
             made.pop(request.object, None)

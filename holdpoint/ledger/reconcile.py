@@ -11,9 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from pydantic import Field
+
 from holdpoint.ledger.kube_audit import AuditLog, Write
 from holdpoint.ledger.told import Told, told_by
 from holdpoint.models.base import Model
+from holdpoint.models.record import ELSEWHERE
 
 Json = dict[str, Any]
 
@@ -23,6 +26,7 @@ VERBS = {
     "apply": {"patch", "create", "update", "apply"},
     "fence": {"patch"},
     "patch": {"patch"},
+    **{verb: set[str]() for verb in ELSEWHERE},
 }
 """Which verbs the API server logs for each of ours; a server-side apply is a patch."""
 
@@ -50,6 +54,7 @@ class Reconciled(Model):
     expected: int
     uncovered: list[str]
     in_doubt: list[str]
+    elsewhere: int = Field(description="done intents that went to no cluster: HTTP requests")
     clusters: list[str]
     covers: tuple[datetime | None, datetime | None]
     notes: list[str]
@@ -94,6 +99,9 @@ def reconcile(log: AuditLog, record: Any, bounds: Bounds) -> Reconciled:
         expected=len(expected),
         uncovered=[audit_id for audit_id in uncovered if audit_id not in logged],
         in_doubt=[id for id, intent in told.intents.items() if intent["status"] == "open"],
+        elsewhere=sum(
+            intent["verb"] in ELSEWHERE and intent["status"] == "done" for intent in told.intents.values()
+        ),
         clusters=sorted(clusters),
         covers=covers,
         notes=log.notes,
@@ -192,7 +200,11 @@ def _clusters(matched: list[Json], told: Told, bounds: Bounds) -> set[str]:
     if bounds.clusters:
         return set(bounds.clusters)
     mentioned = {str(intent["object"]["cluster"]) for intent in matched}
-    recorded = {str(intent["object"]["cluster"]) for intent in told.intents.values()}
+    recorded = {
+        str(intent["object"]["cluster"])
+        for intent in told.intents.values()
+        if intent["verb"] not in ELSEWHERE
+    }
     return mentioned or (recorded if len(recorded) == 1 else set())
 
 

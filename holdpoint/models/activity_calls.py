@@ -250,6 +250,10 @@ class UndoCall(RolloutCall):
 
     snapshot: Digest
     plan: list[PlannedStep]
+    begun: list[int] | None = Field(
+        default=None,
+        description="the steps that had begun, where the plan has http steps: for when the ledger is down",
+    )
 
 
 class Undone(Model):
@@ -272,7 +276,7 @@ class Compared(Model):
 
     result: RollbackResult
     differences: list[str] = []
-    stays: list[str] = Field(default=[], description="what Jobs did and nothing takes back")
+    stays: list[str] = Field(default=[], description="what Jobs and requests did and nothing takes back")
 
 
 class FinishCall(RolloutCall):

@@ -18,8 +18,13 @@ FIRST_FIELDS = 3
 SHORT = 80
 """Characters of a value in it."""
 
-MARKS = {"create": "+", "change": "~", "delete": "-", "refused": "!"}
+MARKS = {"create": "+", "change": "~", "delete": "-", "refused": "!", "send": ">"}
 """What stands before an object in every text."""
+
+
+Change = Literal["create", "change", "delete", "refused", "send"]
+SHOWN = frozenset({"change", "send"})
+"""Of what a summary shows the first fields: of the others the object says enough."""
 
 
 class FieldDiff(Model):
@@ -35,9 +40,9 @@ class FieldDiff(Model):
 
 
 class ObjectDiff(Model):
-    """One object that would not stay as it is, or that the API server would refuse."""
+    """One object that would not stay as it is, or that would be refused; or a request that is sent."""
 
-    change: Literal["create", "change", "delete", "refused"]
+    change: Change
     api_version: str
     kind: str
     name: str
@@ -67,6 +72,7 @@ class PlanDiffFacts(Model):
     deleted: int = 0
     refused: int = Field(default=0, description="objects that the API server would refuse")
     unchanged: int = 0
+    sent: int = Field(default=0, description="HTTP requests to other servers")
     fields: int = Field(default=0, description="fields altered in objects that exist already")
     kinds: list[str] = Field(default=[], description="kinds of what is created, changed or deleted")
 
@@ -82,7 +88,7 @@ class FieldLine(Model):
 class ObjectLine(Model):
     """One object of a summary, with the first of its fields if it changes."""
 
-    change: Literal["create", "change", "delete", "refused"]
+    change: Change
     object: str
     fields: int = 0
     first: list[FieldLine] = []
@@ -109,8 +115,9 @@ def facts_of(diff: PlanDiff) -> PlanDiffFacts:
         deleted=count["delete"],
         refused=count["refused"],
         unchanged=diff.unchanged,
+        sent=count["send"],
         fields=sum(len(one.fields) for one in diff.objects if one.change == "change"),
-        kinds=sorted({one.kind for one in diff.objects if one.change != "refused"}),
+        kinds=sorted({one.kind for one in diff.objects if one.change not in ("refused", "send")}),
     )
 
 
@@ -121,7 +128,7 @@ def summary_of(diff: PlanDiff, digest: Digest | None) -> PlanDiffSummary:
             change=one.change,
             object=str(one),
             fields=len(one.fields),
-            first=[_line(field) for field in one.fields[:FIRST_FIELDS]] if one.change == "change" else [],
+            first=[_line(field) for field in one.fields[:FIRST_FIELDS]] if one.change in SHOWN else [],
             message=one.message[:200],
         )
         for one in diff.objects[:FIRST_OBJECTS]
@@ -192,4 +199,5 @@ _WORDS = {
     "change": "would be changed now",
     "delete": "would be deleted now",
     "refused": "would be refused now",
+    "send": "would be sent now",
 }

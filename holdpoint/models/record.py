@@ -8,7 +8,10 @@ from pydantic import Field, model_validator
 from holdpoint.models.base import Digest, Instant, Model, StrictModel
 
 Direction = Literal["forward", "undo"]
-Verb = Literal["apply", "patch", "delete", "fence"]
+Verb = Literal["apply", "patch", "delete", "fence", "request"]
+"""What a request does. A `request` is one over HTTP to another server; the others go to a cluster."""
+ELSEWHERE = frozenset({"request"})
+"""Verbs of requests that no cluster sees: its fences do not reach them, its log does not have them."""
 
 ROLLBACK_TYPE = "rollback"
 """What a freeze calls the ticket that rolls back one which succeeded, whatever type that was."""
@@ -66,7 +69,7 @@ class Entry(Model):
 
 
 class ObjectRef(Model):
-    """One object in one cluster."""
+    """One object in one cluster, or one HTTP request: method and URL, at a server, of a step."""
 
     cluster: str
     api_version: str
@@ -75,6 +78,8 @@ class ObjectRef(Model):
     name: str
 
     def __str__(self) -> str:
+        if self.api_version == "http":
+            return f"{self.kind} {self.name}"
         return f"{self.cluster}/{self.namespace}/{self.kind}/{self.name}"
 
 

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, model_validator
 from holdpoint.models.base import StrictModel
 from holdpoint.models.durations import Duration
 from holdpoint.models.git_names import check_git_host
+from holdpoint.models.http_settings import HttpAllowed, HttpCredential, check_http
 from holdpoint.models.metric_names import MetricNames
 
 POD = Path("/var/run/secrets/kubernetes.io/serviceaccount")
@@ -256,6 +257,13 @@ class Settings(StrictModel):
         description="folder with signatures, attestations and reports by image digest, for checks that name "
         "no folder of the repository",
     )
+    http_allow: list[HttpAllowed] = Field(
+        default=[],
+        description="whom `http` steps may ask; docs/operations.md has the fields of one; none: nobody",
+    )
+    http_credentials: dict[str, HttpCredential] = Field(
+        default={}, description="what they may send to prove who they are, each by name; docs/operations.md"
+    )
     kustomize: Path | None = Field(
         default=None, description="the Kustomize 5 binary that renders overlays; none: that on the PATH"
     )
@@ -285,6 +293,11 @@ class Settings(StrictModel):
         description="OTLP/HTTP collector for traces, such as http://collector:4318; "
         "OTEL_EXPORTER_OTLP_ENDPOINT says the same; none: no traces",
     )
+
+    @model_validator(mode="after")
+    def _http_credentials_are_known(self) -> "Settings":
+        check_http(self.http_allow, self.http_credentials)
+        return self
 
     def warnings(self) -> list[str]:
         """Return what is allowed but weaker than it could be, a sentence each; the roots log them."""

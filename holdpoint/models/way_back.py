@@ -12,7 +12,7 @@ WHOLE = frozenset({"canary", "blueGreen"})
 """Kinds that bring objects in beside what runs. All of them together are one `apply` of all paths."""
 STATED = frozenset({"apply", "delete", "config"})
 """Kinds that say how objects are to be."""
-DONE_ONCE = TIMED_KINDS | {"job"}
+DONE_ONCE = TIMED_KINDS | {"job", "http"}
 """Kinds that are left out: what they were there for is over, and Verifying judges what comes back."""
 
 LONGEST_TITLE = 200

@@ -149,6 +149,8 @@ def _allowed(field: dict[str, Any]) -> str:
     node = next((one for one in field.get("anyOf", []) if one != {"type": "null"}), field)
     if _reference(node) is not None:
         return "a mapping, below"
+    if not {"type", "enum", "const"} & set(node):
+        return "a value or a text"
     if node.get("type") == "array":
         return f"a list of {_span(node)}{_items(node['items'])}"
     if node.get("type") == "object":

@@ -6,9 +6,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from holdpoint.clients.git import Repositories
+from holdpoint.clients.http_peers import Peers
 from holdpoint.models.base import Digest, Model
 from holdpoint.models.change import Change
-from holdpoint.models.errors import InvalidChange
+from holdpoint.models.errors import InvalidChange, StepConfig
+from holdpoint.models.http_names import masked_url
 from holdpoint.models.settings import Settings
 from holdpoint.service.change_file import canonical, read_change
 
@@ -47,6 +49,7 @@ def read_asked(text: str, base: str | None, *, settings: Settings) -> Asked:
         clusters=list(settings.clusters),
         judges=list(settings.judges),
     )
+    check_requests(change, settings)
     repository = resolve_repository(change.spec.source.repository, base, local=settings.local_repositories)
     return Asked(
         change=change,
@@ -54,6 +57,31 @@ def read_asked(text: str, base: str | None, *, settings: Settings) -> Asked:
         target=target_key(change),
         digest=content_digest(change, repository),
     )
+
+
+def check_requests(change: Change, settings: Settings) -> None:
+    """Hold that the settings allow every request of the change, an undo's as well. Raises InvalidChange."""
+    peers = Peers(settings.http_allow, settings.http_credentials)
+    mistakes = []
+    for index, step in enumerate(change.spec.plan.steps):
+        if step.http is None:
+            continue
+        at, undo = f"spec.plan.steps[{index}].http", step.http.undo
+        asked = [(f"{at}.url", step.http.url)] + ([(f"{at}.undo.url", undo.url)] if undo else [])
+        for field, url in asked:
+            try:
+                peers.permit(url, step.http.credential)
+            except StepConfig as error:
+                mistakes.append(
+                    {
+                        "field": field,
+                        "found": masked_url(url),
+                        "allowed": "what http_allow of Holdpoint's settings covers",
+                        "message": f"{field}: {error.message}",
+                    }
+                )
+    if mistakes:
+        raise InvalidChange(mistakes[0]["message"], mistakes=mistakes)
 
 
 async def resolve(asked: Asked, *, repositories: Repositories) -> Prepared:

@@ -11,6 +11,7 @@ from typing import Any, get_args, get_origin
 
 import yaml
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from holdpoint.ledger.engines import ledger_url
 from holdpoint.models.errors import SettingsError
@@ -44,14 +45,17 @@ def load_settings(
         ledger_url(settings.ledger_url)  # a wrong one is told now, not at its first use
         return settings if settings.embedded else settings.model_copy(update={"local_repositories": False})
     except ValidationError as error:
-        found = "; ".join(
-            f"{'.'.join(map(str, item['loc']))}: {item['msg'].removeprefix('Value error, ')}"
-            for item in error.errors(include_url=False)
-        )
+        found = "; ".join(_said(item) for item in error.errors(include_url=False))
         raise SettingsError(
             f"The settings of {file or folder} cannot be used: {found}. "
             f"Set each in {file or 'settings.yaml'}, or as HOLDPOINT_<FIELD> in the environment."
         ) from error
+
+
+def _said(item: ErrorDetails) -> str:
+    """Return a mistake with its field, where it is of one."""
+    message = item["msg"].removeprefix("Value error, ")
+    return f"{'.'.join(map(str, item['loc']))}: {message}" if item["loc"] else message
 
 
 def _from_file(path: Path, *, needed: bool = False) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from activities.removal import check_kept, check_named, refs_of
+from activities.sent import Sent
 from activities.steps import delete
 from activities.undo import Undo
 from holdpoint.models.errors import StepConfig
@@ -224,7 +225,7 @@ class Refusing:
 )
 async def test_undo_says_what_it_cannot_bring_back(body: dict[str, Any]) -> None:
     ref = ObjectRef(cluster="eu", api_version="v1", kind=body["kind"], namespace="prod", name="x")
-    undo = Undo(cluster=None, writer=Refusing(), removed={ref})  # type: ignore[arg-type]  # neither is asked
+    undo = Undo(cluster=None, writer=Refusing(), sent=Sent(removed={ref}))  # type: ignore[arg-type]  # neither is asked
 
     with pytest.raises(StepConfig, match="cannot be brought back"):
         await undo._again(ref, body)

@@ -16,6 +16,7 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.ticket import TicketActivities
 from holdpoint.clients.git import Repositories
+from holdpoint.clients.http_peers import Peers
 from holdpoint.clients.kubernetes import Clusters
 from holdpoint.clients.rendering import Renderers
 from holdpoint.ledger import entries, freezes, outbox, targets, tickets
@@ -88,7 +89,14 @@ class Services:
 class TicketWorld:
     """One service, its repository and its tickets, with the activities that carry a ticket along."""
 
-    def __init__(self, sandbox: Sandbox, folder: Path, *, renderers: Renderers | None = None) -> None:
+    def __init__(
+        self,
+        sandbox: Sandbox,
+        folder: Path,
+        *,
+        renderers: Renderers | None = None,
+        peers: Peers | None = None,
+    ) -> None:
         self.sandbox = sandbox
         self.namespace = f"shop-t{next(_namespaces)}"
         self.repository = folder / "repository"
@@ -108,6 +116,7 @@ class TicketWorld:
             catalog=self.catalog,
             repositories=self.repositories,
             clusters=self.clusters,
+            peers=peers,
             now=self.now,
         )
         space = {"kind": "Namespace", "metadata": {"name": self.namespace}}

@@ -19,6 +19,7 @@ from activities.rollout import RolloutActivities
 from activities.snapshot import Snapshot
 from activities.steps.registry import outline
 from holdpoint.clients.git_rendering import Rendered
+from holdpoint.clients.http_peers import Peers
 from holdpoint.clients.kubernetes import Clusters
 from holdpoint.ledger import freezes, intents, targets, tickets
 from holdpoint.ledger.blobs import Blobs
@@ -206,6 +207,7 @@ class World:
         self.blobs = Blobs(folder / "blobs", b"k" * 32)
         self.files = Files()
         self.clusters = Clusters({"sandbox": sandbox.settings()})
+        self.peers = Peers()
         self.activities = self.again()
         self.target = f"sandbox/{namespace}/shop"
         self.plan: list[PlannedStep] = []
@@ -214,7 +216,11 @@ class World:
     def again(self) -> RolloutActivities:
         """Return the activities as another worker has them."""
         return RolloutActivities(
-            ledger=self.ledger, blobs=self.blobs, repositories=self.files, clusters=self.clusters
+            ledger=self.ledger,
+            blobs=self.blobs,
+            repositories=self.files,
+            clusters=self.clusters,
+            peers=self.peers,
         )
 
     @asynccontextmanager
@@ -325,9 +331,9 @@ class World:
             PostcheckCall(**self.of_rollout(), snapshot=self.begun.snapshot)
         )
 
-    async def undo(self) -> Undone:
+    async def undo(self, *, begun: list[int] | None = None) -> Undone:
         return await self.activities.undo(
-            UndoCall(**self.of_rollout(), snapshot=self.begun.snapshot, plan=self.plan)
+            UndoCall(**self.of_rollout(), snapshot=self.begun.snapshot, plan=self.plan, begun=begun)
         )
 
     async def undone_again(self) -> tuple[bool, list[dict[str, Any]]]:

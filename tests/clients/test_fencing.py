@@ -258,3 +258,16 @@ async def test_create_stays_in_doubt_while_the_policy_has_not_learned_of_it(
         await Fencing(door, cluster, cause="frz-1").close(left, patience=0)
 
     assert door.kept[left.id].status == "open"
+
+
+async def test_request_to_another_server_is_over_when_its_time_is_and_no_cluster_is_asked() -> None:
+    door, cluster = FakeDoor(), FakeCluster(there=True)
+    left = in_doubt(door, verb="request", version=None)
+    fencing = Fencing(door, cluster, cause="frz-1")
+
+    with pytest.raises(StillInDoubt, match="so a request to it cannot be fenced"):
+        await fencing.close(left, patience=0)
+    door.is_over = True
+    closed = await fencing.close(left, patience=0)
+
+    assert (closed.status, closed.result, cluster.fences) == ("fenced", {"by": "frz-1"}, [])

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from holdpoint.clients.git import Repositories
-from holdpoint.clients.git_hosts import GitHosts, Server, is_public, server_of
+from holdpoint.clients.git_hosts import GitHosts, Server, server_of
 from holdpoint.models.errors import InvalidChange, UpstreamUnavailable
 
 Names = Callable[..., None]
@@ -110,31 +110,6 @@ def test_an_empty_list_lets_nothing_be_asked() -> None:
 def test_without_a_list_no_address_may_be_named_in_any_form(host: str) -> None:
     with pytest.raises(InvalidChange, match="git_hosts"):
         GitHosts(None).check(f"http://{host}/latest")
-
-
-@pytest.mark.parametrize(
-    ("address", "public"),
-    [
-        ("93.184.215.14", True),
-        ("2606:4700::1111", True),
-        ("127.0.0.1", False),
-        ("10.1.2.3", False),
-        ("172.16.0.1", False),
-        ("192.168.1.1", False),
-        ("169.254.169.254", False),
-        ("100.64.0.1", False),
-        ("0.0.0.0", False),
-        ("224.0.0.251", False),
-        ("::1", False),
-        ("fe80::1%eth0", False),
-        ("fd00::1", False),
-        ("::ffff:169.254.169.254", False),
-        ("64:ff9b::a9fe:a9fe", False),
-        ("2002:a9fe:a9fe::1", False),
-    ],
-)
-def test_an_address_is_public_only_where_the_internet_knows_it(address: str, public: bool) -> None:
-    assert is_public(address) is public
 
 
 def test_without_a_list_a_public_name_is_bound_to_the_addresses_that_were_looked_at(names: Names) -> None:

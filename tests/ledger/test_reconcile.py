@@ -12,7 +12,7 @@ from holdpoint.ledger.reconcile import Bounds, reconcile
 from holdpoint.ledger.signing import Signer
 from holdpoint.ledger.store import Ledger
 from holdpoint.ledger.told import UnreadableRecord, parse_record
-from holdpoint.models.record import Opened
+from holdpoint.models.record import ObjectRef, Opened
 from tests.ledger.audit_world import UNDO, AuditWorld, event, now
 
 
@@ -319,3 +319,20 @@ def test_a_log_that_is_not_there_or_cut_in_its_compression_is_unreadable(tmp_pat
 def test_what_is_not_an_export_is_refused(world: AuditWorld, record: Any) -> None:
     with pytest.raises(UnreadableRecord, match="audit export --all"):
         reconcile(world.log(), record, Bounds())
+
+
+def test_requests_to_other_servers_are_counted_and_looked_for_in_no_clusters_log(world: AuditWorld) -> None:
+    flags = ObjectRef(
+        cluster="https://flags.example",
+        api_version="http",
+        kind="POST",
+        namespace="step-0",
+        name="https://flags.example/new",
+    )
+    world.close(world.open("http/0", verb="request", object=flags, resource_version=None), answer=200)
+    world.open("http/1", verb="request", object=flags, resource_version=None)
+
+    found = world.compare()
+
+    assert found.findings == []
+    assert (found.elsewhere, found.expected, found.clusters, len(found.in_doubt)) == (1, 0, [], 1)

@@ -77,6 +77,15 @@ def test_a_job_is_not_run_again_because_somebody_goes_back() -> None:
     assert left_out(a_change(migration, CANARY).spec.plan) == ["job"]
 
 
+def test_a_request_is_not_sent_again_because_somebody_goes_back() -> None:
+    request = {"http": {"method": "POST", "url": "https://flags.example/new"}}
+
+    back = the_way(a_change(title="shop 2"), a_change(request, CANARY))
+
+    assert kinds(back) == ["apply"]
+    assert left_out(a_change(request, CANARY).spec.plan) == ["http"]
+
+
 def test_what_the_earlier_plan_applied_before_its_canary_is_applied_before_it() -> None:
     first = {"name": "config first", "apply": {"paths": ["more.yaml"]}}
 

@@ -604,3 +604,57 @@ def test_mistake_in_a_check_is_named_at_its_place(checks: str, field: str, said:
     [mistake] = [one for one in found if one["field"] == field]
     assert said in mistake["message"]
     assert mistake["line"] == HEAD.count("\n") + 3
+
+
+POST = "method: POST, url: 'https://a.example/x'"
+
+
+@pytest.mark.parametrize(
+    ("http", "field", "said"),
+    [
+        (f"{POST}", None, ""),
+        ("url: 'https://a.example/x'", ".method", "required"),
+        ("method: GET, url: 'https://a.example/x'", ".method", "POST or PUT or PATCH or DELETE"),
+        ("method: POST", ".url", "required"),
+        ("method: POST, url: 'ftp://a.example/x'", ".url", "must begin with https:// or http://"),
+        ("method: POST, url: 'https://anna:pw@a.example/'", ".url", "must not hold a user"),
+        ("method: POST, url: 'http://127.1/'", ".url", "must write an IP address in its usual form"),
+        (f"{POST}, headers: {{Authorization: Bearer abc}}", ".headers", "must not hold a secret"),
+        (f"{POST}, headers: {{X-A: 1}}", ".headers.X-A", "text"),
+        (f"{POST}, headers: [a]", ".headers", "a mapping"),
+        (f"{POST}, body: {{a: .nan}}", ".body", "numbers that JSON carries exactly"),
+        (f"{POST}, body: {{a: 2026-01-01}}", ".body", "must be JSON"),
+        (f"{POST}, expect: []", ".expect", "at least 1 entries"),
+        (f"{POST}, expect: [302]", ".expect", "can mean that nothing was done"),
+        (f"{POST}, expect: [500]", ".expect[0]", "at most 410"),
+        (f"{POST}, timeout: 16m", ".timeout", "from 1s to 15m"),
+        (f"{POST}, timeout: 500ms", ".timeout", "from 1s to 15m"),
+        (f"{POST}, credential: 'A b'", ".credential", "a name"),
+        (f"{POST}, undo: {{method: PUT}}", ".undo.url", "required"),
+        (f"{POST}, undo: {{method: PUT, url: 'https://a.example/../b'}}", ".undo.url", "in its path"),
+        (f"{POST}, undo: {{method: PUT, url: 'https://a.example', timeout: 3s}}", ".undo.timeout", "Unknown"),
+        (f"{POST}, redirects: 3", ".redirects", "Unknown field"),
+    ],
+)
+def test_mistake_in_a_request_is_named_with_its_line(http: str, field: str | None, said: str) -> None:
+    text = sourced("", f"{{http: {{{http}}}}}")
+    if field is None:
+        assert read_change(text).spec.plan.steps[0].kind == "http"
+        return
+
+    mistake = the_mistake(text)
+
+    assert mistake["field"] == f"spec.plan.steps[0].http{field}"
+    assert said in mistake["message"]
+    assert mistake["line"] > 1
+
+
+def test_a_body_keeps_its_nulls_and_its_order_does_not_matter() -> None:
+    one, other = (
+        read_change(sourced("", f"{{http: {{{POST}, body: {body}}}}}"))
+        for body in ("{a: null, b: [1, {c: null}]}", "{b: [1, {c: null}], a: null}")
+    )
+
+    assert one.spec.plan.steps[0].http is not None
+    assert one.spec.plan.steps[0].http.body == {"a": None, "b": [1, {"c": None}]}
+    assert content_digest(one) == content_digest(other)

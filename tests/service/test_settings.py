@@ -1,6 +1,7 @@
 """Settings come from the file, the environment wins, and every mistake is named."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -203,3 +204,39 @@ def test_the_collector_may_be_named_as_opentelemetry_names_it(tmp_path: Path) ->
     assert load_settings(write(tmp_path), env).otlp_endpoint == "http://collector:4318"
     ours = load_settings(write(tmp_path), {**env, "HOLDPOINT_OTLP_ENDPOINT": "http://ours:4318"})
     assert ours.otlp_endpoint == "http://ours:4318"
+
+
+FLAGS = {"url": "https://flags.example/api", "credentials": ["flags"]}
+KNOWN = {"flags": {"token_file": "/etc/holdpoint/flags.token"}}
+
+
+def test_whom_requests_may_ask_is_read_with_its_credentials(tmp_path: Path) -> None:
+    folder = write(tmp_path, http_allow=[FLAGS], http_credentials=KNOWN)
+    env = {"HOLDPOINT_HTTP_ALLOW": "[{url: 'http://127.0.0.1:1', private: true}]"}
+
+    there, over = load_settings(folder, {}), load_settings(folder, env)
+
+    assert (there.http_allow[0].private, there.http_allow[0].credentials) == (False, ["flags"])
+    assert there.http_credentials["flags"].header == "Authorization"
+    assert [one.url for one in over.http_allow] == ["http://127.0.0.1:1"]
+
+
+@pytest.mark.parametrize(
+    ("allowed", "said"),
+    [
+        (
+            {**FLAGS, "credentials": ["other"]},
+            r"http_allow\[0\].credentials: 'other' is not in ",
+        ),
+        ({**FLAGS, "url": "http://flags.example"}, r"http_allow\[0\].url must be https: a credential"),
+        ({"url": "http://flags.example", "ca_file": "/ca.crt"}, r"http_allow\[0\].ca_file has no meaning"),
+        ({"url": "https://flags.example/?a=1"}, r"http_allow.0.url: must not have a query"),
+        ({"url": "flags.example"}, r"http_allow.0.url: must begin with https"),
+        ({"url": "https://flags.example", "redirects": True}, r"http_allow.0.redirects"),
+    ],
+)
+def test_mistake_in_whom_requests_may_ask_is_named(tmp_path: Path, allowed: Any, said: str) -> None:
+    folder = write(tmp_path, http_allow=[allowed], http_credentials=KNOWN)
+
+    with pytest.raises(SettingsError, match=said):
+        load_settings(folder, {})

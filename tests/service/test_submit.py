@@ -6,8 +6,10 @@ import pytest
 
 from holdpoint.ledger import tickets
 from holdpoint.models.errors import AccessDenied, Conflict, InvalidChange, InvalidRequest, NotFound
+from holdpoint.models.http_settings import HttpAllowed
 from holdpoint.models.phases import Phase
-from holdpoint.service.prepare import is_local, resolve_repository
+from holdpoint.service.change_file import read_change
+from holdpoint.service.prepare import check_requests, is_local, resolve_repository
 from tests.service.world import World, a_change
 
 
@@ -136,6 +138,39 @@ async def test_an_unknown_environment_is_a_mistake_of_the_file(world: World) -> 
         await world.submit(a_change(environment="prod"))
 
     assert caught.value.detail["mistakes"][0]["field"] == "metadata.environment"
+
+
+FLAGS = """\
+apiVersion: holdpoint.dev/v1
+kind: Change
+metadata: {title: new cart on, service: shop, environment: staging}
+spec:
+  source: {repository: ./shop, revision: main}
+  target: {cluster: sandbox}
+  plan:
+    steps:
+      - wait: {for: 1s}
+      - http:
+          method: POST
+          url: https://flags.example/api/on
+          undo: {method: POST, url: https://flags.example/off}
+"""
+
+
+def test_a_request_to_whom_the_settings_do_not_allow_is_a_mistake_of_the_file(world: World) -> None:
+    change = read_change(FLAGS)
+    settings = world.settings.model_copy(
+        update={"http_allow": [HttpAllowed(url="https://flags.example/api")]}
+    )
+
+    with pytest.raises(InvalidChange, match="no entry of http_allow") as nobody:
+        check_requests(change, world.settings)
+    with pytest.raises(InvalidChange) as below:
+        check_requests(change, settings)
+
+    fields = [[mistake["field"] for mistake in caught.value.detail["mistakes"]] for caught in (nobody, below)]
+    at = "spec.plan.steps[1].http"
+    assert fields == [[f"{at}.url", f"{at}.undo.url"], [f"{at}.undo.url"]]
 
 
 @pytest.mark.parametrize(

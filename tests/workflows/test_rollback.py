@@ -296,3 +296,25 @@ async def test_what_nothing_takes_back_is_said_and_its_step_is_not_shown_as_undo
     assert world.view["rollback"]["stays"] == stays
     assert world.view["reason"]["message"] == f"Not ready: shop. What stays: {stays[0]}."
     assert [step["status"] for step in world.view["steps"]] == ["succeeded", "undone"]
+
+
+async def test_an_undo_is_told_which_steps_had_begun_where_a_request_is_among_them(world: World) -> None:
+    url = "https://flags.example/new"
+    asking = PlannedStep(index=0, name="flag on", kind="http", config={"url": url, "cannotBeUndone": True})
+    applying = PlannedStep(index=1, name="apply", kind="apply", config={"paths": [], "timeout": 9})
+    later = asking.model_copy(update={"index": 2, "name": "flag off"})
+    world.answers["evaluate"] = an_evaluation(plan=[asking, applying, later])
+    world.answers["apply_step"] = lambda call: (
+        StepOutcome(status="done", reached=100.0, mutated=True)
+        if call.step.kind == "http"
+        else StepOutcome(status="failed", mutated=True, reason=Reason(code="not_ready", message="Not ready."))
+    )
+    stays = [f"POST {url} was sent, and nothing takes back what it did (it has no undo)"]
+    world.answers["compare"] = Compared(result=RollbackResult.RESTORED, stays=stays)
+
+    await world.submit()
+
+    assert await world.ends() is Phase.ROLLED_BACK
+    assert [call.begun for call in world.calls_of(contracts.UNDO)] == [[0, 1]]
+    assert [step["status"] for step in world.view["steps"]] == ["succeeded", "undone", "pending"]
+    assert world.view["rollback"]["stays"] == stays

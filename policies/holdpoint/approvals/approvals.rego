@@ -1,7 +1,7 @@
 # METADATA
 # title: How many approvals a change needs, from whom, and how long they are waited for
 # description: |
-#   standard: none outside production whatever the risk, but one for a Job that cannot be undone; in production none at low risk when the same plan shape has
+#   standard: none outside production whatever the risk, but one for what no undo takes back (a Job, a request); in production none at low risk when the same plan shape has
 #   succeeded there before, else one. normal: one, two at high risk. emergency: one, and a review after; two where it goes
 #   without the run elsewhere that the catalog requires. A rollback after success: one, whatever its type. The requester never counts; Holdpoint counts the quorum from its ledger.
 # scope: package
@@ -63,7 +63,7 @@ count := 2 if {
 }
 
 # What stays after a rollback is a person's to allow, anywhere.
-lasting if some _ in irreversible.jobs
+lasting if some _ in irreversible.effects
 
 proven if {
 	risk.level == "low"

@@ -2,7 +2,7 @@
 # title: Risk from what no undo brings back
 # description: |
 #   A deletion is undone by making the object again, except where the plan says that this cannot be: data goes with
-#   its volume, and a Job would run again. What a job step did is taken back by its undo, if it has one.
+#   its volume, and a Job would run again. What a job or an http step did is taken back by its undo, if it has one.
 # scope: package
 package rules.irreversible
 
@@ -19,14 +19,21 @@ factor contains {"points": 6, "reason": reason} if {
 	reason := sprintf("The plan deletes what no undo brings back: %s.", [concat(", ", sort(names))])
 }
 
-jobs contains name if {
+effects contains name if {
 	some step in input.plan
 	step.kind == "job"
 	step.config.cannotBeUndone
 	name := sprintf("Job %s", [step.config.name])
 }
 
+effects contains name if {
+	some step in input.plan
+	step.kind == "http"
+	step.config.cannotBeUndone
+	name := sprintf("%s %s", [step.config.method, step.config.url])
+}
+
 factor contains {"points": 6, "reason": reason} if {
-	count(jobs) > 0
-	reason := sprintf("The plan runs what no undo takes back: %s.", [concat(", ", sort(jobs))])
+	count(effects) > 0
+	reason := sprintf("The plan runs what no undo takes back: %s.", [concat(", ", sort(effects))])
 }
