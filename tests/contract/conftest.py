@@ -64,6 +64,8 @@ class ApiServer:
 ROOTS = {
     "deployments": "/apis/apps/v1",
     "replicasets": "/apis/apps/v1",
+    "statefulsets": "/apis/apps/v1",
+    "controllerrevisions": "/apis/apps/v1",
     "jobs": "/apis/batch/v1",
     "horizontalpodautoscalers": "/apis/autoscaling/v2",
     "poddisruptionbudgets": "/apis/policy/v1",

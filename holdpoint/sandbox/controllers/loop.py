@@ -11,6 +11,7 @@ from holdpoint.sandbox.controllers.deployments import Deployments
 from holdpoint.sandbox.controllers.jobs import Jobs
 from holdpoint.sandbox.controllers.pods import Kubelet
 from holdpoint.sandbox.controllers.replica_sets import ReplicaSets
+from holdpoint.sandbox.controllers.stateful_sets import StatefulSets
 from holdpoint.sandbox.kube import quotas
 from holdpoint.sandbox.store import Store
 
@@ -27,6 +28,7 @@ class Controllers:
         self._store = store
         self.kubelet = Kubelet(store, behaviours)
         self._replica_sets = ReplicaSets(store, self.kubelet)
+        self._stateful_sets = StatefulSets(store)
         self._jobs = Jobs(store, behaviours)
         self._deployments = Deployments(store)
         self._woken = asyncio.Event()
@@ -45,6 +47,7 @@ class Controllers:
                 due = [
                     self._deployments.reconcile(),
                     self._replica_sets.reconcile(),
+                    self._stateful_sets.reconcile(),
                     self._jobs.reconcile(),
                     self.kubelet.reconcile(),
                 ]

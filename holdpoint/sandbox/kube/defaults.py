@@ -40,6 +40,20 @@ def _replica_set(body: Body) -> None:
     _template(spec)
 
 
+def _stateful_set(body: Body) -> None:
+    spec = body.setdefault("spec", {})
+    kept = {"whenDeleted": "Retain", "whenScaled": "Retain"}
+    _fill(spec, replicas=1, revisionHistoryLimit=10, podManagementPolicy="OrderedReady", updateStrategy={})
+    _fill(spec, persistentVolumeClaimRetentionPolicy=kept)
+    strategy = spec["updateStrategy"]
+    if isinstance(strategy, dict):
+        _fill(strategy, type="RollingUpdate")
+        if strategy["type"] == "RollingUpdate":
+            _fill(strategy, rollingUpdate={})
+            _fill(strategy["rollingUpdate"], partition=0)
+    _template(spec)
+
+
 def _job(body: Body) -> None:
     spec = body.setdefault("spec", {})
     if spec.get("completions") is None and spec.get("parallelism") is None:
@@ -193,6 +207,7 @@ def _maps(value: Any) -> list[Body]:
 _BY_KIND = {
     "Deployment": _deployment,
     "ReplicaSet": _replica_set,
+    "StatefulSet": _stateful_set,
     "Job": _job,
     "Pod": _pod,
     "Service": _service,

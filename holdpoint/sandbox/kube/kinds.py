@@ -41,6 +41,8 @@ KINDS: tuple[Kind, ...] = (
     Kind("", "v1", "ResourceQuota", "resourcequotas", short=("quota",), subresources=("status",)),
     Kind("apps", "v1", "Deployment", "deployments", short=("deploy",), subresources=("status", "scale")),
     Kind("apps", "v1", "ReplicaSet", "replicasets", short=("rs",), subresources=("status", "scale")),
+    Kind("apps", "v1", "StatefulSet", "statefulsets", short=("sts",), subresources=("status", "scale")),
+    Kind("apps", "v1", "ControllerRevision", "controllerrevisions"),
     Kind("batch", "v1", "Job", "jobs", subresources=("status",)),
     Kind(
         "autoscaling",
@@ -80,4 +82,6 @@ HTTP_ROUTES = BY_RESOURCE["httproutes.gateway.networking.k8s.io"]
 RESOURCE_QUOTAS = BY_RESOURCE["resourcequotas"]
 WEBHOOKS = BY_RESOURCE["validatingwebhookconfigurations.admissionregistration.k8s.io"]
 JOBS = BY_RESOURCE["jobs.batch"]
+STATEFUL_SETS = BY_RESOURCE["statefulsets.apps"]
+REVISIONS = BY_RESOURCE["controllerrevisions.apps"]
 REPLICA_SETS = BY_RESOURCE["replicasets.apps"]

@@ -16,7 +16,7 @@ from holdpoint.sandbox.kube.status import Refusal, bad_request, conflict
 from holdpoint.sandbox.kube.validation.kinds import check
 from holdpoint.sandbox.store import Object, new_uid
 
-_GENERATED = ("Deployment", "ReplicaSet", "PodDisruptionBudget", "Ingress", "HTTPRoute")
+_GENERATED = ("Deployment", "ReplicaSet", "StatefulSet", "PodDisruptionBudget", "Ingress", "HTTPRoute")
 """Kinds whose `metadata.generation` counts the changes of their spec."""
 
 _SYSTEM = (

@@ -29,6 +29,8 @@ ROOTS = (
     "io.k8s.api.core.v1.ResourceQuota",
     "io.k8s.api.apps.v1.Deployment",
     "io.k8s.api.apps.v1.ReplicaSet",
+    "io.k8s.api.apps.v1.StatefulSet",
+    "io.k8s.api.apps.v1.ControllerRevision",
     "io.k8s.api.batch.v1.Job",
     "io.k8s.api.autoscaling.v2.HorizontalPodAutoscaler",
     "io.k8s.api.policy.v1.PodDisruptionBudget",

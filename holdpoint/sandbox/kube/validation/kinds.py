@@ -10,6 +10,7 @@ from holdpoint.sandbox.kube.validation.texts import Body
 _OBJECTS: dict[str, Callable[[Body], list[Cause]]] = {
     "Deployment": workloads.deployment,
     "ReplicaSet": workloads.replica_set,
+    "StatefulSet": workloads.stateful_set,
     "Job": workloads.job,
     "Pod": lambda body: pods.pod("spec", body.get("spec") or {}),
     "Service": others.service,
@@ -23,6 +24,7 @@ _OBJECTS: dict[str, Callable[[Body], list[Cause]]] = {
 _CHANGES: dict[str, Callable[[Body, Body], list[Cause]]] = {
     "Deployment": workloads.selector_kept,
     "ReplicaSet": workloads.selector_kept,
+    "StatefulSet": workloads.identity_kept,
     "Job": workloads.template_kept,
     "Pod": pods.kept,
     "Service": others.address_kept,

@@ -1,4 +1,4 @@
-"""Demands on Deployments, ReplicaSets and Jobs."""
+"""Demands on Deployments, ReplicaSets, StatefulSets and Jobs."""
 
 import re
 from typing import Any
@@ -45,6 +45,48 @@ def selector_kept(before: Body, after: Body) -> list[Cause]:
     """Return the cause for a change of the selector."""
     old, new = before["spec"].get("selector"), (after.get("spec") or {}).get("selector")
     return [] if old == new else [invalid_value("spec.selector", printed(new), texts.IMMUTABLE)]
+
+
+_MAY_CHANGE = (
+    *("replicas", "ordinals", "template", "updateStrategy", "revisionHistoryLimit"),
+    *("persistentVolumeClaimRetentionPolicy", "minReadySeconds"),
+)
+_KEPT = (
+    "Forbidden: updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', "
+    "'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' "
+    "are forbidden"
+)
+
+
+def stateful_set(body: Body) -> list[Cause]:
+    """Return the causes for a StatefulSet."""
+    spec = body.get("spec") or {}
+    causes = replica_set(body) + texts.counts(spec, "minReadySeconds", "revisionHistoryLimit")
+    policy, strategy = spec.get("podManagementPolicy"), spec.get("updateStrategy") or {}
+    if policy not in ("OrderedReady", "Parallel"):
+        text = "must be 'OrderedReady' or 'Parallel'"
+        causes.append(invalid_value("spec.podManagementPolicy", printed(policy), text))
+    rolling = strategy.get("rollingUpdate")
+    if strategy.get("type") == "OnDelete" and rolling is not None:
+        text = "only allowed for updateStrategy 'RollingUpdate'"
+        causes.append(invalid_value("spec.updateStrategy.rollingUpdate", printed(rolling), text))
+    elif strategy.get("type") not in ("OnDelete", "RollingUpdate"):
+        text = "must be 'RollingUpdate' or 'OnDelete'"
+        causes.append(invalid_value("spec.updateStrategy", printed(strategy), text))
+    partition = (rolling or {}).get("partition", 0)
+    if not texts.is_count(partition):
+        at = "spec.updateStrategy.rollingUpdate.partition"
+        causes.append(invalid_value(at, printed(partition), texts.NEGATIVE))
+    return causes
+
+
+def identity_kept(before: Body, after: Body) -> list[Cause]:
+    """Return the cause for a change of what a StatefulSet's pods are known by."""
+    old, new = (
+        {name: value for name, value in (body.get("spec") or {}).items() if name not in _MAY_CHANGE}
+        for body in (before, after)
+    )
+    return [] if old == new else [Cause("spec", _KEPT, "FieldValueForbidden")]
 
 
 def job(body: Body) -> list[Cause]:
