@@ -12,10 +12,22 @@ from holdpoint.ledger import entries
 from holdpoint.ledger.store import Ledger
 from holdpoint.models.activity_calls import Call
 from holdpoint.models.contracts import UNDO
-from holdpoint.models.errors import HoldpointError, TransientError
+from holdpoint.models.errors import Conflict, HoldpointError, TransientError
 from holdpoint.models.redact import redact
 
 log = structlog.get_logger()
+
+WORDS = frozenset(
+    {
+        "approval.given",
+        "approval.rejected",
+        "manual.confirmed",
+        "manual.failed",
+        "promote.given",
+    }
+)
+"""What only a door writes, behind its token check (design decision 26). A workflow can be given anything to
+record by whoever reaches Temporal, so none of these is taken from one."""
 
 LONGEST_MESSAGE = 2000
 """Characters. A failure travels through history and is shown to people; the rest is in the worker's log."""
@@ -51,6 +63,11 @@ class _Inbound(ActivityInboundInterceptor):
         call = input.args[0] if input.args else None
         if not isinstance(call, Call) or call.record is None:
             return
+        forged = next((draft.kind for draft in call.record.entries if draft.kind in WORDS), None)
+        if forged is not None:
+            raise Conflict(
+                f"A workflow wants `{forged}` recorded, which is a person's word at the API's door."
+            )
         if activity.info().activity_type != UNDO.name:
             await self._ledger.write(entries.append, call.record)
 

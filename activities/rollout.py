@@ -24,7 +24,7 @@ from holdpoint.clients.fencing import Fencing
 from holdpoint.clients.http_peers import Peers
 from holdpoint.clients.judges import Judges
 from holdpoint.clients.kubernetes import Clusters
-from holdpoint.ledger import confirmations, freezes, targets
+from holdpoint.ledger import confirmations, freezes, promotions, targets
 from holdpoint.ledger.blobs import Blobs
 from holdpoint.ledger.doors import Door, LedgerDoor
 from holdpoint.ledger.store import Ledger
@@ -138,14 +138,18 @@ class RolloutActivities:
 
     @activity.defn(name=contracts.GATE.name)
     async def gate(self, call: GateCall) -> Gate:
-        """Return the freezes that cover this rollout now, as holds, and the word on its manual step."""
+        """Return the freezes that cover this rollout now, as holds, and what people have said of it."""
         found = await self._ledger.read(
             freezes.covering, service=call.service, environment=call.environment, change_type=call.type
         )
-        word = None
+        gate = Gate(holds=[hold_of(freeze) for freeze in found])
         if call.manual is not None:
             word = await self._ledger.read(confirmations.word_on, call.ticket, call.manual)
-        return Gate(holds=[hold_of(freeze) for freeze in found], confirmation=word)
+            gate = gate.model_copy(update={"confirmation": word})
+        if call.promotion:
+            promotion = await self._ledger.read(promotions.last_word, call.ticket)
+            gate = gate.model_copy(update={"promotion": promotion})
+        return gate
 
     @activity.defn(name=contracts.POSTCHECK.name)
     async def postcheck(self, call: PostcheckCall) -> CheckReport:

@@ -107,9 +107,12 @@ def _still_as_applied(work: RolloutWork, report: CheckReport) -> None:
 
 async def _run_weights(work: RolloutWork, step: PlannedStep) -> None:
     began: datetime | None = None
+    work.promoted_to = 0
     for number, weight in enumerate(step.weights):
         if weight.asked >= WHOLE and step.kind != SWITCHING:
             return
+        if weight.asked < work.promoted_to:
+            continue  # a person has named a later one
         outcome = await _bring(work, step, "weight", number)
         reached = weight.reached if outcome.reached is None else outcome.reached
         work.mark(StepStatus.RUNNING, weight=reached)

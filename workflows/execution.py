@@ -16,7 +16,7 @@ from holdpoint.models.contracts import INSPECT, ROLLOUT, SIGNAL_CONTROL, SIGNAL_
 from holdpoint.models.phases import Phase
 from holdpoint.models.record import freeze_type
 from holdpoint.models.ticket import Hold, HoldCode, Reason
-from holdpoint.models.workflow_messages import Prechecked, RolloutResult, RolloutStart, Wake
+from holdpoint.models.workflow_messages import Prechecked, RolloutResult, RolloutStart
 from workflows.failures import Broken, Overdue, Stopped
 from workflows.hand_off import Child, HandOff
 from workflows.holds import PAUSED
@@ -149,7 +149,7 @@ async def _result(ticket: TicketState, child: Child) -> RolloutResult | None:
 
 async def _wake(hand_off: HandOff, child: Child) -> None:
     """Have the rollout look; what it finds is in the ledger, so nothing is lost where it cannot be woken."""
-    wake, hand_off.to_wake = Wake(cause=hand_off.to_wake or ""), None
+    wake, hand_off.to_wake = hand_off.to_wake, None
     with suppress(FailureError):
         await child.signal(SIGNAL_WAKE, wake)
 

@@ -15,6 +15,7 @@ from holdpoint.models.workflow_messages import (
     ConfirmationGiven,
     Control,
     Progress,
+    PromotionGiven,
     Wake,
 )
 from workflows import refusals
@@ -92,14 +93,23 @@ class TicketHandlers(TicketState):
 
     @workflow.update(name=contracts.PROMOTE.name)
     def promote(self, control: Control) -> Answer:
-        """Let a canary go on that is held for want of a verdict."""
+        """Refuse a word that is in no ledger; one from before that counted is replayed."""
+        if workflow.patched(refusals.WORDS_IN_LEDGER):
+            self._refuse("promote", control.by, refusals.NOT_IN_LEDGER)
         return self._obey("promote", control)
+
+    @workflow.update(name=contracts.PROMOTION.name)
+    def promotion(self, given: PromotionGiven) -> Answer:
+        """Have the rollout look at what the ledger has on the hold for want of a verdict."""
+        self._refuse("promote", given.by, refusals.of_promotion(self, given.digest))
+        self.hand_off.wake(f"promote by {given.by}", word=True)
+        return self._answer("The rollout reads it from the ledger.")
 
     @workflow.update(name=contracts.CONFIRM.name)
     def confirm(self, given: ConfirmationGiven) -> Answer:
         """Have the rollout look at what the ledger has on its manual step."""
         self._refuse("confirm", given.by, refusals.of_confirmation(self, given))
-        self.hand_off.to_wake = f"confirm {given.step} by {given.by}"
+        self.hand_off.wake(f"confirm {given.step} by {given.by}")
         return self._answer("The step reads it from the ledger.")
 
     @approve.validator
@@ -129,6 +139,10 @@ class TicketHandlers(TicketState):
     @promote.validator
     def _may_promote(self, control: Control) -> None:
         self._validate(control.by, refusals.of_control(self, "promote", control.digest))
+
+    @promotion.validator
+    def _may_go_on(self, given: PromotionGiven) -> None:
+        self._validate(given.by, refusals.of_promotion(self, given.digest))
 
     @confirm.validator
     def _may_confirm(self, given: ConfirmationGiven) -> None:

@@ -12,6 +12,10 @@ from holdpoint.models.workflow_messages import ApprovalGiven, ConfirmationGiven,
 from workflows.holds import PAUSED
 from workflows.state import TicketState
 
+WORDS_IN_LEDGER = "promotion-from-ledger"
+"""The change since which a rollout goes on without a verdict only by a word that it reads in the ledger."""
+NOT_IN_LEDGER = "A word on a verdict counts only where it stands in the ledger. Say it by: holdpoint promote"
+
 
 def conflict(message: str) -> ApplicationError:
     """Return the error that an update answers a refusal with."""
@@ -50,13 +54,13 @@ def of_control(
     if verb == "rollback" and phase not in (Phase.EXECUTING, Phase.VERIFYING):
         return f"{name} is {phase.value}: nothing was done that could be rolled back. Use abort."
     if verb == "promote":
-        return _of_promotion(ticket, digest)
+        return of_promotion(ticket, digest)
     if verb == "resume" and not (ticket.hand_off.paused or PAUSED in ticket.clerk.holds):
         return f"{name} is not paused."
     return None
 
 
-def _of_promotion(ticket: TicketState, digest: Digest | None) -> str | None:
+def of_promotion(ticket: TicketState, digest: Digest | None) -> str | None:
     """Say what speaks against it; whether a hold for want of a verdict stands, the rollout knows."""
     if ticket.phase not in (Phase.EXECUTING, Phase.VERIFYING):
         return f"{ticket.start.ticket} is {ticket.phase.value}: nothing is judged now."

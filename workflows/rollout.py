@@ -136,6 +136,7 @@ class Rollout(RolloutWork):
     def wake(self, wake: Wake) -> None:
         """Look again. A counter, not an event: a wake-up between two looks is never lost."""
         self.clerk.wakes += 1
+        self.unheard = self.unheard or wake.word
 
     @workflow.signal(name=contracts.SIGNAL_CONTROL)
     def control(self, control: Control) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from temporalio import workflow
 from temporalio.exceptions import FailureError
 
-from holdpoint.models.activity_calls import Begun, Confirmation, GateCall, RolloutCall
+from holdpoint.models.activity_calls import Begun, Confirmation, Gate, GateCall, Promotion, RolloutCall
 from holdpoint.models.checks import CheckView
 from holdpoint.models.contracts import GATE, SIGNAL_PROGRESS, ticket_workflow
 from holdpoint.models.phases import Phase
@@ -17,7 +17,7 @@ from holdpoint.models.workflow_messages import Control, Progress, RolloutStart, 
 from workflows.failures import Outage, Overdue, Stopped
 from workflows.holds import ANALYSIS, FROZEN, OUTAGE_OF_JUDGE, PAUSED, key_of
 from workflows.record_keeping import Clerk, wait
-from workflows.refusals import requested
+from workflows.refusals import NOT_IN_LEDGER, WORDS_IN_LEDGER, requested
 from workflows.views import details_of_rollout, pause_hold, steps_of
 
 if TYPE_CHECKING:
@@ -57,7 +57,9 @@ class RolloutWork:
         self.undoing = False
         self.stop: Reason | None = None
         self.live: Watch | None = None
-        self.overruled = False
+        self.overruled = self.unheard = self.missed = False
+        self.heard: set[str] = set()
+        self.promoted_to = 0
         self.timed: Timed | None = None
         self.stands_at: int | None = None
         self.confirmation: Confirmation | None = None
@@ -85,7 +87,7 @@ class RolloutWork:
         """Take in a word of a person or a pipeline."""
         fits = not self.undoing and self.stop is None
         if control.verb == "promote":
-            self._overrule(control, fits=fits)
+            self._take_unrecorded(control, fits=fits)
             return
         kind = f"{control.verb}.{'requested' if fits else 'came_too_late'}"
         self.clerk.note(kind, {"reason": control.reason}, by=control.by)
@@ -99,17 +101,40 @@ class RolloutWork:
             ends = workflow.now() + self.pause_bound
             self.clerk.place(PAUSED, pause_hold(control, self.start.ticket, ends), ends=ends)
 
-    def _overrule(self, control: Control, *, fits: bool) -> None:
-        """Let what is watched pass without a verdict, if that is what holds it. A `fail` is over by then."""
-        holds = [key for key in (ANALYSIS, OUTAGE_OF_JUDGE) if key in self.clerk.holds]
-        fits = fits and bool(holds)
+    def _take_unrecorded(self, control: Control, *, fits: bool) -> None:
+        """Pass over a word on a verdict that is in no ledger; one from before that counted is replayed."""
+        if workflow.patched(WORDS_IN_LEDGER):
+            self.clerk.note("attempt.denied", {"verb": control.verb, "reason": NOT_IN_LEDGER}, by=control.by)
+            return
         body = {"reason": control.reason, "digest": control.digest}
+        self._overrule(self.undecided if fits else [], body, by=control.by)
+
+    @property
+    def undecided(self) -> list[str]:
+        """Return the keys of the holds for want of a verdict."""
+        return [key for key in (ANALYSIS, OUTAGE_OF_JUDGE) if key in self.clerk.holds]
+
+    def _hear(self, said: Promotion) -> None:
+        """Take in a person's word from the ledger, if what it is on still holds the rollout."""
+        if said.entry in self.heard:
+            return
+        self.heard.add(said.entry)
+        held = [key for key in self.undecided if self.clerk.holds[key].since in said.since]
+        fits = bool(held) and not self.undoing and self.stop is None
+        body: dict[str, Any] = {"reason": said.reason, "digest": said.digest, "entry": said.entry}
+        body |= {} if said.weight is None else {"weight": said.weight}
         if fits:
+            self.promoted_to = said.weight or 0
+        self._overrule(self.undecided if fits else [], body, by=said.by)
+
+    def _overrule(self, holds: list[str], body: dict[str, Any], *, by: str) -> None:
+        """Let what is watched pass without a verdict, if that is what holds it. A `fail` is over by then."""
+        if holds:
             body["over"] = ", ".join(self.clerk.holds[key].code.value for key in holds)
-        self.clerk.note(f"promote.{'requested' if fits else 'came_too_late'}", body, by=control.by)
-        self.overruled = self.overruled or fits
-        for key in holds if fits else ():
-            self.clerk.lift(key, by=control.by)
+        self.clerk.note(f"promote.{'requested' if holds else 'came_too_late'}", body, by=by)
+        self.overruled = self.overruled or bool(holds)
+        for key in holds:
+            self.clerk.lift(key, by=by)
 
     # What its parts use
 
@@ -215,26 +240,39 @@ class RolloutWork:
 
     def stirred(self) -> bool:
         """Tell whether something came up: a wake-up that was not looked into, or something to be recorded."""
-        return (self.clerk.wakes > self.looked and self.phase is Phase.EXECUTING) or self.clerk.fresh
+        return self._woken or self.clerk.fresh
+
+    @property
+    def _woken(self) -> bool:
+        """Tell whether the ledger is to be asked.
+
+        Verifying and undoing write nothing forward, so a freeze does not hold them; a word on a verdict may
+        come while it verifies.
+        """
+        return (self.clerk.wakes > self.looked and self.phase is Phase.EXECUTING) or self.unheard
 
     async def see_to_it(self) -> None:
-        """Look which freezes cover the rollout, if it was woken, and have recorded what is new.
-
-        Verifying and undoing write nothing forward, so a freeze does not hold them.
-        """
-        if self.clerk.wakes > self.looked and self.phase is Phase.EXECUTING:
-            self.looked = self.clerk.wakes
-            call = self.call(GateCall, manual=self.stands_at)
+        """Look which freezes cover the rollout and what people have said, and have recorded what is new."""
+        if self._woken:
+            word = self.unheard or bool(self.undecided)
+            self.looked, self.unheard = self.clerk.wakes, False
+            call = self.call(GateCall, manual=self.stands_at, promotion=word)
             try:
-                gate = await self.clerk.carry_out(GATE, call, summary="Look for freezes")
+                self._pass(await self.clerk.carry_out(GATE, call, summary="Look for freezes"))
             except Outage:
-                self.blind_since = self.blind_since or workflow.now()
+                self.blind_since, self.missed = self.blind_since or workflow.now(), word
                 return  # only what is shown is late: each write asks the ledger again by itself
-            self.blind_since = None
-            self.confirmation = gate.confirmation
-            self.show_holds(FROZEN, gate.holds)
         if self.clerk.fresh:
             await self.clerk.flush(stoppable=True)
+
+    def _pass(self, gate: Gate) -> None:
+        """Take in what the ledger has answered."""
+        self.blind_since = None
+        self.confirmation = gate.confirmation
+        if self.phase is Phase.EXECUTING:
+            self.show_holds(FROZEN, gate.holds)
+        if gate.promotion is not None:
+            self._hear(gate.promotion)
 
     def show_holds(self, prefix: str, holds: list[Hold]) -> None:
         """Show exactly these holds under a prefix; each ends with the bound that a person's pause has."""

@@ -76,6 +76,8 @@ class Watch:
         """
         while not self._passed(await self.look(self._window())):
             self.work.check()
+            if self.work.missed:  # the ledger did not say whether somebody has decided
+                self.work.missed, self.work.unheard = False, True
 
     @property
     def over(self) -> bool:

@@ -73,6 +73,10 @@ class PromoteBody(StrictModel):
 
     digest: Digest
     reason: Annotated[ReasonText, Field(min_length=1), AfterValidator(_said)]
+    weight: Annotated[
+        int | None,
+        Field(ge=1, le=100, description="the weight to go on with; null: the next one of the plan"),
+    ] = None
 
 
 class LiftBanBody(StrictModel):

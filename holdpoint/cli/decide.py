@@ -44,14 +44,28 @@ def promote(
     ticket: options.TicketId,
     reason: Annotated[str, typer.Option("--reason", help="Why, for people and for the record.")],
     digest: Digest = None,
+    weight: Annotated[
+        int | None,
+        typer.Option(
+            "--weight",
+            metavar="W",
+            min=1,
+            max=100,
+            help="Go on with this weight of the plan, in percent; those before it are left out. "
+            "Default: the next one.",
+        ),
+    ] = None,
     output: options.Output = Format.TEXT,
     data: options.Data = options.DEFAULT_DATA,
 ) -> None:
     """Let a canary go on that is held for want of a verdict; a `fail` cannot be overruled."""
-    _decide("promote", ticket, reason, digest, Output(output), data)
+    more = {} if weight is None else {"weight": weight}
+    _decide("promote", ticket, reason, digest, Output(output), data, **more)
 
 
-def _decide(verb: str, ticket: str, reason: str, digest: str | None, out: Output, data: Any) -> None:
+def _decide(
+    verb: str, ticket: str, reason: str, digest: str | None, out: Output, data: Any, **more: int
+) -> None:
     from holdpoint.cli.client import segment
     from holdpoint.cli.connection import connect
     from holdpoint.cli.ticket_text import ticket_text
@@ -69,7 +83,7 @@ def _decide(verb: str, ticket: str, reason: str, digest: str | None, out: Output
                 phase=view["phase"],
             )
         body = {"reason": reason} if bound is None else {"digest": bound, "reason": reason}
-        _, answer = api.post(f"{path}/{verb}", body)
+        _, answer = api.post(f"{path}/{verb}", {**body, **more})
         out.answer(answer, ticket_text)
 
 

@@ -218,6 +218,7 @@ class GateCall(RolloutCall):
     """Ask which freezes cover this rollout now, and what was said of the manual step that it stands at."""
 
     manual: int | None = Field(default=None, description="the index of that step, if it stands at one")
+    promotion: bool = Field(default=False, description="ask for the last word on a hold without a verdict")
 
 
 class Confirmation(Model):
@@ -228,11 +229,26 @@ class Confirmation(Model):
     reason: str
 
 
+class Promotion(Model):
+    """A person's word that a rollout goes on without a verdict.
+
+    It is on the holds that lay since exactly these moments, and on no later one.
+    """
+
+    by: str
+    reason: str
+    digest: Digest
+    since: list[Instant]
+    entry: str
+    weight: int | None = Field(default=None, description="the weight to go on with, if one was named")
+
+
 class Gate(Model):
-    """The freezes that cover the rollout, as holds, and what the ledger has on the manual step."""
+    """The freezes that cover the rollout, as holds, and what the ledger has on its manual step or verdict."""
 
     holds: list[Hold] = []
     confirmation: Confirmation | None = None
+    promotion: Promotion | None = None
 
 
 class PostcheckCall(RolloutCall):

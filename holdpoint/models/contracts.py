@@ -45,6 +45,7 @@ from holdpoint.models.workflow_messages import (
     CloseStart,
     ConfirmationGiven,
     Control,
+    PromotionGiven,
     RolloutResult,
     RolloutStart,
     TicketStart,
@@ -137,6 +138,8 @@ RESUME = Named("resume", Control, Answer)
 ABORT = Named("abort", Control, Answer)
 ROLLBACK = Named("rollback", Control, Answer)
 PROMOTE = Named("promote", Control, Answer)
+"""A word that is in no ledger: refused. It is here for histories from before such words stood there."""
+PROMOTION = Named("promotion", PromotionGiven, Answer)
 CONFIRM = Named("confirm", ConfirmationGiven, Answer)
 UPDATES: tuple[Named[Any, Any], ...] = (
     APPROVE,
@@ -146,6 +149,7 @@ UPDATES: tuple[Named[Any, Any], ...] = (
     ABORT,
     ROLLBACK,
     PROMOTE,
+    PROMOTION,
     CONFIRM,
 )
 

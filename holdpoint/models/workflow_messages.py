@@ -113,6 +113,17 @@ class ConfirmationGiven(Model):
     reason: str = ""
 
 
+class PromotionGiven(Model):
+    """Wake the ticket: a word on a hold without a verdict is in the ledger, and is read from there."""
+
+    by: str
+    digest: Digest
+    entry: str
+    at: Instant
+    weight: int | None = Field(default=None, description="the weight to go on with, in percent")
+    reason: str = ""
+
+
 class Control(Model):
     """A person's or a pipeline's word on a running ticket."""
 
@@ -130,6 +141,7 @@ class Wake(Model):
     """Look again at what you wait for. Carries no fact: the ledger is asked."""
 
     cause: str
+    word: bool = Field(default=False, description="what the ledger may have is a word on a verdict")
 
 
 class Progress(Model):

@@ -1,4 +1,4 @@
-"""Pause, resume, abort, roll back, promote: updates with an explicit ID, one at a time for each ticket.
+"""Pause, resume, abort, roll back: updates with an explicit ID, one at a time for each ticket.
 
 What has succeeded takes no more words: its rollback is a new ticket (`linked.py`).
 
@@ -12,11 +12,9 @@ from typing import Literal
 from holdpoint.clients.temporal import Temporal
 from holdpoint.ledger import head
 from holdpoint.ledger.store import Ledger
-from holdpoint.models.base import Digest
 from holdpoint.models.contracts import (
     ABORT,
     PAUSE,
-    PROMOTE,
     RESUME,
     ROLLBACK,
     SIGNAL_ABORT,
@@ -25,7 +23,7 @@ from holdpoint.models.contracts import (
 )
 from holdpoint.models.errors import AccessDenied, Conflict, NotFound, TransientError, UpstreamUnavailable
 from holdpoint.models.phases import Phase
-from holdpoint.models.ticket import HoldCode, Reason, TicketView
+from holdpoint.models.ticket import Reason, TicketView
 from holdpoint.models.workflow_messages import Answer, CloseStart, Control
 from holdpoint.service.denials import record_denial
 from holdpoint.service.linked import roll_back_success
@@ -34,17 +32,14 @@ from holdpoint.service.read import known_ticket, told_ticket
 from holdpoint.service.roles import Actor, Permission, denial
 from holdpoint.service.turns import Turns
 
-Verb = Literal["pause", "resume", "abort", "rollback", "promote"]
+Verb = Literal["pause", "resume", "abort", "rollback"]
 UPDATES: dict[Verb, Named[Control, Answer]] = {
     "pause": PAUSE,
     "resume": RESUME,
     "abort": ABORT,
     "rollback": ROLLBACK,
-    "promote": PROMOTE,
 }
 DENIED = "control.denied"
-UNDECIDED = frozenset({HoldCode.NO_DATA, HoldCode.LOW_SAMPLE, HoldCode.INCONCLUSIVE, HoldCode.PROVIDER_DOWN})
-"""Holds for want of a verdict: a person may decide them. There is none over a `fail`, which rolls back."""
 
 
 async def control(
@@ -57,21 +52,15 @@ async def control(
     temporal: Temporal,
     delivery: Delivery,
     turns: Turns,
-    digest: Digest | None = None,
 ) -> TicketView:
-    """Say one of the verbs to a running ticket; to promote is bound to the digest of what runs.
-
-    A rollback of one that succeeded is a ticket of its own.
+    """Say one of the verbs to a running ticket. A rollback of one that succeeded is a ticket of its own.
 
     Raises NotFound, AccessDenied, Conflict, UpstreamUnavailable.
     """
     view = await known_ticket(ledger, ticket)
-    may = actor.may(Permission.PROMOTE) if verb == "promote" else actor.may_control(view.requester)
-    if not may:
+    if not actor.may_control(view.requester):
         await _deny(view, verb, actor, ledger=ledger)
-    if verb == "promote" and not view.phase.terminal:
-        _check_undecided(view)
-    word = Control(verb=verb, by=actor.account, reason=reason, digest=digest)
+    word = Control(verb=verb, by=actor.account, reason=reason)
     before = (await ledger.read(head.read)).seq
     async with turns.of(ticket):
         if view.phase is Phase.ROLLBACK_FAILED and verb == "rollback":
@@ -80,24 +69,15 @@ async def control(
         elif view.phase is Phase.SUCCEEDED and verb == "rollback":
             return (await roll_back_success(ticket, reason, actor, ledger=ledger, delivery=delivery)).view
         elif view.phase.terminal:
-            raise _closed(view)
+            raise closed(view)
         else:
-            await _tell(ticket, word, ledger=ledger, temporal=temporal, delivery=delivery)
+            await _tell(ticket, verb, word, ledger=ledger, temporal=temporal, delivery=delivery)
     return await told_ticket(ledger, ticket, by=actor.account, after=before)
 
 
-def _check_undecided(view: TicketView) -> None:
-    """Hold that a verdict is wanted. Raises Conflict."""
-    if not any(hold.code in UNDECIDED for hold in view.holds):
-        held = ", ".join(hold.code.value for hold in view.holds) or "nothing"
-        raise Conflict(
-            f"{view.id} is not held for want of a verdict: it is held by {held}.", phase=view.phase.value
-        )
-
-
 async def _deny(view: TicketView, verb: Verb, actor: Actor, *, ledger: Ledger) -> None:
-    message = denial(actor, Permission.PROMOTE if verb == "promote" else Permission.CONTROL)
-    if actor.may(Permission.CONTROL_OWN) and verb != "promote":
+    message = denial(actor, Permission.CONTROL)
+    if actor.may(Permission.CONTROL_OWN):
         message += f" {actor.account} may do so with its own tickets; this one is {view.requester}'s."
     await ledger.write(
         record_denial, ticket=view.id, actor=actor.account, kind=DENIED, asked=verb, message=message
@@ -106,15 +86,15 @@ async def _deny(view: TicketView, verb: Verb, actor: Actor, *, ledger: Ledger) -
 
 
 async def _tell(
-    ticket: str, word: Control, *, ledger: Ledger, temporal: Temporal, delivery: Delivery
+    ticket: str, verb: Verb, word: Control, *, ledger: Ledger, temporal: Temporal, delivery: Delivery
 ) -> None:
-    workflow, key = ticket_workflow(ticket), f"{word.verb}/{word.by}/{secrets.token_hex(8)}"
+    workflow, key = ticket_workflow(ticket), f"{verb}/{word.by}/{secrets.token_hex(8)}"
     try:
-        await _update(workflow, word, temporal=temporal, key=key)
+        await _update(workflow, verb, word, temporal=temporal, key=key)
     except NotFound as error:
         view = await known_ticket(ledger, ticket)
         if view.phase.terminal:
-            raise _closed(view) from error
+            raise closed(view) from error
         delivery.nudge()
         raise UpstreamUnavailable(
             f"{ticket} is not running in Temporal yet. It is started by itself; say it again in a moment.",
@@ -122,7 +102,7 @@ async def _tell(
         ) from error
 
 
-def _closed(view: TicketView) -> Conflict:
+def closed(view: TicketView) -> Conflict:
     """Return why nothing can be said any more, and what can be done instead."""
     further = "rollback" if view.phase in (Phase.SUCCEEDED, Phase.ROLLBACK_FAILED) else "retry"
     does = "undoes it" if further == "rollback" else "runs it again"
@@ -132,11 +112,11 @@ def _closed(view: TicketView) -> Conflict:
     )
 
 
-async def _update(workflow: str, word: Control, *, temporal: Temporal, key: str) -> None:
+async def _update(workflow: str, verb: Verb, word: Control, *, temporal: Temporal, key: str) -> None:
     try:
-        await temporal.update(workflow, UPDATES[word.verb], word, id=key)
+        await temporal.update(workflow, UPDATES[verb], word, id=key)
     except TransientError:
-        if word.verb != "abort":
+        if verb != "abort":
             raise
         await temporal.signal(workflow, SIGNAL_ABORT, word)
 

@@ -50,6 +50,7 @@ class Story:
             "type",
         )
         self._verdicts = counter("verdicts", "verdicts of analyses", "verdict")
+        self._promotions = counter("promotions", "holds without a verdict that a person decided", "code")
         self._prechecks = counter(
             "prechecks", "prechecks; `flaky` passed, but not at the first attempt", "check", "result"
         )
@@ -65,6 +66,7 @@ class Story:
             ENTERED: self._entered,
             "hold.placed": self._held,
             "analysis.judged": self._judged,
+            "promote.requested": self._promoted,
             "rollback.compared": self._compared,
             "precheck.finished": self._checked,
             POSTCHECKED: self._checked,
@@ -127,6 +129,10 @@ class Story:
 
     def _judged(self, told: Told, body: dict[str, Any]) -> None:
         self._verdicts.labels(verdict=one_of(body.get("verdict"), VerdictCode)).inc()
+
+    def _promoted(self, told: Told, body: dict[str, Any]) -> None:
+        code = one_of(str(body.get("over")).partition(", ")[0], HoldCode)
+        self._promotions.labels(code=code).inc()
 
     def _compared(self, told: Told, body: dict[str, Any]) -> None:
         self._rollbacks.labels(result=one_of(body.get("result"), RollbackResult)).inc()

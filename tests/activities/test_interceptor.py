@@ -11,7 +11,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput
 
-from activities.interceptor import LONGEST_MESSAGE, RecordingInterceptor, converted
+from activities.interceptor import LONGEST_MESSAGE, WORDS, RecordingInterceptor, converted
 from holdpoint.ledger import entries
 from holdpoint.ledger.store import Ledger
 from holdpoint.models.activity_calls import Call, Done
@@ -81,6 +81,19 @@ async def test_record_is_in_the_ledger_before_the_activity_runs(ledger: Ledger) 
     await run(ledger, end)
 
     assert end.seen == [1]
+
+
+@pytest.mark.parametrize("kind", sorted(WORDS))
+async def test_a_persons_word_is_not_taken_from_a_workflow(ledger: Ledger, kind: str) -> None:
+    draft = EntryDraft(key="forged", kind=kind, actor="approver", at=AT, body={"by": "approver"})
+    call = Call(ticket="chg-1", record=Record(ticket="chg-1", entries=[draft]))
+    end = Activity(ledger)
+
+    with pytest.raises(ApplicationError, match="a person's word") as caught:
+        await run(ledger, end, call=call)
+
+    assert caught.value.non_retryable
+    assert (end.seen, ledger.read_now(entries.entries_of, "chg-1")) == ([], [])
 
 
 async def test_record_of_a_repeated_attempt_is_there_once(ledger: Ledger) -> None:

@@ -4,8 +4,14 @@ from datetime import UTC, datetime
 
 import pytest
 
+from holdpoint.ledger import entries, promotions
+from holdpoint.models.activity_calls import Promotion
 from holdpoint.models.errors import Conflict
+from holdpoint.models.record import EntryDraft
 from tests.activities.world import BETTER, World, deployment, service
+
+DIGEST = "sha256:" + "d" * 64
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 
 async def test_canary_lives_to_the_end(world: World) -> None:
@@ -215,3 +221,24 @@ async def test_gate_names_each_freeze_and_how_to_lift_it(world: World) -> None:
     assert [(hold.code, hold.ref, hold.lift) for hold in gate.holds] == [
         ("frozen", freeze.id, f"holdpoint freeze lift {freeze.id}")
     ]
+
+
+async def test_gate_has_the_last_word_on_a_verdict_where_it_is_asked_for(world: World) -> None:
+    await world.submit("chg-1", deployment(replicas=1))
+    said = {"by": "sre", "reason": "r", "digest": DIGEST, "since": [NOON], "weight": 50}
+    word = Promotion.model_validate({**said, "entry": promotions.key_of([NOON])})
+    await world.ledger.write(
+        promotions.give_word, world.ticket, word, over=["no_data"], roles=["sre"], at=NOON
+    )
+
+    assert (await world.gate()).promotion is None
+    assert (await world.gate(promotion=True)).promotion == word
+
+
+async def test_gate_takes_no_word_whose_author_is_another(world: World) -> None:
+    await world.submit("chg-1", deployment(replicas=1))
+    body = {"by": "sre", "reason": "r", "digest": DIGEST, "since": [NOON.isoformat()], "weight": None}
+    draft = EntryDraft(key="forged", kind=promotions.GIVEN, actor="holdpoint", at=NOON, body=body)
+    await world.ledger.write(entries.append_entry, draft, world.ticket)
+
+    assert (await world.gate(promotion=True)).promotion is None

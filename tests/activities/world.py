@@ -393,8 +393,8 @@ class World:
     def lift(self, freeze: Freeze) -> None:
         self.ledger.write_now(freezes.lift_freeze, freeze.id, by="commander", reason="over")
 
-    async def gate(self) -> Gate:
-        return await self.activities.gate(GateCall(**self.of_rollout()))
+    async def gate(self, **asked: Any) -> Gate:
+        return await self.activities.gate(GateCall(**self.of_rollout(), **asked))
 
     async def open_forward(self) -> list[Intent]:
         return await self.ledger.read(intents.open_intents, target=self.target)

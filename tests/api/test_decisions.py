@@ -101,7 +101,9 @@ async def test_an_unknown_ticket_is_not_found(as_: As, verb: str) -> None:
         ({"reason": "quiet night"}, "digest"),
         ({"digest": DIGEST}, "reason"),
         ({"digest": DIGEST, "reason": " "}, "reason"),
-        ({"digest": DIGEST, "reason": "x", "weight": 50}, "weight"),
+        ({"digest": DIGEST, "reason": "x", "weight": 0}, "weight"),
+        ({"digest": DIGEST, "reason": "x", "weight": 101}, "weight"),
+        ({"digest": DIGEST, "reason": "x", "step": 1}, "step"),
     ],
 )
 async def test_to_promote_takes_what_was_shown_and_why(

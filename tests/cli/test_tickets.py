@@ -150,10 +150,13 @@ def test_promote_says_why_and_is_bound_to_what_was_shown(api: FakeApi, holdpoint
 
     without = holdpoint("promote", TICKET)
     done = holdpoint("promote", TICKET, "--reason", "a quiet night")
+    named = holdpoint("promote", TICKET, "--reason", "a quiet night", "--weight", "50")
+    none = holdpoint("promote", TICKET, "--reason", "a quiet night", "--weight", "101")
 
-    assert (without.code, done.code) == (2, 0)
+    assert (without.code, done.code, named.code, none.code) == (2, 0, 0, 2)
     assert "--reason" in without.err
-    assert api.sent(f"POST {PATH}/promote")[0].body == {"digest": DIGEST, "reason": "a quiet night"}
+    body = {"digest": DIGEST, "reason": "a quiet night"}
+    assert [sent.body for sent in api.sent(f"POST {PATH}/promote")] == [body, {**body, "weight": 50}]
 
 
 def test_a_digest_that_was_read_elsewhere_is_sent_instead(api: FakeApi, holdpoint: Holdpoint) -> None:

@@ -18,9 +18,11 @@ from tests.workflows.builders import (
     a_digest,
     a_hold,
     a_manual,
+    a_promotion,
     a_rollout,
     a_verdict,
     a_wait,
+    a_word_on_the_verdict,
     an_analysis,
     an_apply,
     an_approval,
@@ -210,8 +212,8 @@ async def promoted(world: World) -> None:
     world.answers["judge"] = lambda call: a_verdict("no_data" if call.weight == 10 else "pass")
     await world.submit(verify=0.5)
     await world.is_held("no_data")
-    control = a_control("promote").model_copy(update={"digest": a_digest()})
-    await world.tell(contracts.PROMOTE, control)
+    world.answers["gate"] = a_promotion(world.view["holds"])
+    await world.tell(contracts.PROMOTION, a_word_on_the_verdict(a_digest()))
     assert await world.ends() is Phase.SUCCEEDED
 
 

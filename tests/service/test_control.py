@@ -1,7 +1,7 @@
 """Pause, resume, abort, roll back: who may, what the ticket hears, and an abort that cannot be locked out."""
 
 import asyncio
-from typing import Any, get_args
+from typing import get_args
 
 import pytest
 
@@ -13,13 +13,10 @@ from holdpoint.service import read
 from holdpoint.service.control import Verb, control
 from tests.service.world import World, actor
 
-CONTROLS = [verb for verb in get_args(Verb) if verb != "promote"]
-DIGEST = "sha256:" + "a" * 64
+CONTROLS = list(get_args(Verb))
 
 
-async def say(
-    world: World, ticket: str, verb: Verb, *, by: str = "sre", digest: str | None = None
-) -> TicketView:
+async def say(world: World, ticket: str, verb: Verb, *, by: str = "sre") -> TicketView:
     return await control(
         ticket,
         verb,
@@ -29,47 +26,7 @@ async def say(
         temporal=world.temporal,
         delivery=world.delivery,
         turns=world.turns,
-        digest=digest,
     )
-
-
-async def undecided(world: World, code: str = "no_data", **patch: Any) -> str:
-    """Return a ticket whose canary is held for want of a verdict."""
-    hold = {"code": code, "message": "x", "by": "holdpoint", "since": "2026-11-21T12:00:00Z", "lift": "data"}
-    return (await world.a_ticket(phase=Phase.EXECUTING, holds=[hold], **patch)).id
-
-
-@pytest.mark.parametrize("code", ["no_data", "low_sample", "inconclusive", "provider_down"])
-async def test_to_promote_is_bound_to_a_digest_and_decides_a_hold_without_a_verdict(
-    world: World, code: str
-) -> None:
-    ticket = await undecided(world, code)
-
-    await say(world, ticket, "promote", digest=DIGEST)
-
-    [(_, name, argument)] = world.temporal.updates.values()
-    said = {"verb": "promote", "by": "sre", "reason": "because", "digest": DIGEST, "code": None}
-    assert (name, argument.model_dump()) == ("promote", said)
-
-
-@pytest.mark.parametrize(("holds", "said"), [("frozen", "it is held by frozen"), (None, "held by nothing")])
-async def test_nothing_else_is_promoted(world: World, holds: str | None, said: str) -> None:
-    held = await undecided(world, holds) if holds else (await world.a_ticket(phase=Phase.EXECUTING)).id
-
-    with pytest.raises(Conflict, match=said):
-        await say(world, held, "promote", digest=DIGEST)
-
-    assert world.temporal.updates == {}
-
-
-@pytest.mark.parametrize("by", ["ci", "approver", "auditor"])
-async def test_who_may_not_promote_is_denied_and_recorded_its_own_ticket_too(world: World, by: str) -> None:
-    ticket = await undecided(world)
-
-    with pytest.raises(AccessDenied, match=f"{by} may not decide a hold without a verdict"):
-        await say(world, ticket, "promote", by=by, digest=DIGEST)
-
-    assert "control.denied" in await world.kinds(ticket)
 
 
 @pytest.mark.parametrize("verb", CONTROLS)

@@ -49,6 +49,7 @@ async def test_new_entries_are_counted_once_and_old_ones_not(
     tell(ledger, "analysis.judged", {"verdict": "a verdict of tomorrow"})
     tell(ledger, "rollback.compared", {"result": "restored"})
     tell(ledger, "hold.placed", {"code": "frozen"})
+    tell(ledger, "promote.requested", {"over": "no_data, provider_down"})
     tell(ledger, "precheck.finished", {"checks": [{"name": "health", "passed": True, "attempts": 3}]})
     own = {"name": "orders", "kind": "query", "passed": True, "attempts": 2}
     tell(ledger, "postcheck.finished", {"checks": [own]})
@@ -65,6 +66,7 @@ async def test_new_entries_are_counted_once_and_old_ones_not(
     assert value(metrics, "verdicts_total", verdict="other") == 1
     assert value(metrics, "rollbacks_total", result="restored") == 1
     assert value(metrics, "holds_total", code="frozen") == 1
+    assert value(metrics, "promotions_total", code="no_data") == 1
     assert value(metrics, "prechecks_total", check="health", result="flaky") == 1
     assert value(metrics, "postchecks_total", check="query", result="flaky") == 1
     assert value(metrics, "intents_total", direction="forward", result="opened") == 1

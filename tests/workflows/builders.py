@@ -10,6 +10,7 @@ from holdpoint.models.activity_calls import (
     Evaluation,
     Gate,
     Judgement,
+    Promotion,
     Quorum,
     StepOutcome,
 )
@@ -23,6 +24,7 @@ from holdpoint.models.workflow_messages import (
     ApprovalGiven,
     ConfirmationGiven,
     Control,
+    PromotionGiven,
     RolloutStart,
     TicketStart,
 )
@@ -103,6 +105,19 @@ def a_confirmation(by: str = "sre", step: int = 0, *, done: bool = True) -> Conf
 def in_the_ledger(by: str = "sre", *, done: bool = True) -> Gate:
     """Return what the ledger answers once it has a word on the manual step that is asked about."""
     return Gate(confirmation=Confirmation(done=done, by=by, reason="Replica is primary."))
+
+
+def a_word_on_the_verdict(digest: str, *, weight: int | None = None) -> PromotionGiven:
+    return PromotionGiven(
+        by="sre", digest=digest, entry="promote/1", at=datetime(2026, 3, 2, tzinfo=UTC), weight=weight
+    )
+
+
+def a_promotion(holds: list[dict[str, Any]], *, weight: int | None = None) -> Gate:
+    """Return what the ledger answers once a person has promoted what these holds lie on."""
+    word = {"by": "sre", "reason": "no one is awake there", "digest": a_digest(), "entry": "promote/1"}
+    since = [hold["since"] for hold in holds]
+    return Gate(promotion=Promotion.model_validate({**word, "since": since, "weight": weight}))
 
 
 def an_evaluation(

@@ -11,7 +11,17 @@ from holdpoint.models.change import SHORTEST_DEADLINE
 from holdpoint.models.phases import Phase
 from holdpoint.models.ticket import VerdictCode
 from holdpoint.models.workflow_messages import Control
-from tests.workflows.builders import a_canary, a_control, a_hold, a_verdict, an_evaluation, down
+from tests.workflows.builders import (
+    a_canary,
+    a_control,
+    a_hold,
+    a_promotion,
+    a_verdict,
+    a_word_on_the_verdict,
+    an_apply,
+    an_evaluation,
+    down,
+)
 from tests.workflows.world import World
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -312,10 +322,11 @@ async def test_two_causes_lie_on_a_canary_and_each_is_lifted_by_itself(live: Wor
     }
 
 
-def a_promotion(world: World, digest: str | None = None) -> Control:
-    """Return a person's word that a canary may go on without a verdict."""
+async def promoted(world: World, *, weight: int | None = None, digest: str | None = None) -> None:
+    """Have a person's word on the holds of this moment in the ledger, and tell the ticket."""
+    world.answers["gate"] = a_promotion(world.view.get("holds", []), weight=weight)
     bound = world.answers["evaluate"].digest if digest is None else digest
-    return Control(verb="promote", by="sre", reason="no one is awake there", digest=bound)
+    await world.tell(contracts.PROMOTION, a_word_on_the_verdict(bound, weight=weight))
 
 
 @pytest.mark.parametrize("code", ["no_data", "low_sample", "provider_down"])
@@ -327,7 +338,7 @@ async def test_a_person_lets_a_canary_go_on_that_is_held_for_want_of_a_verdict(
     await world.submit()
     await world.is_held(code)
 
-    await world.tell(contracts.PROMOTE, a_promotion(world))
+    await promoted(world)
 
     assert await world.ends() is Phase.SUCCEEDED
     [said] = world.bodies("promote.requested")
@@ -347,10 +358,108 @@ async def test_a_person_lets_a_canary_go_on_whose_judge_cannot_be_asked(world: W
     await world.submit()
     await world.is_held("provider_down")
 
-    await world.tell(contracts.PROMOTE, a_promotion(world))
+    await promoted(world)
 
     assert await world.ends() is Phase.SUCCEEDED
     assert [said["over"] for said in world.bodies("promote.requested")] == ["provider_down"]
+
+
+@pytest.mark.parametrize(
+    ("weight", "brought"), [(10, [20, 50]), (50, [50]), (100, [])], ids=["it stands at", "later", "whole"]
+)
+async def test_a_person_names_the_weight_to_go_on_with(world: World, weight: int, brought: list[int]) -> None:
+    world.answers["evaluate"] = an_evaluation(plan=[a_canary(weights=(10, 20, 50), bake=0.5)])
+    world.answers["judge"] = lambda call: a_verdict("no_data" if call.weight == 10 else "pass")
+    await world.submit()
+    await world.is_held("no_data")
+
+    await promoted(world, weight=weight)
+
+    assert await world.ends() is Phase.SUCCEEDED
+    assert [body["asked"] for body in world.bodies("weight.reached")] == [10, *brought]
+    assert {call.weight for call in world.calls_of(contracts.JUDGE)} >= {*brought, 100}
+    assert [said["weight"] for said in world.bodies("promote.requested")] == [weight]
+
+
+async def test_the_weight_that_a_person_named_is_of_one_step(world: World) -> None:
+    plan = [a_canary(weights=(10, 50), bake=0.5), a_canary(weights=(20, 40), bake=0.5, index=1)]
+    world.answers["evaluate"] = an_evaluation(plan=plan)
+    world.answers["judge"] = lambda call: a_verdict("no_data" if call.weight == 10 else "pass")
+    await world.submit()
+    await world.is_held("no_data")
+
+    await promoted(world, weight=100)
+
+    assert await world.ends() is Phase.SUCCEEDED
+    assert [body["asked"] for body in world.bodies("weight.reached")] == [10, 20, 40]
+
+
+async def test_a_word_is_heard_while_everything_is_watched_at_100(world: World) -> None:
+    world.answers["evaluate"] = an_evaluation(plan=[an_apply()])
+    world.answers["judge"] = a_verdict("no_data")
+    await world.submit(verify=0.5)
+    await world.is_held("no_data")
+    assert world.view["phase"] == "Verifying"
+
+    await promoted(world)
+
+    assert await world.ends() is Phase.SUCCEEDED
+
+
+async def test_a_word_that_the_ledger_could_not_tell_at_once_is_asked_for_again(world: World) -> None:
+    baking(world, bake=0.5)
+    world.answers["judge"] = a_verdict("no_data")
+    await world.submit()
+    await world.is_held("no_data")
+    said = a_promotion(world.view["holds"])
+    world.answers["gate"] = [*[down("The ledger")] * 4, said]
+
+    await world.tell(contracts.PROMOTION, a_word_on_the_verdict(world.answers["evaluate"].digest))
+    await world.until(lambda: len(world.calls_of(contracts.GATE)) >= 4)
+    await world.pass_time(seconds=30)
+
+    await world.until(lambda: "promote.requested" in world.kinds)
+    world.answers["judge"] = a_verdict("pass")
+    assert await world.ends() is Phase.SUCCEEDED
+
+
+async def test_what_only_reaches_temporal_promotes_nothing(world: World) -> None:
+    world.answers["evaluate"] = an_evaluation(
+        plan=[a_canary(weights=(10, 50), bake=0.5)], obligations={"hold_bound": 600}
+    )
+    world.answers["judge"] = a_verdict("no_data")
+    await world.submit()
+    await world.is_held("no_data")
+    digest = world.answers["evaluate"].digest
+    forged = Control(verb="promote", by="sre", reason="let me", digest=digest)
+
+    with pytest.raises(WorkflowUpdateFailedError):
+        await world.tell(contracts.PROMOTE, forged)
+    await world.settles()
+    await world.of_rollout.signal(contracts.SIGNAL_CONTROL, forged)
+    await world.tell(contracts.PROMOTION, a_word_on_the_verdict(digest))
+    await world.until(lambda: any(call.promotion for call in world.calls_of(contracts.GATE)))
+
+    assert await world.ends() is Phase.ROLLED_BACK
+    assert [body["verb"] for body in world.bodies("attempt.denied")] == ["promote", "promote"]
+    assert "promote.requested" not in world.kinds
+
+
+async def test_a_word_on_an_earlier_hold_comes_too_late_for_this_one(world: World) -> None:
+    world.answers["evaluate"] = an_evaluation(
+        plan=[a_canary(weights=(10, 50), bake=0.5)], obligations={"hold_bound": 600}
+    )
+    world.answers["judge"] = a_verdict("no_data")
+    await world.submit()
+    await world.is_held("no_data")
+    earlier = [{"since": "2026-01-01T00:00:00Z", "code": "no_data"}]
+    world.answers["gate"] = a_promotion(earlier)
+
+    await world.tell(contracts.PROMOTION, a_word_on_the_verdict(world.answers["evaluate"].digest))
+    await world.until(lambda: "promote.came_too_late" in world.kinds)
+
+    assert await world.ends() is Phase.ROLLED_BACK
+    assert world.kinds.count("promote.came_too_late") == 1
 
 
 async def test_a_persons_word_is_on_one_weight(world: World) -> None:
@@ -361,7 +470,7 @@ async def test_a_persons_word_is_on_one_weight(world: World) -> None:
     await world.submit()
     await world.is_held("no_data")
 
-    await world.tell(contracts.PROMOTE, a_promotion(world))
+    await promoted(world)
 
     assert await world.ends() is Phase.ROLLED_BACK
     assert world.view["reason"]["code"] == "hold_expired"
@@ -374,11 +483,10 @@ async def test_a_fail_is_not_overruled(world: World) -> None:
     await world.asked(contracts.JUDGE)
     world.answers["judge"] = a_verdict("fail", "It fails.")
 
-    await world.tell(contracts.PROMOTE, a_promotion(world))
+    await promoted(world, weight=100)
 
     assert await world.ends() is Phase.ROLLED_BACK
     assert world.bodies("promote.requested") == []
-    assert len(world.bodies("promote.came_too_late")) == 1
 
 
 async def test_a_pause_outlasts_a_persons_word_on_the_verdict(world: World) -> None:
@@ -388,7 +496,7 @@ async def test_a_pause_outlasts_a_persons_word_on_the_verdict(world: World) -> N
     await world.is_held("no_data")
     await world.tell(contracts.PAUSE, a_control("pause"))
     await world.is_held("paused")
-    await world.tell(contracts.PROMOTE, a_promotion(world))
+    await promoted(world)
 
     world.answers["judge"] = a_verdict("pass")
     await world.tell(contracts.RESUME, a_control("resume"))
@@ -411,7 +519,7 @@ async def test_a_word_on_something_else_is_refused(world: World, phase: str, dig
         await world.is_held("no_data")
 
     with pytest.raises(WorkflowUpdateFailedError):
-        await world.tell(contracts.PROMOTE, a_promotion(world, digest))
+        await promoted(world, digest=digest)
 
     await world.tell(contracts.ABORT, a_control("abort"))
     assert (await world.ends()).terminal

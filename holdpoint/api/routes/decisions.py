@@ -7,7 +7,7 @@ from fastapi import APIRouter, Response
 from holdpoint.api.bodies import ApproveBody, ConfirmBody, PromoteBody, ReasonBody, RejectBody
 from holdpoint.api.dependencies import Caller, HasParts, Parts
 from holdpoint.models.ticket import TicketView
-from holdpoint.service import confirm
+from holdpoint.service import confirm, promote
 from holdpoint.service.control import Verb, control
 from holdpoint.service.decide import Word, decide
 from holdpoint.service.linked import retry
@@ -72,8 +72,14 @@ async def retry_change(
 
 @router.post("/promote")
 async def promote_change(ticket: str, body: PromoteBody, parts: HasParts, actor: Caller) -> TicketView:
-    """Let a canary go on that is held for want of a verdict; a `fail` cannot be overruled."""
-    return await _control(ticket, "promote", body, actor, parts)
+    """Let a canary go on that is held for want of a verdict; a `fail` cannot be overruled.
+
+    With a weight it goes on there, and those between are left out.
+    """
+    word = promote.Word(digest=body.digest, reason=body.reason, weight=body.weight)
+    return await promote.promote(
+        ticket, word, actor, ledger=parts.ledger, delivery=parts.delivery, turns=parts.turns
+    )
 
 
 @router.post("/confirm")
@@ -89,9 +95,7 @@ async def _decide(ticket: str, word: Word, actor: Actor, parts: Parts) -> Ticket
     return await decide(ticket, word, actor, ledger=parts.ledger, delivery=parts.delivery, turns=parts.turns)
 
 
-async def _control(
-    ticket: str, verb: Verb, body: ReasonBody | PromoteBody, actor: Actor, parts: Parts
-) -> TicketView:
+async def _control(ticket: str, verb: Verb, body: ReasonBody, actor: Actor, parts: Parts) -> TicketView:
     return await control(
         ticket,
         verb,
@@ -101,5 +105,4 @@ async def _control(
         temporal=parts.temporal,
         delivery=parts.delivery,
         turns=parts.turns,
-        digest=body.digest if isinstance(body, PromoteBody) else None,
     )
