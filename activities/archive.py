@@ -70,7 +70,7 @@ class ArchiveActivities:
         view = await self._ledger.read(tickets.get_ticket, call.ticket)
         held = await self._ledger.read(targets.held_targets)
         rows = [row for row in held if row.holder_ticket == call.ticket]
-        dirty = [row for row in rows if row.dirty]
+        dirty = [row for row in rows if row.dirty and row.in_hand_of is None]
         for row in rows:
             if not row.dirty and row.holder_run is not None:
                 await self._ledger.write(

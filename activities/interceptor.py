@@ -24,6 +24,9 @@ WORDS = frozenset(
         "manual.confirmed",
         "manual.failed",
         "promote.given",
+        "takeover.begun",
+        "takeover.done",
+        "takeover.ended",
     }
 )
 """What only a door writes, behind its token check (design decision 26). A workflow can be given anything to

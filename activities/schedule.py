@@ -14,7 +14,7 @@ from holdpoint.models.durations import format_duration
 from holdpoint.models.phases import Phase
 from holdpoint.models.policy import Window
 from holdpoint.models.record import Freeze, LanePlace
-from holdpoint.models.ticket import Hold, HoldCode, TicketView
+from holdpoint.models.ticket import Hold, HoldCode, Takeover, TicketView
 from holdpoint.models.windows import next_opening
 from holdpoint.models.workflow_messages import Control
 
@@ -145,6 +145,8 @@ def _soak(db: Connection, view: TicketView, soak: Soak | None, now: datetime) ->
 
 
 def _lane(call: ScheduleCall, place: LanePlace, holder: TicketView | None, now: datetime) -> Hold:
+    if holder is not None and holder.takeover is not None and holder.in_hand:
+        return _in_hand(call, holder, holder.takeover, now)
     if place.dirty and (holder is None or holder.phase.terminal):
         left_by = holder.id if holder else "an earlier change"
         return Hold(
@@ -163,6 +165,18 @@ def _lane(call: ScheduleCall, place: LanePlace, holder: TicketView | None, now: 
         since=now,
         lift=f"the end of {holder.id}" if holder else "the end of the change that is before it",
         ref=place.holder_ticket,
+    )
+
+
+def _in_hand(call: ScheduleCall, holder: TicketView, takeover: Takeover, now: datetime) -> Hold:
+    return Hold(
+        code=HoldCode.TARGET_DIRTY,
+        message=f"{call.target} is in {takeover.by}'s hands since {takeover.since:%Y-%m-%dT%H:%M:%SZ}, "
+        f"after the rollback of {holder.id} failed: {takeover.reason}",
+        by=takeover.by,
+        since=now,
+        lift=f"holdpoint takeover {holder.id} --done --reason TEXT",
+        ref=holder.id,
     )
 
 

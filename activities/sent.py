@@ -11,7 +11,7 @@ from activities.requests_back import Asked
 from activities.snapshot import Snapshot
 from holdpoint.ledger.intents import intents_of
 from holdpoint.ledger.store import Ledger
-from holdpoint.models.activity_calls import RolloutCall, UndoCall
+from holdpoint.models.activity_calls import Call, UndoCall
 from holdpoint.models.errors import UpstreamUnavailable
 from holdpoint.models.record import ObjectRef
 
@@ -28,7 +28,7 @@ class Sent:
     asked: Asked = field(default_factory=Asked)
 
 
-async def sent_of(ledger: Ledger, call: RolloutCall, snapshot: Snapshot) -> Sent:
+async def sent_of(ledger: Ledger, call: Call, snapshot: Snapshot) -> Sent:
     """Return what this ticket may have deleted, of what its plan names, and what it has done once.
 
     Without the ledger that is not known. Whatever the plan deletes and is gone counts as ours; of the Jobs
@@ -51,7 +51,7 @@ async def sent_of(ledger: Ledger, call: RolloutCall, snapshot: Snapshot) -> Sent
     )
 
 
-def _begun(call: RolloutCall, snapshot: Snapshot) -> set[ObjectRef] | None:
+def _begun(call: Call, snapshot: Snapshot) -> set[ObjectRef] | None:
     """Return the requests whose steps had begun, as the rollout has told; None where it has not."""
     if not isinstance(call, UndoCall) or call.begun is None:
         return None

@@ -1,4 +1,4 @@
-"""Build what the activities need from the settings: clients, ledger, and the three activity classes."""
+"""Build what the activities need from the settings: clients, ledger, and the activity classes."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -14,6 +14,7 @@ from activities.checks.activity import CheckActivities
 from activities.checks.kind import Means
 from activities.interceptor import RecordingInterceptor
 from activities.rollout import RolloutActivities
+from activities.takeover import TakeoverActivities
 from activities.ticket import TicketActivities
 from holdpoint.clients.catalog import Catalog
 from holdpoint.clients.git import Repositories
@@ -82,6 +83,7 @@ async def assemble(
             judges=judges,
             peers=peers,
         ),
+        TakeoverActivities(ledger=ledger, blobs=blobs, clusters=clusters),
         ArchiveActivities(
             ledger=ledger,
             signer=Signer.load_or_create(data / "keys"),

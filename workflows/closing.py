@@ -6,7 +6,7 @@ from temporalio.exceptions import ApplicationError, ChildWorkflowError
 
 from holdpoint.models import contracts
 from holdpoint.models.activity_calls import Abandoned, Call
-from holdpoint.models.contracts import INSPECT
+from holdpoint.models.contracts import HAND_BACK, INSPECT
 from holdpoint.models.phases import Phase
 from holdpoint.models.ticket import Reason
 from holdpoint.models.workflow_messages import CloseStart, RolloutResult, RolloutStart
@@ -42,6 +42,8 @@ class CloseAbandoned:
 
     async def _close(self) -> Phase:
         self.clerk.note("closing.started", self.start.reason.model_dump(), by=self.start.by)
+        if self.start.handed_back:
+            await self._take_back()
         left = await self._inspect()
         results = [result for rollout in left.rollouts if (result := await self._undo(rollout))]
         phase, reason = self._ending(left, results)
@@ -49,6 +51,12 @@ class CloseAbandoned:
             self._record(phase, reason)
         await archive_evidence(self.clerk)
         return phase
+
+    async def _take_back(self) -> None:
+        """Have compared what a person leaves, and the target freed: their word for it is in the ledger."""
+        call = Call(ticket=self.clerk.ticket)
+        summary = "Compare what a person leaves with the snapshot"
+        await self.clerk.insist(HAND_BACK, call, summary=summary, bound=CLOSE_BOUND)
 
     async def _inspect(self) -> Abandoned:
         return await self.clerk.insist(

@@ -41,6 +41,7 @@ USUAL = {
     contracts.JUDGE.name: HoldCode.PROVIDER_DOWN,
     contracts.UNDO.name: HoldCode.CLUSTER_DOWN,
     contracts.COMPARE.name: HoldCode.CLUSTER_DOWN,
+    contracts.HAND_BACK.name: HoldCode.CLUSTER_DOWN,
 }
 """What an activity depends on most, for an error that names nobody. The others talk to the ledger only."""
 

@@ -108,6 +108,8 @@ LIMITS: dict[str, Limit] = {
         attempt=timedelta(minutes=30), retry=UNDO_ROUND, heartbeat=IN_ROLLOUT, cancellation=_AWAITED
     ),
     contracts.COMPARE.name: Limit(attempt=timedelta(minutes=3), retry=UNDO_ROUND, heartbeat=IN_ROLLOUT),
+    # The same, after the fences of what was left in doubt.
+    contracts.HAND_BACK.name: Limit(attempt=timedelta(minutes=5), retry=UNDO_ROUND, heartbeat=HEARTBEAT),
     # Exports, redacts and signs a whole history.
     contracts.ARCHIVE.name: Limit(attempt=timedelta(minutes=2), heartbeat=HEARTBEAT),
 }

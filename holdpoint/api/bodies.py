@@ -85,6 +85,15 @@ class LiftBanBody(StrictModel):
     reason: Annotated[ReasonText, Field(min_length=1), AfterValidator(_said)]
 
 
+class TakeoverBody(StrictModel):
+    """Why a person takes a target in hand; or, with `done`, what they did there."""
+
+    reason: Annotated[ReasonText, Field(min_length=1), AfterValidator(_said)]
+    done: bool = Field(
+        default=False, description="it is done: compare with the snapshot, and free the target"
+    )
+
+
 class ConfirmBody(StrictModel):
     """What is said of which manual step: that it is done, or that it failed, and in what way."""
 

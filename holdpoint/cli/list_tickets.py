@@ -40,13 +40,21 @@ def list_tickets(
         Output(output).answer(api.get("changes", asked), list_text)
 
 
+def _held(view: dict[str, Any]) -> str:
+    """Return what keeps a ticket, or after a failed rollback its target, where it is."""
+    takeover = view.get("takeover") or {}
+    if takeover and not takeover.get("done_at"):
+        return "taken_over"
+    return str((view.get("hold") or {}).get("code", ""))
+
+
 def list_text(document: dict[str, Any]) -> str:
     """Return the tickets in columns."""
     rows = (
         (
             view["id"],
             view["phase"],
-            (view.get("hold") or {}).get("code", ""),
+            _held(view),
             view["service"],
             view["environment"],
             view["type"],

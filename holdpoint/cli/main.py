@@ -31,6 +31,7 @@ from holdpoint.cli import (
     show,
     stack,
     submit,
+    takeover,
     validate,
     watch,
 )
@@ -68,6 +69,7 @@ COMMANDS = (
     ("retry", control.retry),
     ("promote", decide.promote),
     ("confirm", confirm.confirm),
+    ("takeover", takeover.takeover),
     ("migrate", migrate.migrate),
     ("worker", processes.worker),
     ("api", processes.api),

@@ -27,6 +27,7 @@ def ticket_text(view: View) -> str:
                 "created": view.get("created_at"),
                 "closed": view.get("closed_at"),
                 "rollback": rollback_text(view.get("rollback")),
+                "in hand": takeover_text(view.get("takeover")),
                 "review": review_text(view.get("review")),
                 "depends on": ", ".join(view.get("depends_on") or []),
                 "replaces": ", ".join(view.get("supersedes") or []),
@@ -160,6 +161,20 @@ def rollback_text(rollback: View | None) -> str:
         return ""
     count = len(rollback.get("differences") or [])
     return f"{rollback['result']}, {count} difference{'' if count == 1 else 's'}"
+
+
+def takeover_text(takeover: View | None) -> str:
+    """Return who has the target in hand after a failed rollback, or had, and what came of it."""
+    if not takeover:
+        return ""
+    text = f"of {takeover['by']} since {takeover['since']}: {takeover['reason']}"
+    if takeover.get("done_at"):
+        done = f"{takeover.get('done_by')} at {takeover['done_at']}: {takeover.get('done_reason')}"
+        return f"{text}; given back {takeover.get('result')} by {done}"
+    if takeover.get("done_by"):
+        return f"{text}; {takeover['done_by']} is done, and it is being compared"
+    late = ", ".join(takeover.get("in_doubt") or [])
+    return f"{text}; a late write of ours may still come to: {late}" if late else text
 
 
 def review_text(review: View | None) -> str:

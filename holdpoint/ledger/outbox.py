@@ -15,7 +15,7 @@ from holdpoint.models.contracts import ABORT
 from holdpoint.models.ticket import Reason
 from holdpoint.models.workflow_messages import Control
 
-Kind = Literal["start", "wake", "update", "notify"]
+Kind = Literal["start", "wake", "update", "notify", "close"]
 
 _BOX = schema.outbox
 TRACE = "holdpoint.trace"

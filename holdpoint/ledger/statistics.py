@@ -16,10 +16,10 @@ from holdpoint.ledger.clock import instant
 from holdpoint.ledger.entries import read_entry
 from holdpoint.models.change import Change
 from holdpoint.models.phases import Phase
-from holdpoint.models.record import Entry
+from holdpoint.models.record import PERSON, Entry
 
 _T, _I, _F, _E = schema.tickets, schema.intents, schema.freezes, schema.entries
-_BOX = schema.outbox
+_BOX, _TARGETS = schema.outbox, schema.targets.c
 
 RECENT = 500
 """How many of the newest tickets are looked at for a missing archive, as the reconciler does."""
@@ -52,6 +52,7 @@ class Standing:
     intents_in_doubt: dict[str, int]
     targets_dirty: int
     rollbacks_failed: int
+    taken_over: int
     freezes_active: int
     freezes_unacknowledged: int
     outbox_pending: int
@@ -75,6 +76,7 @@ def standing(db: Connection) -> Standing:
         intents_in_doubt=_open_intents(db, _I.c.deadline < seen.now),
         targets_dirty=_count(db, schema.targets.c.target, schema.targets.c.dirty.is_(True)),
         rollbacks_failed=_rollbacks_failed(db),
+        taken_over=_count(db, _TARGETS.target, _TARGETS.holder_run.startswith(PERSON)),
         freezes_active=_count(db, _F.c.id, active),
         freezes_unacknowledged=_count(db, _F.c.id, and_(active, _F.c.acknowledged_at.is_(None))),
         outbox_pending=pending,

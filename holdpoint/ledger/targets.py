@@ -16,7 +16,7 @@ from holdpoint.ledger.writer import clean, write
 from holdpoint.models.base import Digest
 from holdpoint.models.contracts import NORMAL, STANDARD
 from holdpoint.models.errors import Conflict
-from holdpoint.models.record import EntryDraft, LanePlace, TargetRow
+from holdpoint.models.record import PERSON, EntryDraft, LanePlace, TargetRow
 
 _T = schema.targets
 _L = schema.lane
@@ -103,6 +103,11 @@ def take_target(db: Connection, *, target: str, ticket: str, run: str, rollout: 
         return row
     if row.holder_ticket not in (None, ticket):
         raise Conflict(f"The target {target} is held by {row.holder_ticket}.", holder=row.holder_ticket)
+    if row.in_hand_of is not None:
+        raise Conflict(
+            f"The target {target} is in {row.in_hand_of}'s hands: nothing of ours writes there until "
+            f"`holdpoint takeover {row.holder_ticket} --done`."
+        )
     if row.dirty and not undo:
         raise Conflict(f"The target {target} is dirty: what an earlier rollout left must be undone first.")
     values: dict[str, Any] = {"holder_ticket": ticket, "holder_run": run, "rollout": json.dumps(rollout)}
@@ -148,6 +153,19 @@ def release_target(db: Connection, *, target: str, run: str, clean: bool) -> Tar
             intents=still_open,
         )
     return _free(db, seen, row, row.holder_ticket, by=run)
+
+
+def hand_over(db: Connection, *, target: str, ticket: str, by: str) -> TargetRow:
+    """Let a person hold a dirty target in a run's place: no run opens an intent on it from here on.
+
+    Raises Conflict when another ticket holds it, or when it is clean.
+    """
+    seen = head.lock(db)
+    row = get_target(db, target)
+    if row is None or row.holder_ticket != ticket or not row.dirty:
+        raise Conflict(f"The target {target} was not left dirty by {ticket}.")
+    _change_holder(db, seen, row, "target.handed_over", by, {"holder_run": PERSON + by})
+    return _existing(db, target)
 
 
 def get_target(db: Connection, target: str) -> TargetRow | None:

@@ -112,6 +112,7 @@ COMPARE = Named("compare", CompareCall, Compared)
 FINISH = Named("finish_rollout", FinishCall, Done)
 ARCHIVE = Named("archive", ArchiveCall, Archived)
 INSPECT = Named("inspect_abandoned", Call, Abandoned)
+HAND_BACK = Named("hand_back", Call, Compared)
 ACTIVITIES: tuple[Named[Any, Any], ...] = (
     EVALUATE,
     RECORD,
@@ -129,6 +130,7 @@ ACTIVITIES: tuple[Named[Any, Any], ...] = (
     FINISH,
     ARCHIVE,
     INSPECT,
+    HAND_BACK,
 )
 
 APPROVE = Named("approve", ApprovalGiven, Answer)

@@ -67,6 +67,7 @@ TRANSITIONS: dict[Phase, frozenset[Phase]] = {
     ),
     Phase.VERIFYING: frozenset({Phase.SUCCEEDED, Phase.ROLLING_BACK}),
     Phase.ROLLING_BACK: frozenset({Phase.ROLLED_BACK, Phase.ROLLBACK_FAILED}),
-    Phase.ROLLBACK_FAILED: frozenset({Phase.ROLLING_BACK}),
+    # Tried again; or restored by a person who took the target over, which the comparison has confirmed.
+    Phase.ROLLBACK_FAILED: frozenset({Phase.ROLLING_BACK, Phase.ROLLED_BACK}),
     **{phase: frozenset() for phase in TERMINAL if phase is not Phase.ROLLBACK_FAILED},
 }

@@ -224,6 +224,10 @@ class Refused(Model):
 OpenOutcome = Opened | AlreadyClosed | LeftOpen | Refused
 
 
+PERSON = "person/"
+"""Begins the holder of a target that a person has in hand. A run's ID is Temporal's, and never begins so."""
+
+
 class TargetRow(Model):
     """One target: who holds it, whether it is dirty, and what its last rollout needs to be undone."""
 
@@ -235,6 +239,12 @@ class TargetRow(Model):
     rollout: dict[str, Any] | None = Field(
         default=None, description="the RolloutStart of the holder, so that anyone can start the undo"
     )
+
+    @property
+    def in_hand_of(self) -> str | None:
+        """Return the account that has taken the target over; None where nobody has."""
+        held = self.holder_run or ""
+        return held.removeprefix(PERSON) if held.startswith(PERSON) else None
 
 
 class LanePlace(Model):

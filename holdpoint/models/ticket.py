@@ -172,6 +172,26 @@ class RollbackView(Model):
     attempts: int = 0
 
 
+class Takeover(Model):
+    """A person who has, or had, a target in hand that a failed rollback left; and what came of it.
+
+    From `done_by` on they are done; from `done_at` on that is compared, and the target is free.
+    """
+
+    by: str
+    reason: str
+    since: Instant
+    fenced_at: Instant | None = Field(
+        default=None, description="when our writes that were under way had been fenced, but those in doubt"
+    )
+    in_doubt: list[str] = Field(default=[], description="objects that a late write of ours may still change")
+    done_by: str | None = None
+    done_reason: str = ""
+    done_at: Instant | None = None
+    result: RollbackResult | None = None
+    differences: list[str] = []
+
+
 class RollsBack(Model):
     """What a rollback after success undoes, and the ticket whose version it brings back."""
 
@@ -246,6 +266,14 @@ class TicketView(Model):
     )
     warnings: list[str] = []
     review: Review | None = Field(default=None, description="the review that is due after an emergency")
+    takeover: Takeover | None = Field(
+        default=None, description="who has taken the target over after its rollback failed"
+    )
+
+    @property
+    def in_hand(self) -> bool:
+        """Tell whether a person has the target in hand now."""
+        return self.takeover is not None and self.takeover.done_at is None
 
     @property
     def freeze_type(self) -> str:

@@ -78,6 +78,9 @@ class CloseStart(Model):
     ticket: str
     by: str
     reason: Reason
+    handed_back: bool = Field(
+        default=False, description="a person is done with the target by hand: compare, and free it"
+    )
 
 
 class RolloutState(Model):

@@ -15,6 +15,7 @@ from holdpoint.ledger.store import Ledger
 from holdpoint.models.errors import HoldpointError
 from holdpoint.service.freeze import finish_acknowledging
 from holdpoint.service.outbox import Delivery
+from holdpoint.service.takeover import fence_what_was_taken_over
 
 log = structlog.get_logger()
 
@@ -25,7 +26,7 @@ CANCEL_EVERY = 0.5
 EXPIRY_EVERY = 1.0
 """Seconds between two looks for freezes whose end has passed. They end by the database's clock anyway."""
 FENCING_EVERY = 2.0
-"""Seconds between two tries to fence what a freeze had to leave in doubt."""
+"""Seconds between two tries to fence what a freeze or a takeover had to leave in doubt."""
 
 Task = Callable[[], Awaitable[None]]
 
@@ -65,9 +66,10 @@ async def end_freezes(*, ledger: Ledger, delivery: Delivery) -> None:
 
 
 async def finish_fencing(*, ledger: Ledger, clusters: Clusters) -> None:
-    """Complete the acknowledgement of freezes that had to leave something in doubt, until cancelled."""
+    """Complete the fencing of freezes and takeovers that had to leave something in doubt, until cancelled."""
     while True:
         for freeze in await ledger.read(freezes.list_freezes):
             if freeze.acknowledged_at is None:
                 await finish_acknowledging(freeze, ledger=ledger, clusters=clusters)
+        await fence_what_was_taken_over(ledger=ledger, clusters=clusters)
         await asyncio.sleep(FENCING_EVERY)

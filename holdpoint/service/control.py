@@ -64,6 +64,7 @@ async def control(
     before = (await ledger.read(head.read)).seq
     async with turns.of(ticket):
         if view.phase is Phase.ROLLBACK_FAILED and verb == "rollback":
+            _check_free(view)
             await temporal.start_closing(_again(view, word))
             return await known_ticket(ledger, ticket)
         elif view.phase is Phase.SUCCEEDED and verb == "rollback":
@@ -100,6 +101,20 @@ async def _tell(
             f"{ticket} is not running in Temporal yet. It is started by itself; say it again in a moment.",
             retry_after=2,
         ) from error
+
+
+def _check_free(view: TicketView) -> None:
+    """Hold that an undo of ours may be tried again. Raises Conflict."""
+    takeover = view.takeover
+    if takeover is None:
+        return
+    if view.in_hand:
+        raise Conflict(
+            f"{view.id} is in {takeover.by}'s hands: nothing of ours writes to {view.target}. When that is "
+            f"done: holdpoint takeover {view.id} --done --reason TEXT",
+            by=takeover.by,
+        )
+    raise Conflict(f"{view.id} was settled by hand ({takeover.result}), and its target is free.")
 
 
 def closed(view: TicketView) -> Conflict:

@@ -8,7 +8,7 @@ from holdpoint.ledger.store import Ledger
 from holdpoint.models.base import Instant, Model
 from holdpoint.models.phases import Phase
 from holdpoint.models.record import Entry
-from holdpoint.models.ticket import Hold, HoldCode, StepStatus, TicketView, most_severe
+from holdpoint.models.ticket import Hold, HoldCode, StepStatus, Takeover, TicketView, most_severe
 from holdpoint.service.lane import Lane, lane_of
 from holdpoint.service.read import known_ticket
 
@@ -212,6 +212,47 @@ def _since(view: TicketView) -> str:
     return said + (f" {view.retried_by} runs it again." if view.retried_by else "")
 
 
+def _of_failed_rollback(view: TicketView, result: str | None) -> list[Cause]:
+    """Return who has to do something about it; nobody, once a person has settled it."""
+    takeover = view.takeover
+    if takeover is None:
+        message = (
+            f"The rollback came out {result or 'incomplete'}; a person is needed: let it be tried again, or "
+        )
+        message += f"take {view.target} in hand (holdpoint takeover {view.id} --reason TEXT)."
+        command = f"holdpoint rollback {view.id}"
+        return [
+            Cause(
+                code="rollback_failed",
+                message=message,
+                since=view.closed_at,
+                who=CONTROLLERS,
+                command=command,
+            )
+        ]
+    if not view.in_hand:
+        return []
+    return [
+        Cause(
+            code="taken_over",
+            message=_in_hand(view, takeover),
+            since=takeover.since,
+            who=f"{takeover.by}, or another sre or commander",
+            command=f"holdpoint takeover {view.id} --done --reason TEXT",
+        )
+    ]
+
+
+def _in_hand(view: TicketView, takeover: Takeover) -> str:
+    if takeover.done_by is not None:
+        return f"{takeover.done_by} is done with {view.target} by hand; it is compared with the snapshot."
+    message = f"{takeover.by} has {view.target} in hand: {takeover.reason}"
+    if takeover.fenced_at is None:
+        return f"{message} Our writes that were under way are being fenced."
+    late = ", ".join(takeover.in_doubt)
+    return f"{message} A late write of ours may still come to: {late}." if late else message
+
+
 def _of_closed(view: TicketView) -> Explanation:
     code = view.reason.code if view.reason else view.phase.value.lower()
     message = view.reason.message if view.reason else f"It ended {view.phase}."
@@ -224,16 +265,6 @@ def _of_closed(view: TicketView) -> Explanation:
         rollback=result,
         differences=view.rollback.differences,
     )
-    causes = []
-    if view.phase is Phase.ROLLBACK_FAILED:
-        causes.append(
-            Cause(
-                code="rollback_failed",
-                message=f"The rollback came out {result or 'incomplete'}; a person is needed.",
-                since=view.closed_at,
-                who=CONTROLLERS,
-                command=f"holdpoint rollback {view.id}",
-            )
-        )
+    causes = _of_failed_rollback(view, result) if view.phase is Phase.ROLLBACK_FAILED else []
     summary = f"It ended {view.phase}: {message}{_since(view)}"
     return Explanation(id=view.id, phase=view.phase, summary=summary, causes=causes, closed=closed)

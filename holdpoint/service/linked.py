@@ -127,7 +127,9 @@ def _check_retry(db: Connection, view: TicketView) -> None:
         why = f"is still open: it is {view.phase}. Only what is finished is run again."
     elif view.phase is Phase.SUCCEEDED:
         why = "succeeded: there is nothing to run again. To bring it once more, submit its change."
-    elif view.phase is Phase.ROLLBACK_FAILED:
+    elif view.takeover is not None and view.in_hand:
+        why = f"is in {view.takeover.by}'s hands. First: holdpoint takeover {view.id} --done --reason TEXT"
+    elif view.phase is Phase.ROLLBACK_FAILED and view.takeover is None:
         why = f"left its target half changed. That comes first: holdpoint rollback {view.id}"
     elif view.rolls_back is not None:
         why = f"is a rollback. To try it again: holdpoint rollback {view.rolls_back}"

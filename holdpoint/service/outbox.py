@@ -19,8 +19,8 @@ from holdpoint.ledger import outbox, tickets
 from holdpoint.ledger.outbox import OutboxRow
 from holdpoint.ledger.store import Ledger
 from holdpoint.models.contracts import SIGNAL_WAKE, UPDATES, rollout_workflow, ticket_workflow
-from holdpoint.models.errors import HoldpointError, NotFound, PermanentError, TransientError
-from holdpoint.models.workflow_messages import TicketStart, Wake
+from holdpoint.models.errors import Conflict, HoldpointError, NotFound, PermanentError, TransientError
+from holdpoint.models.workflow_messages import CloseStart, TicketStart, Wake
 
 log = structlog.get_logger()
 
@@ -61,6 +61,7 @@ class Delivery:
             "wake": self._wake,
             "update": self._update,
             "notify": self._notify,
+            "close": self._close,
         }
 
     def nudge(self) -> None:
@@ -132,6 +133,13 @@ class Delivery:
     async def _notify(self, row: OutboxRow) -> None:
         """Write the notification where the operator's log collection finds it."""
         log.info("notification.sent", ticket=row.ticket, body=row.body)
+
+    async def _close(self, row: OutboxRow) -> None:
+        """Start the closing; one that runs already was ordered for something else, and ends first."""
+        try:
+            await self._temporal.start_closing(CloseStart.model_validate(row.body))
+        except Conflict as error:
+            raise TransientError(error.message) from error
 
     async def send_update(self, ticket: str, body: dict[str, Any], *, key: str) -> Any:
         """Send the update that `body` names, under `key` as its ID. Raises Conflict and TransientError."""

@@ -30,6 +30,7 @@ class Permission(StrEnum):
     CONTROL = "pause, resume, abort or roll back"
     CONTROL_OWN = "pause, resume, abort or roll back its own ticket"
     PROMOTE = "decide a hold without a verdict"
+    TAKE_OVER = "take a target in hand"
     FREEZE = "freeze"
     LIFT_BAN = "lift a ban"
     EXPORT = "export evidence"
@@ -43,6 +44,7 @@ GRANTS: dict[Permission, frozenset[str]] = {
     Permission.CONTROL: frozenset({"sre", "commander"}),
     Permission.CONTROL_OWN: frozenset({"ci"}),
     Permission.PROMOTE: frozenset({"sre", "commander"}),
+    Permission.TAKE_OVER: frozenset({"sre", "commander"}),
     Permission.FREEZE: frozenset({"commander"}),
     Permission.LIFT_BAN: frozenset({"sre", "commander"}),
     Permission.EXPORT: frozenset({"auditor", "sre"}),

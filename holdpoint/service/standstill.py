@@ -53,7 +53,12 @@ class InDoubt(Model):
 async def stand_still(freeze: Freeze, *, ledger: Ledger, clusters: Clusters) -> list[InDoubt]:
     """Fence every open forward intent that the freeze stops; return those that are still in doubt."""
     found = stopped_by(freeze, await ledger.read(intents.open_intents))
-    fencing = Fencing(LedgerDoor(ledger), clusters, cause=freeze.id, budget=BUDGET)
+    return await fence_all(found, cause=freeze.id, ledger=ledger, clusters=clusters)
+
+
+async def fence_all(found: list[Intent], *, cause: str, ledger: Ledger, clusters: Clusters) -> list[InDoubt]:
+    """Fence these open intents; return those that are still in doubt after a few seconds."""
+    fencing = Fencing(LedgerDoor(ledger), clusters, cause=cause, budget=BUDGET)
     gate = asyncio.Semaphore(FENCES_AT_ONCE)
 
     async def one(intent: Intent) -> InDoubt | None:

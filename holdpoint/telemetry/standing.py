@@ -47,6 +47,7 @@ class Gauges:
             "targets_dirty", "targets that are not as they were and not yet what they shall be"
         )
         self._failed = gauge("rollbacks_failed", "targets that a failed rollback has left to a person")
+        self._taken_over = gauge("targets_taken_over", "targets that a person has in hand after that")
         self._freezes = gauge("freezes_active", "freezes in force")
         self._unacknowledged = gauge(
             "freezes_unacknowledged", "freezes in force that leave something in doubt"
@@ -70,6 +71,7 @@ class Gauges:
             self._in_doubt.labels(direction=direction).set(now.intents_in_doubt.get(direction, 0))
         self._dirty.set(now.targets_dirty)
         self._failed.set(now.rollbacks_failed)
+        self._taken_over.set(now.taken_over)
         self._freezes.set(now.freezes_active)
         self._unacknowledged.set(now.freezes_unacknowledged)
         self._outbox.set(now.outbox_pending)

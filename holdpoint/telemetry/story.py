@@ -58,6 +58,7 @@ class Story:
             "postchecks", "postchecks; `flaky` passed, but not at the first attempt", "check", "result"
         )
         self._rollbacks = counter("rollbacks", "rollbacks by what the comparison said", "result")
+        self._takeovers = counter("takeovers", "targets given back by a person, by the comparison", "result")
         self._intents = counter("intents", "what became of intents", "direction", "result")
         self._acknowledged = histogram(
             "freeze_acknowledgement_seconds", "seconds from a freeze's order to its acknowledgement", QUICK
@@ -68,6 +69,7 @@ class Story:
             "analysis.judged": self._judged,
             "promote.requested": self._promoted,
             "rollback.compared": self._compared,
+            "takeover.ended": self._given_back,
             "precheck.finished": self._checked,
             POSTCHECKED: self._checked,
             "freeze.acknowledged": self._frozen,
@@ -133,6 +135,9 @@ class Story:
     def _promoted(self, told: Told, body: dict[str, Any]) -> None:
         code = one_of(str(body.get("over")).partition(", ")[0], HoldCode)
         self._promotions.labels(code=code).inc()
+
+    def _given_back(self, told: Told, body: dict[str, Any]) -> None:
+        self._takeovers.labels(result=one_of(body.get("result"), RollbackResult)).inc()
 
     def _compared(self, told: Told, body: dict[str, Any]) -> None:
         self._rollbacks.labels(result=one_of(body.get("result"), RollbackResult)).inc()

@@ -201,7 +201,7 @@ class World:
     """One service in one namespace of its own, with the activities that change it."""
 
     def __init__(self, sandbox: Sandbox, folder: Path, namespace: str) -> None:
-        self.sandbox, self.namespace = sandbox, namespace
+        self.sandbox, self.namespace, self.folder = sandbox, namespace, folder
         self.ledger = Ledger(f"sqlite:///{folder}/ledger.db")
         self.ledger.migrate()
         self.blobs = Blobs(folder / "blobs", b"k" * 32)

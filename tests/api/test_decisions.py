@@ -5,6 +5,7 @@ import pytest
 from holdpoint.models.phases import Phase
 from tests.api.conftest import As
 from tests.service.test_confirm import asked
+from tests.service.test_takeover import left
 from tests.service.world import DIGEST, World, a_change
 
 OTHER = "sha256:" + "e" * 64
@@ -207,3 +208,32 @@ async def test_a_freeze_that_is_ordered_again_with_its_key_is_the_same_one(as_: 
     assert again.json() == first.json()
     assert (empty.status_code, empty.json()["errors"][0]["field"]) == (422, "Idempotency-Key")
     assert len((await commander.get("/v1/freezes")).json()["items"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [({}, "reason"), ({"reason": " "}, "reason"), ({"reason": "x", "done": "perhaps"}, "done")],
+    ids=["no reason", "an empty reason", "neither done nor not"],
+)
+async def test_a_takeover_says_why(as_: As, world: World, body: dict[str, object], field: str) -> None:
+    ticket = (await world.a_ticket(phase=Phase.ROLLBACK_FAILED)).id
+
+    answer = await as_("sre").post(f"/v1/changes/{ticket}/takeover", json=body)
+
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, field)
+
+
+async def test_a_takeover_answers_with_the_ticket_and_is_refused_where_nothing_is_left(
+    as_: As, world: World
+) -> None:
+    ticket, _ = await left(world)
+    path, body = f"/v1/changes/{ticket}/takeover", {"reason": "INC-7"}
+
+    early = await as_("sre").post(path, json={**body, "done": True})
+    denied = await as_("ci").post(path, json=body)
+    taken = await as_("sre").post(path, json=body)
+    done = await as_("sre").post(path, json={**body, "done": True})
+
+    assert [one.status_code for one in (early, denied, taken, done)] == [409, 403, 200, 200]
+    assert taken.json()["takeover"]["by"] == "sre"
+    assert done.json()["takeover"]["done_by"] == "sre"

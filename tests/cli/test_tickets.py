@@ -1,6 +1,7 @@
 """Reading tickets and having a word on them."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -319,3 +320,35 @@ def test_show_says_what_came_of_each_check_and_who_asks_for_it(api: FakeApi, hol
 
     assert "quiet (query, before the first write): flaky at attempt 3: The value is 0." in done.out
     assert "orders (query, at the end of Verifying, asked for by the policy): planned" in done.out
+
+
+def in_hand(**changes: Any) -> dict[str, Any]:
+    takeover = {"by": "anna", "reason": "INC-7", "since": "2026-11-21T12:00:00Z", "in_doubt": [], **changes}
+    return a_view(phase="RollbackFailed", takeover=takeover)
+
+
+def test_takeover_says_why_and_what_a_late_write_may_still_touch(api: FakeApi, holdpoint: Holdpoint) -> None:
+    api.will(f"POST {PATH}/takeover", (200, in_hand(in_doubt=["eu-1/shop/Deployment/shop"])))
+
+    without = holdpoint("takeover", TICKET)
+    done = holdpoint("takeover", TICKET, "--reason", "INC-7")
+
+    assert (without.code, done.code) == (2, 0)
+    assert api.sent(f"POST {PATH}/takeover")[0].body == {"reason": "INC-7", "done": False}
+    assert "anna since 2026-11-21T12:00:00Z: INC-7; a late write of ours may still come to: eu-1" in done.out
+
+
+def test_to_give_back_waits_for_the_comparison(api: FakeApi, holdpoint: Holdpoint) -> None:
+    ended = in_hand(done_by="anna", done_reason="mended", done_at="2026-11-21T12:30:00Z", result="restored")
+    api.will(f"POST {PATH}/takeover", (200, in_hand(done_by="anna")))
+    api.will(f"GET {PATH}/entries", (200, {"entries": [{"seq": 7}], "view": ended}))
+
+    done = holdpoint("takeover", TICKET, "--done", "--reason", "mended", "--output", "json")
+
+    assert (done.code, done.json["takeover"]["result"]) == (0, "restored")
+
+
+def test_a_target_in_hand_is_seen_in_the_list(api: FakeApi, holdpoint: Holdpoint) -> None:
+    api.will("GET /v1/changes", (200, {"items": [in_hand()]}))
+
+    assert "taken_over" in holdpoint("list").out

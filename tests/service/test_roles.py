@@ -13,6 +13,7 @@ CONTRACT = {
     Permission.CONTROL: {"sre", "commander"},
     Permission.CONTROL_OWN: {"ci"},
     Permission.PROMOTE: {"sre", "commander"},
+    Permission.TAKE_OVER: {"sre", "commander"},
     Permission.FREEZE: {"commander"},
     Permission.LIFT_BAN: {"sre", "commander"},
     Permission.EXPORT: {"auditor", "sre"},

@@ -83,3 +83,27 @@ async def test_what_cannot_be_closed_now_fails_and_can_be_started_again(world: W
 
     assert isinstance(caught.value.cause, ApplicationError)
     assert caught.value.cause.type == "not_found"
+
+
+async def handed_back(world: World, phase: Phase = Phase.ROLLED_BACK) -> None:
+    """Run the closing that a person's word has ordered."""
+    world.answers["inspect_abandoned"] = Abandoned(rollouts=[], phase=phase, reason=SAID, closed=True)
+    start = CloseStart(ticket=world.ticket, by="anna", reason=LOST, handed_back=True)
+    handle = await world.run(contracts.CLOSE_ABANDONED, start, closing_workflow(world.ticket))
+    await handle.result()
+
+
+async def test_what_a_person_gives_back_is_compared_and_archived_and_nothing_is_undone(world: World) -> None:
+    await handed_back(world)
+
+    assert world.names == ["hand_back", "inspect_abandoned", "archive"]
+    assert world.phases == []
+
+
+async def test_what_nobody_has_given_back_is_left_alone(world: World) -> None:
+    world.answers["hand_back"] = broken("conflict", "Nobody has said so.")
+
+    with pytest.raises(WorkflowFailureError):
+        await handed_back(world)
+
+    assert world.names == ["hand_back"]

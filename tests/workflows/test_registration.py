@@ -9,6 +9,7 @@ from temporalio import activity, workflow
 from activities.archive import ArchiveActivities
 from activities.checks.activity import CheckActivities
 from activities.rollout import RolloutActivities
+from activities.takeover import TakeoverActivities
 from activities.ticket import TicketActivities
 from holdpoint.models import contracts
 from holdpoint.models.contracts import Named
@@ -18,7 +19,7 @@ from workflows.canary import TIMED
 from workflows.limits import LIMITS
 from workflows.ticket import ChangeTicket
 
-CLASSES = (ArchiveActivities, CheckActivities, RolloutActivities, TicketActivities)
+CLASSES = (ArchiveActivities, CheckActivities, RolloutActivities, TakeoverActivities, TicketActivities)
 
 
 def hints(function: Any) -> tuple[type, type]:

@@ -35,6 +35,7 @@ def usual(name: str, call: Any) -> Any:
         contracts.POSTCHECK.name: lambda: CheckReport(passed=True, checks=[]),
         contracts.UNDO.name: lambda: Undone(complete=True),
         contracts.COMPARE.name: lambda: Compared(result=RollbackResult.RESTORED),
+        contracts.HAND_BACK.name: lambda: Compared(result=RollbackResult.RESTORED),
         contracts.ARCHIVE.name: lambda: Archived(digest=a_digest("f")),
         contracts.INSPECT.name: lambda: Abandoned(
             rollouts=[],

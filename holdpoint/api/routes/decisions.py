@@ -1,13 +1,13 @@
-"""A word on a ticket: approve, reject, pause, resume, abort, roll back, run again, promote, confirm."""
+"""A person's or a pipeline's word on a ticket: from approve and pause to promote, takeover and confirm."""
 
 from typing import Any
 
 from fastapi import APIRouter, Response
 
-from holdpoint.api.bodies import ApproveBody, ConfirmBody, PromoteBody, ReasonBody, RejectBody
+from holdpoint.api.bodies import ApproveBody, ConfirmBody, PromoteBody, ReasonBody, RejectBody, TakeoverBody
 from holdpoint.api.dependencies import Caller, HasParts, Parts
 from holdpoint.models.ticket import TicketView
-from holdpoint.service import confirm, promote
+from holdpoint.service import confirm, promote, takeover
 from holdpoint.service.control import Verb, control
 from holdpoint.service.decide import Word, decide
 from holdpoint.service.linked import retry
@@ -79,6 +79,22 @@ async def promote_change(ticket: str, body: PromoteBody, parts: HasParts, actor:
     word = promote.Word(digest=body.digest, reason=body.reason, weight=body.weight)
     return await promote.promote(
         ticket, word, actor, ledger=parts.ledger, delivery=parts.delivery, turns=parts.turns
+    )
+
+
+@router.post("/takeover")
+async def take_over_target(ticket: str, body: TakeoverBody, parts: HasParts, actor: Caller) -> TicketView:
+    """Take the target of a failed rollback in hand: nothing of ours writes there any more.
+
+    With `done` it is given back: compared with the snapshot, and free whatever that says.
+    """
+    ledger, turns = parts.ledger, parts.turns
+    if body.done:
+        return await takeover.give_back(
+            ticket, body.reason, actor, ledger=ledger, delivery=parts.delivery, turns=turns
+        )
+    return await takeover.take_over(
+        ticket, body.reason, actor, ledger=ledger, clusters=parts.clusters, turns=turns
     )
 
 
