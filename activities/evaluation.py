@@ -1,6 +1,7 @@
 """Gather everything the policy may look at, and compute what approvals are bound to."""
 
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,19 +17,22 @@ from activities.checks.kind import Means
 from activities.leftovers import Leftovers, leftovers
 from activities.linked import Links, links_of, warnings
 from activities.manifests import Loaded, load_whole, rendered_of
-from activities.masking import Fingerprint
+from activities.masking import Fingerprint, masked
 from activities.steps.registry import outline
 from holdpoint.clients.catalog import Services
 from holdpoint.clients.git import Repositories
 from holdpoint.clients.kubernetes import Clusters
 from holdpoint.ledger import dependencies, freezes, tickets
+from holdpoint.ledger.rehearsals import last_rehearsal
 from holdpoint.ledger.store import Ledger
 from holdpoint.ledger.tickets import StoredChange
 from holdpoint.models.artifact import Artifact, ArtifactFacts, Unknown
+from holdpoint.models.base import Digest
 from holdpoint.models.errors import InvalidChange, NotFound, StepConfig
 from holdpoint.models.plan import PlannedStep
 from holdpoint.models.policy import Decision, DependencyFacts, DiffFacts, PolicyInput, ServiceFacts
 from holdpoint.models.record import Freeze
+from holdpoint.models.ticket import Rehearsal
 from holdpoint.models.windows import DAYS, local_time, open_now
 
 RECENT = 7 * 86400.0
@@ -58,6 +62,7 @@ class Known:
     last: StoredChange | None
     depends_on: list[DependencyFacts]
     artifact: ArtifactFacts
+    rehearsal: Rehearsal | None
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,7 @@ class Gathered:
     question: PolicyInput
     plan: list[PlannedStep]
     altered: Altered
+    rehearses: Digest
     asked: Asked = field(default_factory=Asked)
     objections: list[str] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
@@ -100,7 +106,8 @@ async def gather(
     catalog = sources.catalog.facts(metadata.service)
     asked = asked_by(stored, catalog)
     artifact = artifact_of(stored, loaded, sources.fingerprint)
-    known = await sources.ledger.read(_known, stored, shape, artifact, now)
+    rehearses = rehearsed_as(loaded.all, shape, sources.fingerprint)
+    known = await sources.ledger.read(_known, stored, shape, rehearses, artifact, now)
     local = local_time(catalog.windows, now)
     question = PolicyInput(
         ticket=stored.ticket,
@@ -118,6 +125,8 @@ async def gather(
         rolls_back=stored.rolls_back,
         retries=stored.retries,
         depends_on=known.depends_on,
+        is_rehearsal=stored.rehearsal,
+        rehearsal=known.rehearsal,
         images=artifact.images,
         artifact=known.artifact,
         plan=[step.model_dump(mode="json") for step in plan],
@@ -138,7 +147,7 @@ async def gather(
     )
     said = await warnings(sources.repositories, manifests, links, named=left.named)
     said = [*said, *left.kept]
-    return Gathered(question, plan, alters, asked, objections=links.objections, said=said)
+    return Gathered(question, plan, alters, rehearses, asked, objections=links.objections, said=said)
 
 
 async def _left(
@@ -151,7 +160,9 @@ async def _left(
     return await leftovers(links, manifests, cluster, target.namespace, index=index)
 
 
-def _known(db: Connection, stored: StoredChange, shape: str, artifact: Artifact, now: datetime) -> Known:
+def _known(
+    db: Connection, stored: StoredChange, shape: str, rehearses: Digest, artifact: Artifact, now: datetime
+) -> Known:
     metadata = stored.change.metadata
     scope = {"service": metadata.service, "environment": metadata.environment}
     return Known(
@@ -162,6 +173,7 @@ def _known(db: Connection, stored: StoredChange, shape: str, artifact: Artifact,
         last=tickets.last_succeeded(db, target_of(stored)),
         depends_on=_needed(db, stored),
         artifact=facts_of(db, stored, artifact, now),
+        rehearsal=None if stored.rehearsal else last_rehearsal(db, metadata.service, shape, rehearses),
     )
 
 
@@ -247,6 +259,20 @@ def plan_shape(plan: list[PlannedStep], manifests: list[dict[str, Any]]) -> str:
     ]
     objects = sorted(f"{manifest['kind']}/{manifest['metadata']['name']}" for manifest in manifests)
     return _digest({"steps": steps, "objects": objects})
+
+
+def rehearsed_as(manifests: list[dict[str, Any]], shape: str, fingerprint: Fingerprint) -> Digest:
+    """Return what a rehearsal is bound to: every object as it is applied, wherever that is, and the shape.
+
+    Secrets count by a keyed digest.
+    """
+    objects = [masked({**one, "metadata": _nowhere(one["metadata"])}, fingerprint) for one in manifests]
+    text = json.dumps([shape, objects], sort_keys=True, separators=(",", ":"), default=str)
+    return f"sha256:{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()}"
+
+
+def _nowhere(metadata: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in metadata.items() if name != "namespace"}
 
 
 def binding_digest(stored: StoredChange, gathered: Gathered, decision: Decision) -> str:

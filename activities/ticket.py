@@ -192,6 +192,7 @@ def _evaluated(
     kind = "ticket.evaluated"
     draft = EntryDraft(key=_attempt(kind), kind=kind, actor="policy", at=now, body=body)
     patch = {} if gathered is None else {"plan_shape": gathered.question.plan_shape, **_brings(gathered)}
+    patch |= {} if gathered is None else _rehearsed(gathered)
     return Record(ticket=call.ticket, entries=[draft], patch=patch)
 
 
@@ -201,6 +202,15 @@ def _brings(gathered: Gathered) -> dict[str, Any]:
     if facts == "unknown" or not facts.written:
         return {}
     return {"artifact": Artifact(**vars(facts)).model_dump()}
+
+
+def _rehearsed(gathered: Gathered) -> dict[str, Any]:
+    """Return what the ticket's view has of its rehearsal, or of what it rehearses."""
+    found = gathered.question.rehearsal
+    return {
+        "rehearses": gathered.rehearses,
+        "rehearsal": None if found is None else found.model_dump(mode="json"),
+    }
 
 
 def _attempt(kind: str) -> str:

@@ -77,6 +77,7 @@ def forward(ticket: TicketState) -> RolloutStart:
         plan=ticket.evaluation.plan if ticket.evaluation else [],
         verify=start.verify,
         analysis=start.analysis,
+        rehearsal=start.rehearsal,
         hold_bound=asked.hold_bound,
         pause_bound=asked.pause_bound,
         prechecked=_prechecked(ticket),

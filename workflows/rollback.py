@@ -15,12 +15,16 @@ from workflows.record_keeping import wait
 from workflows.rollout_state import RolloutWork
 
 
-async def roll_back(work: RolloutWork, reason: Reason) -> tuple[Phase, Reason]:
-    """Undo everything and compare; return the phase that this ends in, and why the ticket is there."""
+async def roll_back(work: RolloutWork, reason: Reason, *, failed: bool = True) -> tuple[Phase, Reason]:
+    """Undo everything and compare; return the phase that this ends in, and why the ticket is there.
+
+    `failed` says that the current step has not held.
+    """
     work.undoing, work.live = True, None
     work.clerk.on_stir = None
     work.clerk.lift_all()
-    work.mark_failed()
+    if failed:
+        work.mark_failed()
     await work.enter(Phase.ROLLING_BACK, reason)
     await work.clerk.flush(limit=FLUSH_BEFORE_UNDO)
     try:

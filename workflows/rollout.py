@@ -11,7 +11,7 @@ from holdpoint.models import contracts
 from holdpoint.models.activity_calls import BeginCall, FinishCall
 from holdpoint.models.contracts import BEGIN, EMERGENCY, FINISH
 from holdpoint.models.phases import Phase
-from holdpoint.models.ticket import Reason
+from holdpoint.models.ticket import REHEARSED, Reason
 from holdpoint.models.workflow_messages import Control, RolloutResult, RolloutStart, RolloutState, Wake
 from workflows.canary import run_steps, verify
 from workflows.failures import Broken, Fallen, Lost, Overdue, Stopped, bug
@@ -22,6 +22,10 @@ from workflows.shield import evicted, to_the_end
 from workflows.views import with_handiwork
 
 SUCCEEDED = Reason(code="succeeded", message="Every step was promoted, and everything was verified at 100 %.")
+REHEARSAL = Reason(
+    code=REHEARSED,
+    message="A rehearsal: every step was promoted, everything was verified at 100 %, and it was undone.",
+)
 Ending = tuple[Phase, Reason]
 
 
@@ -55,6 +59,9 @@ class Rollout(RolloutWork):
         await self._begin()
         await run_steps(self)
         await verify(self)
+        if self.start.rehearsal:
+            reason = with_handiwork(REHEARSAL, self.steps)
+            return await self._finish(*await roll_back(self, reason, failed=False))
         return await self._finish(Phase.SUCCEEDED, SUCCEEDED)
 
     async def _undo(self) -> Ending:

@@ -17,13 +17,24 @@ from holdpoint.api.dependencies import Parts
 from holdpoint.api.heads import HeadAsGet
 from holdpoint.api.limits import BodyLimits
 from holdpoint.api.observed import Observed
-from holdpoint.api.routes import bans, changes, codec, decisions, evidence, freezes, health, metrics, policy
+from holdpoint.api.routes import (
+    bans,
+    changes,
+    codec,
+    decisions,
+    evidence,
+    freezes,
+    health,
+    metrics,
+    policy,
+    rehearsals,
+)
 from holdpoint.clients.catalog import Catalog
 from holdpoint.service.background import end_freezes, finish_fencing, running
 from holdpoint.telemetry.bounds import Bounds
 from holdpoint.telemetry.installation import Installation
 
-ROUTERS = (changes, decisions, freezes, bans, evidence, policy, health, codec, metrics)
+ROUTERS = (changes, rehearsals, decisions, freezes, bans, evidence, policy, health, codec, metrics)
 DESCRIPTION = "Turns every production change into a durable, policy-checked workflow with evidence."
 
 

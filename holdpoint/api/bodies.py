@@ -7,7 +7,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from holdpoint.models.artifact import Ban
 from holdpoint.models.base import Digest, Instant, Model, StrictModel
-from holdpoint.models.change import ChangeType
+from holdpoint.models.change import ChangeType, Target
+from holdpoint.models.change_fields import Name
 from holdpoint.models.record import Scope
 from holdpoint.models.ticket import TicketView
 from holdpoint.service.freeze import FreezeView
@@ -41,11 +42,36 @@ ScopeText = Annotated[
 ]
 
 
+def parse_stage(text: object) -> Target:
+    """Return the target of a rehearsal. Raises ValueError."""
+    cluster, slash, namespace = text.partition("/") if isinstance(text, str) else ("", "", "")
+    try:
+        if not slash:
+            raise ValueError(text)
+        return Target(cluster=cluster, namespace=namespace)
+    except ValueError as error:
+        raise ValueError("must be CLUSTER/NAMESPACE, such as eu-1/staging") from error
+
+
+StageText = Annotated[
+    Target,
+    BeforeValidator(parse_stage),
+    WithJsonSchema({"type": "string", "maxLength": 127, "examples": ["eu-1/staging"]}),
+]
+
+
 class SubmitBody(StrictModel):
     """A change file as it is written, and the folder that a relative repository is taken from."""
 
     change: Annotated[Text, Field(max_length=262_144)]
     base: Annotated[Text, Field(max_length=4096)] | None = None
+
+
+class RehearsalBody(SubmitBody):
+    """A change file, and where its plan is rehearsed: `CLUSTER/NAMESPACE`, in an environment."""
+
+    target: StageText
+    environment: Name = "staging"
 
 
 class ApproveBody(StrictModel):

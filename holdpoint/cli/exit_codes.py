@@ -7,7 +7,7 @@ conflict.
 
 import os
 import sys
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from holdpoint.models.errors import HoldpointError
 from holdpoint.models.phases import Phase
@@ -18,6 +18,8 @@ USAGE = 2
 UPSTREAM = 3
 PERSON_NEEDED = 4
 REFUSED = 5
+REHEARSED = "rehearsed"
+"""Code of the reason of a rehearsal that went well; a test holds it against the model's."""
 INTERRUPTED = 130
 """Ctrl-C, as every shell counts it."""
 
@@ -36,6 +38,12 @@ _BY_PHASE: dict[str, int] = {
 def of_phase(phase: str) -> int:
     """Return how `submit --wait` and `watch` exit for a terminal phase; an unknown one needs a person."""
     return _BY_PHASE.get(phase, PERSON_NEEDED)
+
+
+def of_ticket(view: dict[str, Any]) -> int:
+    """Return how a command exits for a closed ticket: a rehearsal that went well has done what was asked."""
+    rehearsed = (view.get("reason") or {}).get("code") == REHEARSED
+    return SUCCEEDED if rehearsed and view["phase"] == Phase.ROLLED_BACK else of_phase(view["phase"])
 
 
 def of_error(error: HoldpointError) -> int:

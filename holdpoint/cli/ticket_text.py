@@ -27,6 +27,7 @@ def ticket_text(view: View) -> str:
                 "created": view.get("created_at"),
                 "closed": view.get("closed_at"),
                 "rollback": rollback_text(view.get("rollback")),
+                "rehearsal": rehearsal_text(view),
                 "in hand": takeover_text(view.get("takeover")),
                 "review": review_text(view.get("review")),
                 "depends on": ", ".join(view.get("depends_on") or []),
@@ -161,6 +162,17 @@ def rollback_text(rollback: View | None) -> str:
         return ""
     count = len(rollback.get("differences") or [])
     return f"{rollback['result']}, {count} difference{'' if count == 1 else 's'}"
+
+
+def rehearsal_text(view: View) -> str:
+    """Return that the ticket is a rehearsal, or what the last one of it came to."""
+    if view.get("is_rehearsal"):
+        return "this is one: when everything has run, it is undone"
+    found = view.get("rehearsal")
+    if not found:
+        return ""
+    did = "passed" if found.get("passed") else "did not pass"
+    return f"{found['ticket']} {did} on {found['target']} at {found['at']}"
 
 
 def takeover_text(takeover: View | None) -> str:

@@ -50,7 +50,7 @@ def watch_to_the_end(
         raise
     if ended and follower.view is not None:
         out.answer(follower.view, ticket_text)
-        return exit_codes.of_phase(follower.view["phase"])
+        return exit_codes.of_ticket(follower.view)
     message = f"The ticket is still open after {format_duration(whole)}."
     out.say(f"{message} It goes on; look again with: holdpoint watch {ticket}")
     out.answer(_still_open(ticket, follower.view, message), ticket_text)

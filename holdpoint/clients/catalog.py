@@ -16,7 +16,7 @@ from holdpoint.models.change_fields import Name
 from holdpoint.models.checks import CheckSpecs
 from holdpoint.models.durations import Duration
 from holdpoint.models.errors import UpstreamUnavailable
-from holdpoint.models.policy import ServiceFacts, Window
+from holdpoint.models.policy import RequiredRehearsal, ServiceFacts, Window
 from holdpoint.models.windows import check_window
 
 
@@ -67,6 +67,12 @@ def _climbed(rungs: dict[str, _Requirement]) -> dict[str, _Requirement]:
 _Requirements = Annotated[dict[Name, _Requirement], AfterValidator(_climbed)]
 
 
+class _Rehearsal(StrictModel):
+    """A rehearsal that is asked for before a risky change."""
+
+    younger_than: Annotated[Duration, Field(alias="youngerThan")]
+
+
 class _Service(StrictModel):
     """One service as the catalog writes it."""
 
@@ -77,6 +83,7 @@ class _Service(StrictModel):
     prechecks: CheckSpecs = []
     postchecks: CheckSpecs = []
     requires: _Requirements | None = None
+    requires_rehearsal: _Rehearsal | None = Field(default=None, alias="requiresRehearsal")
 
 
 class _File(StrictModel):
@@ -118,6 +125,7 @@ class Catalog:
             prechecks=entry.prechecks,
             postchecks=entry.postchecks,
             requires=_requirements(self._file.requires if entry.requires is None else entry.requires),
+            requires_rehearsal=_required(entry.requires_rehearsal),
         )
 
     def _refresh(self) -> None:
@@ -148,6 +156,10 @@ def _requirements(stated: dict[str, _Requirement]) -> dict[str, Requirement]:
     return {
         name: Requirement(environment=one.environment, soak=one.soak or 0.0) for name, one in stated.items()
     }
+
+
+def _required(asked: _Rehearsal | None) -> RequiredRehearsal | None:
+    return None if asked is None else RequiredRehearsal(younger_than=asked.younger_than)
 
 
 def _load(text: str) -> Any:

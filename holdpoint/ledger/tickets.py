@@ -15,7 +15,7 @@ from holdpoint.models.change import Change
 from holdpoint.models.errors import NotFound
 from holdpoint.models.phases import Phase
 from holdpoint.models.record import EntryDraft, freeze_type
-from holdpoint.models.ticket import RollsBack, TicketView, most_severe
+from holdpoint.models.ticket import REHEARSED, RollsBack, TicketView, most_severe
 from holdpoint.models.workflow_messages import TicketStart
 
 FAILURES = (Phase.FAILED, Phase.ROLLED_BACK, Phase.ROLLBACK_FAILED, Phase.ERRORED)
@@ -28,7 +28,7 @@ _UPDATE = update(_T).where(_T.c.id == bindparam("wanted"))
 _OF_SERVICE = select(_T.c.id).where(
     _T.c.service == bindparam("named"), _T.c.environment == bindparam("where")
 )
-_FAILED_SINCE = _OF_SERVICE.where(
+_FAILED_SINCE = _OF_SERVICE.with_only_columns(_T.c.view).where(
     _T.c.phase.in_([phase.value for phase in FAILURES]), _T.c.closed_at >= bindparam("since")
 )
 _FLAKY_SINCE = _OF_SERVICE.where(
@@ -61,6 +61,7 @@ class StoredChange(Model):
     retries: str | None = None
     depends_on: list[str] = []
     promoted_from: str | None = None
+    rehearsal: bool = False
 
     @property
     def freeze_type(self) -> str:
@@ -182,6 +183,7 @@ def _start(view: TicketView, stored: StoredChange) -> TicketStart:
         verify=stored.change.verify_seconds,
         analysis=stored.change.spec.analysis,
         rolls_back=view.rolls_back,
+        rehearsal=stored.rehearsal,
     )
 
 
@@ -231,9 +233,13 @@ def _tell_undone(db: Connection, view: TicketView) -> None:
 
 
 def recent_failures(db: Connection, *, service: str, environment: str, within: float) -> int:
-    """Count the changes of this service and environment that failed in the last `within` seconds."""
-    since = read_ms(db) - round(within * 1000)
-    return len(db.execute(_FAILED_SINCE, {"named": service, "where": environment, "since": since}).all())
+    """Count the changes of this service and environment that failed in the last `within` seconds.
+
+    A rehearsal that went well is rolled back, and has not failed.
+    """
+    asked = {"named": service, "where": environment, "since": read_ms(db) - round(within * 1000)}
+    reasons = [json.loads(view).get("reason") or {} for view in db.execute(_FAILED_SINCE, asked).scalars()]
+    return sum(reason.get("code") != REHEARSED for reason in reasons)
 
 
 def recent_flakes(db: Connection, *, service: str, environment: str, within: float) -> int:

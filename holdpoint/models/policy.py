@@ -9,7 +9,7 @@ from holdpoint.models.base import Digest, Instant, Model
 from holdpoint.models.checks import CheckSpec, PlannedCheck
 from holdpoint.models.phases import Phase
 from holdpoint.models.plan_diff import PlanDiffFacts
-from holdpoint.models.ticket import Risk, RollsBack
+from holdpoint.models.ticket import Rehearsal, Risk, RollsBack
 
 
 class Window(Model):
@@ -22,6 +22,12 @@ class Window(Model):
     start: str = "09:00"
     end: str = "17:00"
     zone: str = "UTC"
+
+
+class RequiredRehearsal(Model):
+    """A rehearsal that a risky production change of the service needs; the age is in seconds."""
+
+    younger_than: float
 
 
 class ServiceFacts(Model):
@@ -37,6 +43,7 @@ class ServiceFacts(Model):
     requires: dict[str, Requirement] = Field(
         default={}, description="for each environment, what must be so elsewhere before a change may go there"
     )
+    requires_rehearsal: RequiredRehearsal | None = None
 
 
 class DiffFacts(Model):
@@ -92,6 +99,10 @@ class PolicyInput(Model):
     )
     retries: str | None = Field(default=None, description="the finished ticket that this one re-runs")
     depends_on: list[DependencyFacts] = []
+    is_rehearsal: bool = Field(default=False, description="it undoes itself when everything has run")
+    rehearsal: Rehearsal | None = Field(
+        default=None, description="the last rehearsal of the same objects under the same plan"
+    )
     images: list[str] = []
     artifact: ArtifactFacts | Unknown = "unknown"
     plan: list[dict[str, Any]] = []

@@ -192,6 +192,22 @@ class Takeover(Model):
     differences: list[str] = []
 
 
+REHEARSED = "rehearsed"
+"""Code of the reason of a rehearsal that went well: everything ran, was verified, and was undone."""
+
+
+class Rehearsal(Model):
+    """The last rehearsal of the same objects under the same plan, and what came of it."""
+
+    ticket: str
+    target: str
+    at: Instant = Field(description="when it was over")
+    passed: bool = Field(description="every step was promoted and verified, and all of it was restored")
+    result: RollbackResult | None = Field(description="what the comparison said after its rollback")
+    message: str
+    plan_shape: Digest
+
+
 class RollsBack(Model):
     """What a rollback after success undoes, and the ticket whose version it brings back."""
 
@@ -266,6 +282,15 @@ class TicketView(Model):
     )
     warnings: list[str] = []
     review: Review | None = Field(default=None, description="the review that is due after an emergency")
+    is_rehearsal: bool = Field(
+        default=False, description="it is a rehearsal: when everything has run and is verified, it undoes it"
+    )
+    rehearses: Digest | None = Field(
+        default=None, description="what a rehearsal is of, and what one must be of: objects and plan shape"
+    )
+    rehearsal: Rehearsal | None = Field(
+        default=None, description="the last rehearsal of exactly this, as its last evaluation found it"
+    )
     takeover: Takeover | None = Field(
         default=None, description="who has taken the target over after its rollback failed"
     )

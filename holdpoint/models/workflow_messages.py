@@ -26,6 +26,7 @@ class TicketStart(Model):
     verify: float = Field(description="seconds of watching at 100 %")
     analysis: Analysis | None = None
     rolls_back: str | None = Field(default=None, description="the succeeded ticket that this one rolls back")
+    rehearsal: bool = Field(default=False, description="undo everything when all of it has run")
     resumed: dict[str, Any] | None = Field(
         default=None, description="state carried over a continue-as-new inside a wait"
     )
@@ -52,6 +53,7 @@ class RolloutStart(Model):
     plan: list[PlannedStep]
     verify: float
     analysis: Analysis | None = None
+    rehearsal: bool = Field(default=False, description="undo everything when all of it has run")
     hold_bound: float = 4 * 3600
     pause_bound: float = 24 * 3600
     prechecked: Prechecked | None = None

@@ -80,7 +80,10 @@ def _open_retry(db: Connection, ticket: str, reason: str, actor: Actor) -> Submi
     stored = tickets.change_of(db, ticket)
     prepared = _prepared(view, stored, stored.change)
     origin = {} if stored.promoted_from is None else {"promoted_from": stored.promoted_from}
-    shown, links = {"previous": ticket, **origin}, {"retries": ticket, **origin}
+    shown: dict[str, Any] = {"previous": ticket, **origin}
+    links: dict[str, Any] = {"retries": ticket, **origin}
+    if stored.rehearsal:  # run again, it is a rehearsal still
+        shown, links = {**shown, "is_rehearsal": True}, {**links, "rehearsal": True}
     done = _open(db, prepared, actor, keys.RETRY + ticket, shown, links, reason)
     if done.created:
         body = {"ticket": done.view.id, "reason": reason}
@@ -156,7 +159,7 @@ def _open(
     prepared: Prepared,
     actor: Actor,
     key: str,
-    shown: dict[str, str],
+    shown: dict[str, Any],
     links: dict[str, Any],
     reason: str,
 ) -> Submitted:

@@ -218,6 +218,7 @@ class TicketWorld:
         change: Change | None = None,
         back: tuple[str, str] | None = None,
         retries: str | None = None,
+        rehearsal: bool = False,
         at: datetime = MONDAY,
     ) -> None:
         """Open a ticket; `back` makes it the rollback of the first named one to the second."""
@@ -233,6 +234,7 @@ class TicketWorld:
             digest=DIGEST,
             rolls_back=links,
             retries=retries,
+            rehearsal=rehearsal,
         )
         view = TicketView(
             id=ticket,
@@ -249,6 +251,7 @@ class TicketWorld:
             target=self.target,
             rolls_back=None if links is None else links.ticket,
             restores=None if links is None else links.to,
+            is_rehearsal=rehearsal,
         )
         draft = EntryDraft(key=f"{ticket}/submitted", kind="ticket.submitted", actor="ci", at=MONDAY)
         self.ledger.write_now(

@@ -15,9 +15,9 @@ def test_the_committed_page_is_the_generated_one() -> None:
 
 
 def test_every_command_of_the_contract_is_there() -> None:
-    contract = """up down status login validate submit list show diff history explain watch approve reject
-    pause resume abort rollback promote retry confirm takeover freeze ban audit policy schema migrate
-    worker api sandbox"""
+    contract = """up down status login validate submit rehearse list show diff history explain watch approve
+    reject pause resume abort rollback promote retry confirm takeover freeze ban audit policy schema
+    migrate worker api sandbox"""
 
     assert {name for name, _ in (*COMMANDS, *GROUPS)} == set(contract.split())
     for name in (

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from holdpoint.cli import exit_codes
+from holdpoint.models.ticket import REHEARSED as REHEARSED_CODE
 from tests.cli.conftest import CHANGE, FakeApi, Holdpoint, a_view
 
 SUBMIT = "POST /v1/changes"
@@ -277,3 +279,53 @@ def test_mistakes_that_the_server_finds_are_said_with_their_lines(
 
     assert (done.code, done.json) == (2, problem)
     assert "  line 6, column 21: Unknown cluster: spec.target.cluster is eu-9." in done.err
+
+
+REHEARSE = "POST /v1/rehearsals"
+
+
+def rehearsed(**changes: object) -> dict[str, object]:
+    reason = {"code": "rehearsed", "message": "A rehearsal."}
+    return a_view(**{"phase": "RolledBack", "is_rehearsal": True, "reason": reason, **changes})
+
+
+def test_rehearse_names_where_and_has_a_key_of_its_own(
+    api: FakeApi, holdpoint: Holdpoint, change_file: Path
+) -> None:
+    api.will(REHEARSE, (201, a_view(is_rehearsal=True)))
+
+    nowhere = holdpoint("rehearse", str(change_file))
+    done = holdpoint("rehearse", str(change_file), "--target", "eu-1/stage", "--idempotency-key", "run-7")
+
+    assert (nowhere.code, done.code) == (2, 0)
+    assert "--target" in nowhere.err
+    (sent,) = api.sent(REHEARSE)
+    assert sent.body["target"] == "eu-1/stage"
+    assert sent.body["environment"] == "staging"
+    assert sent.headers["idempotency-key"] == "rehearse/run-7"
+    assert "this is one: when everything has run, it is undone" in done.out
+
+
+@pytest.mark.parametrize(
+    ("ended", "code"),
+    [
+        (rehearsed(), 0),
+        (rehearsed(reason={"code": "analysis_failed", "message": "It fails."}), 1),
+        (rehearsed(phase="RollbackFailed"), 4),
+    ],
+    ids=["well", "rolled back for another reason", "not restored"],
+)
+def test_rehearse_exits_0_only_where_it_went_well(
+    api: FakeApi, holdpoint: Holdpoint, change_file: Path, ended: dict[str, object], code: int
+) -> None:
+    api.will(REHEARSE, (201, a_view(is_rehearsal=True)))
+    api.will(SHOW, (200, ended))
+    api.will(NEWS, (200, {"entries": [], "view": ended}))
+
+    done = holdpoint("rehearse", str(change_file), "--target", "eu-1/stage", "--wait", "--output", "json")
+
+    assert (done.code, done.json["phase"]) == (code, ended["phase"])
+
+
+def test_the_code_of_a_rehearsal_is_the_models() -> None:
+    assert exit_codes.REHEARSED == REHEARSED_CODE

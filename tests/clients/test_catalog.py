@@ -156,3 +156,21 @@ def test_a_requirement_that_cannot_be_is_a_mistake_of_the_catalog(
 ) -> None:
     with pytest.raises(UpstreamUnavailable, match=said):
         catalog(tmp_path, f"requires: {requires}").facts("shop")
+
+
+def test_a_rehearsal_is_asked_for_where_the_service_says_so(tmp_path: Path) -> None:
+    text = "services: {shop: {requiresRehearsal: {youngerThan: 7d}}, till: {}}"
+    reader = catalog(tmp_path, text)
+
+    asked = reader.facts("shop").requires_rehearsal
+    assert asked is not None
+    assert asked.younger_than == 7 * 86400
+    assert reader.facts("till").requires_rehearsal is None
+
+
+@pytest.mark.parametrize("age", ["soon", "-1d", "{}"])
+def test_an_age_that_is_none_is_a_mistake_of_the_catalog(tmp_path: Path, age: str) -> None:
+    text = f"services: {{shop: {{requiresRehearsal: {{youngerThan: {age}}}}}}}"
+
+    with pytest.raises(UpstreamUnavailable, match=r"services\.shop\.requiresRehearsal\.youngerThan"):
+        catalog(tmp_path, text).facts("shop")

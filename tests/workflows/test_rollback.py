@@ -23,8 +23,10 @@ from holdpoint.models.record import EntryDraft
 from holdpoint.models.ticket import Reason, RollbackResult
 from tests.workflows.broken_rollouts import BurstingRollout
 from tests.workflows.builders import (
+    a_canary,
     a_hold,
     a_verdict,
+    an_apply,
     an_evaluation,
     broken,
     down,
@@ -318,3 +320,35 @@ async def test_an_undo_is_told_which_steps_had_begun_where_a_request_is_among_th
     assert [call.begun for call in world.calls_of(contracts.UNDO)] == [[0, 1]]
     assert [step["status"] for step in world.view["steps"]] == ["succeeded", "undone", "pending"]
     assert world.view["rollback"]["stays"] == stays
+
+
+async def test_a_rehearsal_that_went_well_undoes_everything_and_says_so(world: World) -> None:
+    world.answers["evaluate"] = an_evaluation(plan=[a_canary(bake=0.5), an_apply(index=1)])
+
+    await world.submit(rehearsal=True, verify=0.5)
+
+    assert await world.ends() is Phase.ROLLED_BACK
+    assert world.view["reason"]["code"] == "rehearsed"
+    assert world.view["rollback"]["result"] == "restored"
+    assert [step["status"] for step in world.view["steps"]] == ["undone", "undone"]
+    assert world.phases[-4:] == ["Executing", "Verifying", "RollingBack", "RolledBack"]
+
+
+async def test_a_rehearsal_that_fails_ends_for_that_reason(world: World) -> None:
+    world.answers["evaluate"] = an_evaluation(plan=[a_canary(bake=0.5)])
+    world.answers["judge"] = a_verdict("fail", "It fails.")
+
+    await world.submit(rehearsal=True)
+
+    assert await world.ends() is Phase.ROLLED_BACK
+    assert world.view["reason"] == {"code": "analysis_failed", "message": "It fails."}
+
+
+async def test_a_rehearsal_whose_way_back_does_not_work_is_not_rehearsed(world: World) -> None:
+    world.answers["evaluate"] = an_evaluation(plan=[an_apply()])
+    world.answers["compare"] = Compared(result=RollbackResult.PARTIAL, differences=["a: b: 1 -> 2"])
+
+    await world.submit(rehearsal=True, analysis=None, verify=0.5)
+
+    assert await world.ends() is Phase.ROLLBACK_FAILED
+    assert world.view["reason"]["code"] == "rollback_failed"
