@@ -2,6 +2,7 @@
 
 import json
 from datetime import datetime
+from typing import Any
 
 from activities.fleet import Fleet
 from activities.fleet_counters import Place
@@ -79,13 +80,19 @@ class Eyes:
             document |= {"beside_stable": fleet.asked.document()}
             document |= {"history": blobs.put(_json(fleet.history.document()))}
         if call.analysis.metrics:
-            document |= {"metrics": self._own.document()}
+            document |= {"metrics": {name: _kept(one, blobs) for name, one in self._own.document().items()}}
         return blobs.put(_json(document))
 
 
 def counted(told: list[Told]) -> Finding:
     """Return the finding that decides: the worst of those that count."""
     return worst([one for one in told if one.counts])
+
+
+def _kept(asked: dict[str, Any], blobs: Blobs) -> dict[str, Any]:
+    """Return what a metric of its own was asked, with stable's history as a document of its own."""
+    history = asked.get("history")
+    return asked if history is None else asked | {"history": blobs.put(_json(history))}
 
 
 def _json(document: object) -> bytes:

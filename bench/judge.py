@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from bench.cases import Case, bounded
-from bench.judging.curves import CURVES, Curves
 from bench.judging.rules import Outcome, Rule, fixed, kayenta, ours, ranks
 from bench.judging.traces import trace
 
@@ -34,9 +33,6 @@ FOUND = (
 """Ratio, requests a second, and the seconds in which half and nine tenths of the bad canaries are found."""
 
 
-POWER = (1.25, 1.5, 2.0, 3.0, 4.0, 5.0)
-"""How many times as bad as stable the canaries of the power curve are, at 1,000 requests a second."""
-
 RULES: dict[str, tuple[Rule, int]] = {
     "ours": (ours, RUNS),
     "ranks": (ranks, RUNS // 4),
@@ -47,40 +43,31 @@ RULES: dict[str, tuple[Rule, int]] = {
 
 
 async def measure() -> list[Case]:
-    """Judge every cell, and leave the curves beside. Takes some minutes of one core."""
+    """Judge every cell. Takes some minutes of one core."""
     cases: list[Case] = []
-    curves = Curves(false_fails=[], power=[])
     for rps in (100, 1000, 10_000):
         for kind, most in GOOD:
-            cases += _good(kind, rps, most, curves)
-    for ratio in POWER:
-        found = {
-            name: 100 * _share("fail", _judged(rule, "plain", 1000, ratio=ratio, runs=runs // 10))
-            for name, (rule, runs) in RULES.items()
-        }
-        curves.power.append({"ratio": ratio, **found})
-    sys.stderr.write(f"written: {curves.write(CURVES)}\n")
+            cases += _good(kind, rps, most)
     for ratio, rps, half, most in FOUND:
         cases += _bad(ratio, rps, half, most)
     return [*cases, *_promoted()]
 
 
-def _good(kind: str, rps: int, most: float, curves: Curves) -> list[Case]:
+def _good(kind: str, rps: int, most: float) -> list[Case]:
     name = f"good canary, {kind}, {rps:,} rps: false fails"
     rates = {
-        name: 100 * _share("fail", _judged(rule, kind, rps, runs=runs))
-        for name, (rule, runs) in RULES.items()
+        rule: 100 * share("fail", judged(judge, kind, rps, runs=runs))
+        for rule, (judge, runs) in RULES.items()
     }
-    curves.false_fails.append({"kind": kind, "rps": rps, **rates})
     beside = f"(by ranks {rates['ranks']:.3g} %, fixed limit {rates['fixed']:.3g} %, "
     beside += f"Kayenta's rule {rates['kayenta']:.3g} %)"
     return [bounded(f"{name} {beside}", rates["ours"], most, unit="%")]
 
 
 def _bad(ratio: float, rps: int, half: float, most: float) -> list[Case]:
-    outcomes = _judged(ours, "plain", rps, ratio=ratio, runs=RUNS // 4)
+    outcomes = judged(ours, "plain", rps, ratio=ratio, runs=RUNS // 4)
     times = sorted(one.seconds if one.said == "fail" else float("inf") for one in outcomes)
-    found = f"{100 * _share('fail', outcomes):.3g} % found"
+    found = f"{100 * share('fail', outcomes):.3g} % found"
     name = f"canary {ratio:g} times as bad, {rps:,} rps ({found})"
     return [
         bounded(f"{name}: median", statistics.median(times), half, unit="s"),
@@ -91,19 +78,19 @@ def _bad(ratio: float, rps: int, half: float, most: float) -> list[Case]:
 def _promoted() -> list[Case]:
     cases = []
     for rps, most in ((1000, 120.0), (10_000, 60.0)):
-        times = [one.seconds for one in _judged(ours, "plain", rps, runs=RUNS // 4) if one.said == "pass"]
+        times = [one.seconds for one in judged(ours, "plain", rps, runs=RUNS // 4) if one.said == "pass"]
         cases.append(
             bounded(
                 f"good canary, {rps:,} rps: median until promoted", statistics.median(times), most, unit="s"
             )
         )
-    repaired = _judged(ours, "ill stable", 1000, ratio=20.0, runs=RUNS // 10)
-    missed = 100 * (1 - _share("pass", repaired))
+    repaired = judged(ours, "ill stable", 1000, ratio=20.0, runs=RUNS // 10)
+    missed = 100 * (1 - share("pass", repaired))
     cases.append(bounded("stable at 20 % errors, canary at 2 %: not promoted", missed, 1.0, unit="%"))
     return cases
 
 
-def _judged(rule: Rule, kind: str, rps: int, *, runs: int, ratio: float = 1.0) -> list[Outcome]:
+def judged(rule: Rule, kind: str, rps: int, *, runs: int, ratio: float = 1.0) -> list[Outcome]:
     """Return what a rule says of as many traces; every rule sees the same."""
     random = np.random.default_rng(abs(hash_of(kind)) + rps)
     sys.stderr.write(f"  {rule.__name__}: {kind}, {rps:,} rps, {ratio:g} times as bad\n")
@@ -115,5 +102,6 @@ def hash_of(kind: str) -> int:
     return int.from_bytes(kind.encode(), "big") % 2**31
 
 
-def _share(said: str, outcomes: Sequence[Outcome]) -> float:
+def share(said: str, outcomes: Sequence[Outcome]) -> float:
+    """Return which part of the outcomes says so."""
     return sum(one.said == said for one in outcomes) / len(outcomes)

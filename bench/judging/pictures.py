@@ -1,17 +1,11 @@
-"""`python -m bench.judging.pictures`: draw what `make bench-judge` measured, for docs/judge.md.
+"""`python -m bench.judging.pictures`: draw what `bench.judging.curves` measured, for docs/judge.md."""
 
-The same JSON always gives the same files; `docs/pictures/judge-curves.json` is the one of those in docs.
-"""
-
-import shutil
-import sys
 from math import log10
 from pathlib import Path
 
-from bench.judging.curves import CURVES, Curves
+from bench.judging.curves import FILE, Curves
 from bench.judging.svg import Drawing
 
-FOLDER = Path("docs") / "pictures"
 RULES = {
     "ours": ("Holdpoint, requests", "#0b6e4f"),
     "ranks": ("Holdpoint, values by ranks", "#4aa3df"),
@@ -25,7 +19,7 @@ LEAST = 0.05
 
 def false_fails(curves: Curves) -> str:
     """Return the bars of false fails at 1,000 requests a second, on a logarithmic scale."""
-    cells = [cell for cell in curves.false_fails if cell["rps"] == 1000]
+    cells = curves.false_fails
     picture = Drawing(LEFT + WIDTH + 20, TOP + HEIGHT + 60, "Good canaries that are failed, in percent")
     picture.word((LEFT, 20), "Good canaries that are failed, in percent, at 1,000 requests a second")
     _legend(picture)
@@ -92,26 +86,11 @@ PICTURES = {"judge-false-fails.svg": false_fails, "judge-power.svg": power}
 def draw(file: Path, folder: Path) -> list[Path]:
     """Draw every picture of a file of curves, and return them."""
     curves, drawn = Curves.read(file), []
-    folder.mkdir(parents=True, exist_ok=True)
     for name, picture in PICTURES.items():
         (folder / name).write_text(picture(curves))
         drawn.append(folder / name)
     return drawn
 
 
-def main(arguments: list[str]) -> int:
-    """Draw the named file of curves, or that of the last `make bench-judge`; keep it beside the pictures."""
-    file, kept = Path(arguments[0]) if arguments else CURVES, FOLDER / CURVES.name
-    if not file.exists():
-        sys.stderr.write(f"error: there is no {file}; `make bench-judge` writes it\n")
-        return 2
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    if file.resolve() != kept.resolve():
-        shutil.copyfile(file, kept)
-    for picture in draw(kept, FOLDER):
-        sys.stderr.write(f"written: {picture}\n")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    draw(FILE, FILE.parent)

@@ -283,7 +283,7 @@ async def test_evidence_has_each_question_and_answer(blobs: Blobs) -> None:
         'queue_lag{namespace="prod",deployment="shop"}',
         'queue_lag{namespace="prod",deployment="shop-canary"}',
     }
-    assert kept["queueLag"]["history"][0]["answer"]
+    assert json.loads(blobs.get(kept["queueLag"]["history"]))[0]["answer"]
     assert kept["load"]["asked"][0]["answer"]["verdict"] == "pass"
 
 
