@@ -51,7 +51,7 @@ def measure(runs: int) -> Curves:
 
 def _failed(kind: str, ratio: float, runs: int) -> Point:
     return {
-        name: 100 * share("fail", judged(rule, kind, RPS, ratio=ratio, runs=runs))
+        name: round(100 * share("fail", judged(rule, kind, RPS, ratio=ratio, runs=runs)), 3)
         for name, (rule, _) in RULES.items()
     }
 
