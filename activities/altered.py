@@ -1,5 +1,6 @@
 """What a plan would alter on its cluster: found, kept by digest, and compared with what was read before."""
 
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,7 +21,15 @@ from holdpoint.models.artifact import Unknown
 from holdpoint.models.base import Digest
 from holdpoint.models.errors import NotFound, TransientError
 from holdpoint.models.plan import PlannedStep
-from holdpoint.models.plan_diff import PlanDiff, PlanDiffFacts, PlanDiffSummary, facts_of, moved, summary_of
+from holdpoint.models.plan_diff import (
+    ObjectDiff,
+    PlanDiff,
+    PlanDiffFacts,
+    PlanDiffSummary,
+    facts_of,
+    moved,
+    summary_of,
+)
 
 MOST_REFUSED = 5
 """Refused objects that the warnings name; the plan's diff has them all."""
@@ -75,11 +84,13 @@ async def altered(
     *,
     fingerprint: Fingerprint,
     needed: bool,
+    files: Callable[[Fingerprint], Awaitable[list[ObjectDiff]]] | None = None,
 ) -> Altered:
     """Return what the plan would alter.
 
     A cluster that does not answer leaves it unknown, for people to read as that; with `needed` it raises
-    TransientError instead, because nothing runs on what nobody knows.
+    TransientError instead, because nothing runs on what nobody knows. `files` are those that its commits
+    change.
     """
     target = stored.change.spec.target
     manifests = loaded.manifests
@@ -94,7 +105,15 @@ async def altered(
     )
     cluster = clusters.forward(target.cluster)
     try:
-        diff = await plan_diff(cluster, target.namespace, wanted, fingerprint=fingerprint)
+        diff = await plan_diff(
+            cluster,
+            target.namespace,
+            wanted,
+            fingerprint=fingerprint,
+            gitops_writes=clusters.gitops_writes(target.cluster),
+        )
+        more = [] if files is None else await files(fingerprint)
+        diff = diff.model_copy(update={"objects": [*diff.objects, *more]})
     except TransientError as error:
         if needed:
             raise

@@ -5,6 +5,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any, Literal
 
 import rfc8785
@@ -14,6 +15,8 @@ from activities.altered import Altered, altered
 from activities.artifact import artifact_of, facts_of
 from activities.checks.asked import Asked, asked_by
 from activities.checks.kind import Means
+from activities.commits import KIND, shape_of, with_seen
+from activities.file_diff import file_diffs
 from activities.leftovers import Leftovers, leftovers
 from activities.linked import Links, links_of, warnings
 from activities.manifests import Loaded, load_whole, rendered_of
@@ -100,7 +103,13 @@ async def gather(
     left = await _left(sources, stored, manifests, links, index=len(plan))
     plan += left.steps
     alters = await altered(
-        sources.clusters, stored, plan, loaded, fingerprint=sources.fingerprint, needed=released
+        sources.clusters,
+        stored,
+        plan,
+        loaded,
+        fingerprint=sources.fingerprint,
+        needed=released,
+        files=partial(file_diffs, sources.repositories, stored, plan),
     )
     shape = plan_shape(plan, loaded.all)
     catalog = sources.catalog.facts(metadata.service)
@@ -253,6 +262,7 @@ def plan_shape(plan: list[PlannedStep], manifests: list[dict[str, Any]]) -> str:
                 if name in step.config
             },
             **({step.kind: step.config} if step.kind in ("job", "http") else {}),
+            **({"commit": shape_of(step)} if step.kind == KIND else {}),
             **({"manual": [step.config["who"], step.config["what"]]} if step.kind == "manual" else {}),
         }
         for step in plan
@@ -327,6 +337,7 @@ async def _plan(sources: Sources, stored: StoredChange, loaded: Loaded) -> list[
         await cluster.check_kind(api_version, kind)
     steps = enumerate(stored.change.spec.plan.steps)
     plan = [await outline(index, step, manifests, cluster, target.namespace) for index, step in steps]
+    plan = [await with_seen(sources.repositories.branches, step) for step in plan]
     first = plan[0].model_copy(update={"warnings": [*loaded.warnings, *plan[0].warnings]})
     return [first, *plan[1:]]
 

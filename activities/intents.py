@@ -15,7 +15,7 @@ from typing import Any
 import rfc8785
 
 from activities.ownership import moved_by_status
-from activities.writes import Body, Write
+from activities.writes import Body, Elsewhere, Write
 from holdpoint.clients.cluster import INTENT_ANNOTATION, Cluster, Receipt
 from holdpoint.ledger.canonical import digest_of
 from holdpoint.ledger.doors import Door
@@ -91,7 +91,7 @@ class Writer:
         while number <= REPEATS:
             started = time.monotonic()
             try:
-                live = await self._cluster.read(write.ref)
+                live = await (write.look() if isinstance(write, Elsewhere) else self._cluster.read(write.ref))
                 body = await self._missing(write, live, refused)
             except UpstreamRateLimited as busy:
                 since = min(since, started)

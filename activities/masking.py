@@ -24,6 +24,12 @@ def masked(body: dict[str, Any], fingerprint: Fingerprint) -> dict[str, Any]:
     return found
 
 
+def masked_text(text: str, fingerprint: Fingerprint) -> str:
+    """Return a text with every secret masked that is known by its form."""
+    safe = redact(text)
+    return text if safe == text else _masked_text(text, safe, fingerprint)
+
+
 def _without_copy(body: dict[str, Any]) -> dict[str, Any]:
     meta = body.get("metadata") or {}
     notes = meta.get("annotations") or {}

@@ -14,6 +14,7 @@ from typing import Any
 from activities.comparison import MISSING, Difference, Item, Path, comparable, differences, field_of, leaves
 from activities.config_mark import mark_of, wanted_mark
 from activities.masking import Fingerprint, masked
+from activities.owned import owner_of, past_controller
 from activities.ownership import applied_fields, claims_by_hand, our_fields, reaches
 from activities.scaling import REPLICAS, SCALED, autoscalers, scaled_by_a_canary
 from activities.service_selector import KIND as SERVICE
@@ -54,13 +55,19 @@ class Wanted:
 
 
 async def plan_diff(
-    cluster: Cluster, namespace: str, wanted: Wanted, *, fingerprint: Fingerprint
+    cluster: Cluster,
+    namespace: str,
+    wanted: Wanted,
+    *,
+    fingerprint: Fingerprint,
+    gitops_writes: bool = True,
 ) -> PlanDiff:
     """Return what would be altered. Raises TransientError when the cluster does not answer."""
     scalers: dict[tuple[str, str], str] = {}
     if any(manifest["kind"] in SCALED for manifest in wanted.stated):
         scalers = await autoscalers(cluster, namespace)
-    asking = _Asking(cluster, frozenset(scalers), fingerprint, asyncio.Semaphore(AT_ONCE))
+    turn = asyncio.Semaphore(AT_ONCE)
+    asking = _Asking(cluster, frozenset(scalers), fingerprint, turn, gitops_writes)
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(asking.stated(manifest)) for manifest in wanted.stated]
@@ -83,13 +90,14 @@ class _Asking:
     autoscaled: frozenset[tuple[str, str]]
     fingerprint: Fingerprint
     turn: asyncio.Semaphore
+    gitops_writes: bool
 
     async def stated(self, manifest: dict[str, Any]) -> ObjectDiff | None:
         """Return what would become of an object; None where it stays as it is."""
         ref = ref_of(self.cluster.name, manifest)
         async with self.turn:
             try:
-                live = await self.cluster.read(ref)
+                live = await self._own(ref)
                 autoscaled = live is not None and (ref.kind, ref.name) in self.autoscaled
                 _, wanted = await Apply(
                     "plan-diff",
@@ -124,9 +132,16 @@ class _Asking:
         """Return an object, None where there is none, or that it may not be read."""
         async with self.turn:
             try:
-                return await self.cluster.read(ref)
+                return await self._own(ref)
             except (AccessDenied, StepConfig) as error:
                 return _refused(ref, error)
+
+    async def _own(self, ref: ObjectRef) -> dict[str, Any] | None:
+        """Return an object that may be written. Raises StepConfig where a GitOps controller owns it."""
+        live = await self.cluster.read(ref)
+        if not self.gitops_writes and (owner := owner_of(live)):
+            raise StepConfig(past_controller(ref, owner), reason="gitops")
+        return live
 
 
 def _object(ref: ObjectRef, change: Any, *, fields: list[FieldDiff] | None = None) -> ObjectDiff:
@@ -138,7 +153,7 @@ def _object(ref: ObjectRef, change: Any, *, fields: list[FieldDiff] | None = Non
 def _refused(ref: ObjectRef, error: PermanentError) -> ObjectDiff:
     """Return the object with the server's words, but for those that may quote a Secret's content."""
     said = redact(error.message)[:LONGEST_REFUSAL]
-    if ref.kind == "Secret" and error.detail.get("reason") != "field_manager":
+    if ref.kind == "Secret" and error.detail.get("reason") not in ("field_manager", "gitops"):
         said = "why is not shown here, for the words may quote the Secret; the prechecks will fail on it."
     return _object(ref, "refused").model_copy(update={"message": said})
 
@@ -191,13 +206,13 @@ def _field(leaf: Difference) -> FieldDiff:
     change: Any = "added" if leaf.was is MISSING else "removed" if leaf.now is MISSING else "changed"
     was, now = (None if side is MISSING else side for side in (leaf.was, leaf.now))
     if any(isinstance(side, str) and "\n" in side.rstrip("\n") for side in (was, now)):
-        lines = list(_lines(str(was or ""), str(now or "")))
+        lines = list(lines_of(str(was or ""), str(now or "")))
         if lines:
             return FieldDiff(field=name, change=change, lines=lines)
     return FieldDiff(field=name, change=change, was=was, now=now)
 
 
-def _lines(was: str, now: str) -> Iterator[str]:
+def lines_of(was: str, now: str) -> Iterator[str]:
     """Yield the lines that go, those that come, and two around each of them."""
     old, new = was.splitlines(), now.splitlines()
     if len(old) <= MOST_LINES and len(new) <= MOST_LINES:

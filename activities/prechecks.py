@@ -5,15 +5,18 @@ a pass, and it fails the ticket only where the policy asks for that check.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from activities import gitops_checks
+from activities.commits import KIND as COMMIT
 from activities.drift import drifted
 from activities.exchanges import exchanges_of
 from activities.fleet_counters import Place
 from activities.forecast import forecast
+from activities.gitops import Gitops
 from activities.jobs import runs_of
 from activities.manifests import load, load_whole
 from activities.ownership import claims_by_hand
@@ -21,6 +24,7 @@ from activities.quota_room import full_quotas, needs_of
 from activities.readiness import readiness
 from activities.requests_check import may_be_sent
 from activities.scaling import autoscaler_of
+from activities.steps.registry import parts
 from activities.writes import Apply
 from holdpoint.clients.cluster import Cluster, ref_of
 from holdpoint.clients.git import Repositories
@@ -39,7 +43,7 @@ from holdpoint.models.errors import (
 )
 from holdpoint.models.metric_names import MetricNames
 from holdpoint.models.plan import PlannedStep
-from holdpoint.models.record import Freeze
+from holdpoint.models.record import Freeze, ObjectRef
 
 HEALTH_TRIES, HEALTH_PAUSE = 8, 2.0
 """A Deployment that another change has just finished with settles within seconds."""
@@ -73,20 +77,25 @@ class World:
     named: list[str] = field(default_factory=list)
     """Checks that run one by one beside these."""
     peers: Peers = field(default_factory=Peers)
+    gitops: Gitops | None = None
+    gitops_writes: bool = False
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep
 
 
 async def run_checks(world: World) -> list[Check]:
     """Return every check. Raises UpstreamUnavailable when the cluster does not answer: that is no "no"."""
     loaded = await load_whole(world.repositories, world.stored)
-    manifests, runs = loaded.stated, runs_of(world.stored, loaded.all)
+    touched = parts(world.plan, world.stored.change, loaded.manifests, world.cluster.name)
+    manifests, runs = _stated(world, loaded.stated, touched), runs_of(world.stored, loaded.all)
     jobs = [job for run in runs for job in (run.forward, run.backward) if job is not None]
     made = [await world.cluster.read(ref_of(world.cluster.name, job)) for job in jobs]
     live = [await world.cluster.read(ref_of(world.cluster.name, manifest)) for manifest in manifests]
     checks = [
         await _once("dry_run", lambda: _dry_run(world, [*manifests, *jobs], [*live, *made])),
-        await _health(world, manifests),
+        await _health(world, loaded.stated),
         await _once("rollback_target", lambda: _rollback_target(world, manifests, live)),
+        await _once("gitops_owner", lambda: _owned(world, touched)),
+        *await _pushable(world),
         await _once("drift", lambda: _drift(world)),
         await _once("freeze", lambda: _freeze(world)),
         await _once("forecast", lambda: _forecast(world)),
@@ -102,6 +111,15 @@ async def run_checks(world: World) -> list[Check]:
         if name not in known and name not in world.named
     ]
     return [_demanded(check) if check.name in world.demanded else check for check in checks]
+
+
+def _stated(
+    world: World, manifests: list[dict[str, Any]], touched: Collection[ObjectRef]
+) -> list[dict[str, Any]]:
+    """Return the objects that are written: beside a commit, a source may only tell whose requests count."""
+    if not any(step.kind == COMMIT for step in world.plan):
+        return manifests
+    return [one for one in manifests if ref_of(world.cluster.name, one) in touched]
 
 
 def passed(checks: list[Check]) -> bool:
@@ -214,6 +232,20 @@ async def _quota(world: World, manifests: list[dict[str, Any]]) -> Finding:
     if said:
         return Finding(False, "No room for a second copy at full size: " + " ".join(said[:MOST_SHOWN]))
     return Finding(True, "No quota stands in the way of a second copy.")
+
+
+async def _owned(world: World, refs: Iterable[ObjectRef]) -> Finding:
+    """Hold that nothing is written past a GitOps controller: it would take it back, or call it drift."""
+    return Finding(*await gitops_checks.owned(world.cluster, refs, permitted=world.gitops_writes))
+
+
+async def _pushable(world: World) -> list[Check]:
+    """Hold that the commits of the plan can be pushed, and that somebody would report them."""
+    if world.gitops is None or not any(step.kind == COMMIT for step in world.plan):
+        return []
+    gitops = world.gitops
+    found = Finding(*await gitops_checks.pushable(gitops, world.plan, world.cluster.name))
+    return [_check("git_push", found, [found.message])]
 
 
 async def _drift(world: World) -> Finding:

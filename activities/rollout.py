@@ -1,14 +1,17 @@
 """The activities of one rollout: begin, apply a step, judge, ask for freezes, undo, compare, finish."""
 
 import asyncio
+from functools import partial
 
 from temporalio import activity
 
-from activities import judging
+from activities import commits, judging
 from activities.beat import beating, left_behind
+from activities.commits_back import changed_since
 from activities.deferred import DeferringDoor
 from activities.drift import drifted
 from activities.exchanges import exchanges_of
+from activities.gitops import Gitops
 from activities.intents import Stopped, Writer, hold_of
 from activities.jobs import runs_of
 from activities.manifests import Files, load, load_whole, load_with_paths
@@ -21,6 +24,7 @@ from activities.undo import Undo, compare, undo_all
 from activities.watched import cluster_of, watched
 from holdpoint.clients.cluster import ref_of
 from holdpoint.clients.fencing import Fencing
+from holdpoint.clients.git_branches import Branches, NullBranches
 from holdpoint.clients.http_peers import Peers
 from holdpoint.clients.judges import Judges
 from holdpoint.clients.kubernetes import Clusters
@@ -69,9 +73,12 @@ class RolloutActivities:
         clusters: Clusters,
         judges: Judges | None = None,
         peers: Peers | None = None,
+        branches: Branches | None = None,
     ) -> None:
         self._ledger, self._blobs, self._judges = ledger, blobs, judges or Judges({})
         self._repositories, self._clusters, self._peers = repositories, clusters, peers or Peers()
+        branches = branches or NullBranches()
+        self._forward, self._back = Gitops(branches, clusters.forward), Gitops(branches, clusters.undo)
         self._door = LedgerDoor(ledger)
 
     @activity.defn(name=contracts.BEGIN.name)
@@ -169,6 +176,7 @@ class RolloutActivities:
             sent = await sent_of(self._ledger, call, snapshot)
             requests = Requests(door, self._peers, call, "undo")
             undo = Undo(cluster, Writer(door, cluster, call, "undo"), requests, sent)
+            undo.gitops = self._back
             try:
                 await undo_all(undo, self._fencing(call, door), door, snapshot, call)
             except Stopped as stopped:
@@ -192,7 +200,8 @@ class RolloutActivities:
             await self._settle(call)
             cluster = self._clusters.undo(cluster_of(call))
             snapshot = await self._snapshot(call.snapshot)
-            compared = await compare(cluster, snapshot, await sent_of(self._ledger, call, snapshot))
+            sent = await sent_of(self._ledger, call, snapshot)
+            compared = await compare(cluster, snapshot, sent, self._back)
             if compared.result is RollbackResult.RESTORED:
                 await self._ledger.write(targets.release_target, target=call.target, run=call.run, clean=True)
             return compared
@@ -218,6 +227,8 @@ class RolloutActivities:
         found = [line for manifest in ours for line in await drifted(cluster, manifest, scale=False)]
         again = [ref for ref in sorted(snapshot.removed, key=str) if await cluster.read(ref) is not None]
         found += [f"{ref.kind} {ref.name} is there again" for ref in again]
+        for commit in snapshot.commits:
+            found += await changed_since(self._forward, commit, cluster.name)
         message = "; ".join(found)[:2000] or f"All {len(ours)} objects are as they were applied."
         check = Check(name="as_applied", passed=not found, message=message)
         return CheckReport(passed=check.passed, checks=[check])
@@ -242,6 +253,8 @@ class RolloutActivities:
             change=stored.change,
             commit=stored.commit,
             snapshot=await self._snapshot(call.snapshot),
+            gitops=self._forward,
+            source=partial(self._repositories.read, stored.repository, stored.commit),
         )
 
     async def _take(self, call: BeginCall) -> Snapshot:
@@ -249,12 +262,14 @@ class RolloutActivities:
         loaded = await load_whole(self._repositories, stored)
         cluster = self._clusters.forward(cluster_of(call))
         runs, exchanges = runs_of(stored, loaded.all), exchanges_of(stored.change)
+        made = await commits.begin(self._forward.branches, call.start.plan, stored.change, call.ticket)
         once: dict[int, tuple[ObjectRef, Part]] = {
             **{run.index: (ref_of(cluster.name, run.forward), "ran") for run in runs},
             **{exchange.index: (exchange.ref(), "asked") for exchange in exchanges},
+            **{commit.index: (commit.ref, "committed") for commit in made},
         }
         does = parts(call.start.plan, stored.change, loaded.manifests, cluster.name, once=once)
-        return await take(cluster, does, runs, exchanges)
+        return await take(cluster, does, runs, exchanges, made)
 
     def _fencing(self, call: RolloutCall, door: Door | None = None) -> Fencing:
         return Fencing(door or self._door, self._clusters, cause=call.run)

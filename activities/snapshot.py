@@ -6,17 +6,18 @@ Every object that a rollout will touch, as it was before, whole; the absent ones
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
+from activities.commits import CommitRun
 from activities.exchanges import Exchange
 from activities.jobs import JobRun
 from holdpoint.clients.cluster import CANARY_SUFFIX, Cluster, ref_of
 from holdpoint.models.base import Model
 from holdpoint.models.record import ObjectRef
 
-Part = Literal["stated", "rolled", "removed", "ran", "asked"]
+Part = Literal["stated", "rolled", "removed", "ran", "asked", "committed"]
 """What a plan does to an object.
 
 It says how the object is to be, only restarts its pods, deletes it, runs it once (a Job), or is no object at
-all but a request that is sent once.
+all but a request that is sent once, or files of an environment repository.
 """
 
 
@@ -28,11 +29,12 @@ class Before(Model):
     part: Part = "stated"
     run: JobRun | None = None
     exchange: Exchange | None = None
+    commit: CommitRun | None = None
 
     @property
     def is_object(self) -> bool:
-        """Tell whether this is an object that is brought back as it was: no Job's run, and no request."""
-        return self.run is None and self.exchange is None
+        """Tell whether this is an object that is brought back as it was: no Job's run, request or commit."""
+        return self.run is None and self.exchange is None and self.commit is None
 
 
 class Snapshot(Model):
@@ -66,6 +68,11 @@ class Snapshot(Model):
         return [before for before in self.objects if before.exchange is not None]
 
     @property
+    def commits(self) -> list[CommitRun]:
+        """Return the commits that the plan makes."""
+        return [before.commit for before in self.objects if before.commit is not None]
+
+    @property
     def stretches(self) -> list[tuple[Before | None, list[Before]]]:
         """Return what is done once, each with what is written between it and the next; first comes none."""
         found: list[tuple[Before | None, list[Before]]] = [(None, [])]
@@ -82,13 +89,15 @@ async def take(
     parts: Mapping[ObjectRef, Part],
     runs: Iterable[JobRun] = (),
     exchanges: Iterable[Exchange] = (),
+    commits: Iterable[CommitRun] = (),
 ) -> Snapshot:
     """Read every object and return the snapshot; with what is done once, so that an undo has it."""
     jobs = {ref_of(cluster.name, run.forward): run for run in runs}
     asked = {exchange.ref(): exchange for exchange in exchanges}
+    pushed = {commit.ref: commit for commit in commits}
     objects = [
-        Before(ref=ref, part=part, exchange=asked[ref])
-        if ref in asked
+        Before(ref=ref, part=part, exchange=asked.get(ref), commit=pushed.get(ref))
+        if ref in asked or ref in pushed
         else Before(ref=ref, body=await cluster.read(ref), part=part, run=jobs.get(ref))
         for ref, part in parts.items()
     ]

@@ -15,6 +15,7 @@ from activities.beat import beating
 from activities.checks.asked import Asked, objections_to, with_policys
 from activities.checks.kind import Means
 from activities.evaluation import Gathered, Sources, binding_digest, gather, held_to, target_of
+from activities.gitops import Gitops
 from activities.prechecks import World, passed, run_checks
 from activities.quorum import count_quorum
 from holdpoint.clients.catalog import Services
@@ -121,6 +122,8 @@ class TicketActivities:
                 demanded=call.checks,
                 named=call.named,
                 peers=self._peers,
+                gitops=Gitops(self._sources.repositories.branches, self._sources.clusters.forward),
+                gitops_writes=self._sources.clusters.gitops_writes(cluster),
             )
             checks = await run_checks(world)
             return CheckReport(passed=passed(checks), checks=checks)

@@ -8,11 +8,13 @@ from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from activities import route_weights, service_selector
+from activities import commits_back, route_weights, service_selector
+from activities.commits_back import revert
 from activities.comparison import MISSING, Difference, Missing, described, differences
 from activities.config_mark import MarkPods, is_marked, mark_of
 from activities.deferred import DeferringDoor
 from activities.exchanges import Exchange
+from activities.gitops import Gitops
 from activities.intents import Writer
 from activities.jobs_back import left_of, take_back
 from activities.ownership import is_ours, owners_of, restoring, touched_by_us
@@ -64,6 +66,7 @@ class Undo:
     outwait: Callable[[Iterable[Intent]], Awaitable[None]] | None = None
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    gitops: Gitops | None = None
     written: set[ObjectRef] = field(default_factory=set)
     drains: bool = False
 
@@ -71,9 +74,9 @@ class Undo:
         """Undo in reverse order. What is refused for good is noted, and the rest is undone all the same.
 
         Everything is sent before any of it is waited for. What was not there goes last: a canary carries its
-        share until stable can. What was done once (a Job, a request) is taken back between what came after it
-        and what came before. A Service that was switched is first of all where the old version still stands,
-        and else waits for it.
+        share until stable can. What was done once (a Job, a request, a commit) is taken back between what
+        came after it and what came before. A Service that was switched is first of all where the old version
+        still stands, and else waits for it.
         """
         for once, objects in reversed(snapshot.stretches):
             restored = [before for before in reversed(objects) if before.body is not None]
@@ -106,6 +109,11 @@ class Undo:
             return await take_back(self.cluster, self.writer, before, self.sent.ran)
         if before.exchange is not None:
             return await self._ask_back(before.ref, before.exchange)
+        if before.commit is not None and self.gitops is not None:
+            return await revert(self.gitops, self.writer, before.commit, self.cluster.name, self.notes)
+        return await self._object(before)
+
+    async def _object(self, before: Before) -> bool:
         ref, live = before.ref, await self.cluster.read(before.ref)
         if ref in self.sent.removed and before.body is not None and _is_going(live):
             live = await wait_gone(self.cluster, ref, limit=GOING_PATIENCE)
@@ -202,8 +210,8 @@ async def undo_all(
 async def _fence_untouched(undo: Undo, fencing: Fencing, snapshot: Snapshot, call: UndoCall) -> None:
     """Fence every object that the undo did not write: without the ledger, what is in doubt is not known."""
     for before in snapshot.objects:
-        if before.exchange is not None:
-            continue  # nothing fences a request
+        if before.exchange is not None or before.commit is not None:
+            continue  # nothing fences a request or a push
         live = None if before.ref in undo.written else await undo.cluster.read(before.ref)
         if live is None:
             continue
@@ -242,7 +250,7 @@ def _is_going(live: dict[str, Any] | None) -> bool:
     return live is not None and bool(live["metadata"].get("deletionTimestamp"))
 
 
-async def compare(cluster: Cluster, snapshot: Snapshot, sent: Sent) -> Compared:
+async def compare(cluster: Cluster, snapshot: Snapshot, sent: Sent, gitops: Gitops | None = None) -> Compared:
     """Compare the cluster with the snapshot, field by field; whose a difference is decides the result.
 
     What a Job or a request did and nothing takes back is told beside: it was approved as that.
@@ -258,6 +266,11 @@ async def compare(cluster: Cluster, snapshot: Snapshot, sent: Sent) -> Compared:
         if before.exchange is not None:
             left = left_by(before.exchange, sent.asked)
             ours, stays = [*ours, *left.ours], [*stays, *left.stays]
+            continue
+        if before.commit is not None:
+            if gitops is not None:
+                rest = await commits_back.left_of(gitops, before.commit, cluster.name)
+                ours, theirs = [*ours, *rest.ours], [*theirs, *rest.theirs]
             continue
         live = await cluster.read(before.ref)
         for difference, mine in _judged(before, live, sent.removed):

@@ -6,7 +6,7 @@ an attempt whose answer was lost.
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from activities.comparison import differences
 from activities.ownership import Claim, claims_of, disputed, is_ours
@@ -60,6 +60,14 @@ class Write(Protocol):
 
     async def send(self, cluster: Cluster, body: Body, intent: Intent, budget: float) -> Receipt:
         """Send it once."""
+
+
+@runtime_checkable
+class Elsewhere(Write, Protocol):
+    """A request that goes to no cluster, and looks for itself at what it changes."""
+
+    async def look(self) -> dict[str, Any]:
+        """Return what is there, with its version, as if it were an object of a cluster."""
 
 
 @dataclass(frozen=True)

@@ -58,6 +58,7 @@ async def assemble(
         allow_local=settings.local_repositories,
         git_hosts=settings.git_hosts,
         renderers=Renderers(kustomize=settings.kustomize, helm=settings.helm),
+        git_push=settings.git_push,
     )
     peers = Peers(settings.http_allow, settings.http_credentials)
     policy = OpaEngine(settings.opa_url, settings.opa_token_file, revision=settings.policy_revision)
@@ -82,6 +83,7 @@ async def assemble(
             clusters=clusters,
             judges=judges,
             peers=peers,
+            branches=repositories.branches,
         ),
         TakeoverActivities(ledger=ledger, blobs=blobs, clusters=clusters),
         ArchiveActivities(

@@ -12,6 +12,7 @@ from activities.steps.blue_green import BlueGreen
 from activities.steps.canary import Canary
 from activities.steps.config import Config
 from activities.steps.delete import Delete
+from activities.steps.git_commit import GitCommit
 from activities.steps.http import Http
 from activities.steps.job import Job
 from activities.steps.kind import StepKind
@@ -31,6 +32,7 @@ STEP_KINDS: tuple[StepKind, ...] = (
     Config(),
     Job(),
     Http(),
+    GitCommit(),
     Wait(),
     Manual(),
     Analysis(),

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from activities.commits import Source
+from activities.gitops import Gitops
 from activities.intents import Stopped, Writer
 from activities.manifests import Manifest, images
 from activities.ownership import claims_by_hand
@@ -30,6 +32,8 @@ class Stage:
     change: Change
     commit: str
     snapshot: Snapshot
+    gitops: Gitops
+    source: Source
 
     @property
     def objects(self) -> list[dict[str, Any]]:

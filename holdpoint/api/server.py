@@ -122,6 +122,7 @@ async def built(settings: Settings, evaluation: Evaluation, tracing: Traces) -> 
         allow_local=settings.local_repositories,
         git_hosts=settings.git_hosts,
         renderers=Renderers(kustomize=settings.kustomize, helm=settings.helm),
+        git_push=settings.git_push,
     )
     converter = data_converter(settings.payload_keys, settings.payload_key)
     temporal = LazyTemporal(

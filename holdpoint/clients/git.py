@@ -16,15 +16,19 @@ from pathlib import Path, PurePosixPath
 from typing import ParamSpec, TypeVar
 
 from holdpoint.clients import git_facts, git_rendering, git_tree
+from holdpoint.clients.git_access import Access
+from holdpoint.clients.git_branches import GitBranches
 from holdpoint.clients.git_facts import LARGEST_FILE
 from holdpoint.clients.git_hosts import GitHosts, host_of
 from holdpoint.clients.git_memory import FACTS, Memory
-from holdpoint.clients.git_mirror import Mirror, check, invalid
+from holdpoint.clients.git_mirror import Mirror, check
+from holdpoint.clients.git_refusals import invalid
 from holdpoint.clients.git_rendering import Overlaid, Rendered
 from holdpoint.clients.git_tree import Entry
 from holdpoint.clients.rendering import Renderers
 from holdpoint.models.errors import InvalidChange, NotFound
 from holdpoint.models.git_names import check_path, check_revision
+from holdpoint.models.git_push import GitPush, repository_key
 from holdpoint.models.policy import Author, DiffFacts
 from holdpoint.models.source import Source
 
@@ -49,7 +53,8 @@ _SHORT_SHA = re.compile(r"^[0-9a-f]{7,40}$")
 class Repositories:
     """The repositories of all changes, mirrored below `folder`. Local paths only where that is allowed.
 
-    `git_hosts` are the servers that may be asked, as the setting says; None: those with public names.
+    `git_hosts` are the servers that may be asked, as the setting says; None: those with public names. What
+    `git_push` lists may be pushed to, and so may local paths.
     """
 
     def __init__(
@@ -59,8 +64,11 @@ class Repositories:
         allow_local: bool,
         git_hosts: Sequence[str] | None = None,
         renderers: Renderers | None = None,
+        git_push: Sequence[GitPush] = (),
     ) -> None:
         self._folder = folder
+        self._push = {one.key: one for one in git_push}
+        self.branches = GitBranches(self)
         self._renderers = renderers or Renderers()
         self._allow_local = allow_local
         self._hosts = GitHosts(git_hosts)
@@ -87,9 +95,9 @@ class Repositories:
         if not mirror.local:
             self._hosts.check(repository)  # also where the mirror has everything already
         commit = revision if _SHA.match(revision) else None
-        if commit is None or not await self._in_thread(mirror.has, commit):
-            await self._fetch(mirror, repository, commit)
-        return await self._in_thread(_named, mirror, repository, revision)
+        if commit is None or not await self.in_thread(mirror.has, commit):
+            await self.fetch(mirror, repository, commit)
+        return await self.in_thread(_named, mirror, repository, revision)
 
     async def read(self, repository: str, commit: str, path: str, *, field: str = PATHS) -> bytes:
         """Return one file at one commit. Raises InvalidChange naming `field` when there is no such file."""
@@ -99,7 +107,7 @@ class Repositories:
         known = self._files.get(question)
         if known is None:
             mirror = await self._holding(repository, commit)
-            known = await self._in_thread(_read, mirror, commit, clean, field)
+            known = await self.in_thread(_read, mirror, commit, clean, field)
             self._files.put(question, known, len(known))
         return known
 
@@ -109,20 +117,20 @@ class Repositories:
         Raises InvalidChange with the field and the renderer's words, and UpstreamUnavailable without it.
         """
         self._mirror(repository)
-        version = await self._in_thread(self._renderers.version, wanted.program)
+        version = await self.in_thread(self._renderers.version, wanted.program)
         question = repository, commit, wanted.program.name, version, wanted.key
         known = self._rendered.get(question)
         if known is None:
             mirror = await self._holding(repository, commit)
             async with self._renderings:
-                known = await self._in_thread(git_rendering.render, mirror, commit, wanted, self._renderers)
+                known = await self.in_thread(git_rendering.render, mirror, commit, wanted, self._renderers)
             self._rendered.put(question, known, len(known))
         return known
 
     async def rendered_from(self, repository: str, commit: str, wanted: Rendered) -> list[str]:
         """Return the files that an overlay or a chart is made of at one commit. Raises InvalidChange."""
         mirror = await self._holding(repository, commit)
-        return await self._in_thread(git_rendering.paths_of, mirror, commit, wanted)
+        return await self.in_thread(git_rendering.paths_of, mirror, commit, wanted)
 
     async def check_source(self, repository: str, commit: str, source: Source) -> None:
         """Return if all that the source names is there at that commit.
@@ -130,7 +138,7 @@ class Repositories:
         Raises InvalidChange with each path that is not.
         """
         mirror = await self._holding(repository, commit)
-        await self._in_thread(_check_paths, mirror, commit, source)
+        await self.in_thread(_check_paths, mirror, commit, source)
 
     async def diff(self, repository: str, base: str | None, commit: str, paths: list[str]) -> DiffFacts:
         """Return how the files differ between two commits; everything is new where there is no base.
@@ -144,7 +152,7 @@ class Repositories:
             mirror = await self._holding(repository, commit)
             if base is not None:
                 await self._holding(repository, base, "the commit that succeeded last")
-            known = await self._in_thread(git_facts.diff, mirror, base, commit, paths)
+            known = await self.in_thread(git_facts.diff, mirror, base, commit, paths)
             self._diffs.put(question, known, len(known.model_dump_json()))
         return known
 
@@ -153,11 +161,22 @@ class Repositories:
         self._mirror(repository)
         known = self._authors.get((repository, commit))
         if known is None:
-            known = await self._in_thread(git_facts.author, await self._holding(repository, commit), commit)
+            known = await self.in_thread(git_facts.author, await self._holding(repository, commit), commit)
             self._authors.put((repository, commit), known, len(known.model_dump_json()))
         return known
 
-    async def _in_thread(self, ask: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    def writable(self, repository: str, *, field: str = "gitCommit.repository") -> Mirror:
+        """Return the mirror of a repository that may be pushed to.
+
+        Raises InvalidChange for any other: whose credentials are used is not a change file's to say.
+        """
+        mirror = self._mirror(repository)
+        if not mirror.local and repository_key(repository) not in self._push:
+            raise invalid(field, repository, "one that git_push of Holdpoint's settings lists")
+        return mirror
+
+    async def in_thread(self, ask: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Return what a question that blocks returns, asked in a thread of Git's own."""
         work = partial(ask, *args, **kwargs)
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
@@ -166,7 +185,11 @@ class Repositories:
         name = hashlib.sha256(repository.encode()).hexdigest()[:32]
         if name not in self._mirrors:
             self._mirrors[name] = Mirror(
-                self._folder / f"{name}.git", repository, local=local, reach=self._hosts.reach
+                self._folder / f"{name}.git",
+                repository,
+                local=local,
+                reach=self._hosts.reach,
+                access=Access(self._push.get(repository_key(repository))),
             )
         return self._mirrors[name]
 
@@ -175,19 +198,19 @@ class Repositories:
         if not _SHA.match(commit):
             raise invalid(field, commit, "a full commit")
         mirror = self._mirror(repository)
-        if not await self._in_thread(mirror.has, commit):
-            await self._fetch(mirror, repository, commit)
-            if not await self._in_thread(mirror.has, commit):
+        if not await self.in_thread(mirror.has, commit):
+            await self.fetch(mirror, repository, commit)
+            if not await self.in_thread(mirror.has, commit):
                 raise NotFound(
                     f"Unknown commit: {field} is {commit!r}, which is not in {repository!r}.", field=field
                 )
         return mirror
 
-    async def _fetch(self, mirror: Mirror, repository: str, commit: str | None) -> None:
+    async def fetch(self, mirror: Mirror, repository: str, commit: str | None) -> None:
         """Fetch, at most so many at once from one server; what mirrors hold is read meanwhile."""
         asked = time.monotonic()
         async with self._turns[host_of(repository)]:
-            await self._in_thread(mirror.fetch, commit, asked=asked)
+            await self.in_thread(mirror.fetch, commit, asked=asked)
 
 
 def _named(mirror: Mirror, repository: str, revision: str) -> str:

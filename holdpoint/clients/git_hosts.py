@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 
 from holdpoint.clients.addresses import is_public
-from holdpoint.clients.git_mirror import REPOSITORY, invalid
+from holdpoint.clients.git_refusals import REPOSITORY, invalid
 from holdpoint.models.errors import InvalidChange, UpstreamUnavailable
 from holdpoint.models.git_names import split_git_host
 

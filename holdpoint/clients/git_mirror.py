@@ -5,7 +5,6 @@ file or a repository may influence is shut off here; what is left is bounded in 
 """
 
 import contextlib
-import re
 import shutil
 import tempfile
 import threading
@@ -17,8 +16,11 @@ from typing import BinaryIO, cast
 from git.cmd import Git
 from git.exc import GitCommandError, GitCommandNotFound, UnsafeProtocolError
 
+from holdpoint.clients import git_refusals
+from holdpoint.clients.git_access import Access
+from holdpoint.clients.git_refusals import REPOSITORY, invalid, of_any
 from holdpoint.ledger.files import locked
-from holdpoint.models.errors import HoldpointError, InvalidChange, NotFound, UpstreamUnavailable
+from holdpoint.models.errors import HoldpointError, NotFound, UpstreamUnavailable
 from holdpoint.models.git_names import check_repository
 
 FETCH_LIMIT = 90.0
@@ -33,7 +35,8 @@ LOCK_LIMIT = FETCH_LIMIT + 10.0
 KEPT = "refs/holdpoint"
 """Below it each commit that was resolved has a reference of its own name."""
 
-REPOSITORY = "spec.source.repository"
+Failed = Callable[[GitCommandError | GitCommandNotFound, str], HoldpointError | None]
+"""What a failure of one command means to a caller; None: what it would mean of any."""
 
 _SETTINGS = {
     "core.hooksPath": "/dev/null",
@@ -46,30 +49,26 @@ _SETTINGS = {
     "http.lowSpeedLimit": "1000",
     "http.lowSpeedTime": "30",
 }
-_ABSENT = (
-    "not found",
-    "does not appear to be a git repository",
-    "does not exist",
-    "could not read Username",
-    "Authentication failed",
-    "Permission denied",
-    "not a git repository",
-)
-_REDIRECTED = re.compile(r"requested URL returned error: 30[12378]")
-_ABSENT_HERE = ("Could not read from remote repository",)
-"""What Git says of a local file that is no repository; of a remote one it can mean an outage."""
 
 
 class Mirror:
     """A bare copy of `repository` in `folder`. Methods block and are safe in threads and across processes.
 
-    `reach` is asked before each fetch from a remote: it says how to resolve the server's name, or raises.
+    `reach` is asked before the remote is: it says how to resolve the server's name, or raises. `access` has
+    the credentials that the settings give for this repository.
     """
 
     def __init__(
-        self, folder: Path, repository: str, *, local: bool, reach: Callable[[str], str | None]
+        self,
+        folder: Path,
+        repository: str,
+        *,
+        local: bool,
+        reach: Callable[[str], str | None],
+        access: Access | None = None,
     ) -> None:
         self._path = folder
+        self._access = access or Access()
         self._repository = repository
         self.local = local
         self._reach = reach
@@ -146,9 +145,37 @@ class Mirror:
         ]
         if len(refspecs) == 1:
             options.remove("--prune")
+        self._ask_remote(["fetch", *options, "--end-of-options", self._repository, *refspecs])
+
+    def push(self, commit: str, branch: str, *, expected: str, limit: float, dry: bool = False) -> None:
+        """Have the branch be at `commit` if it is at `expected` now, within `limit` seconds; `dry` only asks.
+
+        Raises Conflict where it is not, AccessDenied where the server refuses, and UpstreamUnavailable, after
+        which nobody knows whether it landed.
+        """
+        ref = f"refs/heads/{branch}"
+        options = ["--porcelain", "--no-verify", "--no-signed", "--no-follow-tags", "--recurse-submodules=no"]
+        options += [f"--force-with-lease={ref}:{expected}", *(["--dry-run"] if dry else [])]
+        command = ["push", *options, "--end-of-options", self._repository, f"{commit}:{ref}"]
+        self._ask_remote(command, limit=limit, failed=git_refusals.of_push)
+
+    def make(self, *arguments: str, feed: bytes = b"", index: Path | None = None) -> str:
+        """Return what Git prints of an object that it makes in the mirror, under the settings' identity."""
+        added = self._access.identity | ({} if index is None else {"GIT_INDEX_FILE": str(index)})
+        return self._run(list(arguments), limit=READ_LIMIT, feed=feed, added=added).decode().strip()
+
+    def _ask_remote(
+        self, command: list[str], *, limit: float | None = None, failed: Failed | None = None
+    ) -> None:
         resolved = None if self.local else self._reach(self._repository)
-        command = ["fetch", *options, "--end-of-options", self._repository, *refspecs]
-        self._run(command, settings={"http.curloptResolve": resolved} if resolved else {})
+        settings = [("http.curloptResolve", resolved)] if resolved else []
+        self._run(
+            command,
+            limit=limit,
+            settings=[*settings, *self._access.settings()],
+            added=self._access.environment,
+            failed=failed,
+        )
 
     def _create(self) -> None:
         """Make the bare repository; what a killed fetch left locked is unlocked: we hold the real lock."""
@@ -175,8 +202,10 @@ class Mirror:
         arguments: Sequence[str],
         *,
         limit: float | None = None,
-        settings: Mapping[str, str] | None = None,
+        settings: Sequence[tuple[str, str]] = (),
         feed: bytes | None = None,
+        added: Mapping[str, str] | None = None,
+        failed: Failed | None = None,
     ) -> bytes:
         limit = FETCH_LIMIT if limit is None else limit
         command = ["git", f"--git-dir={self._path}", "--no-pager", *arguments]
@@ -185,16 +214,18 @@ class Mirror:
                 answer = Git(str(self._path.parent)).execute(
                     command,
                     istream=read,
-                    env=self._environment(_SETTINGS | dict(settings or {})),
+                    env={**self._environment([*_SETTINGS.items(), *settings]), **(added or {})},
                     kill_after_timeout=limit,
                     stdout_as_string=False,
                     strip_newline_in_stdout=False,
                 )
         except (GitCommandError, GitCommandNotFound) as error:
-            raise _ours(error, self._repository, limit, local=self.local) from error
+            if failed is not None and (refusal := failed(error, self._repository)) is not None:
+                raise refusal from error
+            raise of_any(error, self._repository, limit, local=self.local) from error
         return answer if isinstance(answer, bytes) else b""
 
-    def _environment(self, settings: Mapping[str, str]) -> dict[str, str]:
+    def _environment(self, settings: Sequence[tuple[str, str]]) -> dict[str, str]:
         known = {
             "GIT_ALLOW_PROTOCOL": "https:http:ssh" + (":file" if self.local else ""),
             "GIT_TERMINAL_PROMPT": "0",
@@ -206,7 +237,7 @@ class Mirror:
             "GIT_OPTIONAL_LOCKS": "0",
             "GIT_CONFIG_COUNT": str(len(settings)),
         }
-        for index, (key, value) in enumerate(settings.items()):
+        for index, (key, value) in enumerate(settings):
             known |= {f"GIT_CONFIG_KEY_{index}": key, f"GIT_CONFIG_VALUE_{index}": value}
         if self.local:
             known |= {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": str(self._trusting())}
@@ -251,38 +282,3 @@ def check(repository: str, *, allow_local: bool) -> bool:
     if local and not Path(repository.removeprefix("file://")).is_absolute():
         raise invalid(REPOSITORY, repository, "an absolute path")
     return local
-
-
-def invalid(field: str, found: str, allowed: str) -> InvalidChange:
-    """Return the mistake of one field, as the change file's own mistakes look."""
-    message = f"{field} is {found[:80]!r}; it must be {allowed}."
-    return InvalidChange(
-        message,
-        mistakes=[{"field": field, "found": found[:80], "allowed": allowed, "message": message}],
-    )
-
-
-def _ours(
-    error: GitCommandError | GitCommandNotFound, repository: str, limit: float, *, local: bool
-) -> HoldpointError:
-    """Return what a failure of Git means to a caller."""
-    # GitPython quotes what Git said: "\n  stderr: 'fatal: …'".
-    said = str(error.stderr or error).strip().removeprefix("stderr:").strip().strip("'").strip()
-    lines = said.splitlines() or [""]
-    last = next((line for line in lines if line.startswith(("fatal:", "error:"))), lines[-1])
-    if "Timeout: the command" in said:
-        return UpstreamUnavailable(
-            f"Git did not finish within {limit:g} s: {REPOSITORY} is {repository!r}.", upstream="git"
-        )
-    if "not allowed" in said and "transport" in said:
-        return invalid(REPOSITORY, repository, "a path or an https, http, ssh or file URL")
-    if _REDIRECTED.search(said):
-        return invalid(REPOSITORY, repository, "the address that its server redirects to: none is followed")
-    if "URL using bad/illegal format" in said:
-        return invalid(REPOSITORY, repository, "a URL that can be read")
-    if any(words in said for words in (*_ABSENT, *(_ABSENT_HERE if local else ()))):
-        return NotFound(
-            f"Repository not found, or this server may not read it: {REPOSITORY} is {repository!r}.",
-            field=REPOSITORY,
-        )
-    return UpstreamUnavailable(f"Git failed for {REPOSITORY} {repository!r}: {last[:300]}", upstream="git")

@@ -68,6 +68,10 @@ class Clusters:
         """Return how this cluster's Prometheus names what pods count."""
         return self._of(name).metrics
 
+    def gitops_writes(self, name: str) -> bool:
+        """Tell whether this cluster's objects are written to though a GitOps controller owns them."""
+        return self._of(name).gitops_writes
+
     async def close(self) -> None:
         """Close every connection that was opened."""
         for server in self._servers.values():

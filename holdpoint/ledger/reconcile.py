@@ -216,7 +216,8 @@ def _expected(
     inside: list[str] = []
     outside: list[str] = []
     for audit_id, (opened, answered) in told.done.items():
-        if told.attempts[audit_id][0]["object"]["cluster"] in clusters:
+        intent = told.attempts[audit_id][0]
+        if intent["object"]["cluster"] in clusters and intent["verb"] not in ELSEWHERE:
             covered = first is not None and last is not None and first <= opened and answered <= last
             (inside if covered else outside).append(audit_id)
     return inside, outside

@@ -22,6 +22,7 @@ from holdpoint.models.change_fields import (
 )
 from holdpoint.models.checks import CheckSpecs
 from holdpoint.models.durations import Duration
+from holdpoint.models.git_steps import GitCommitConfig
 from holdpoint.models.http_step import HttpConfig
 from holdpoint.models.object_steps import ConfigConfig, DeleteConfig, JobConfig
 from holdpoint.models.own_metrics import MOST_METRICS, OwnMetric, check_names
@@ -41,7 +42,19 @@ SHORTEST_DEADLINE = 120.0
 """At one weight the judge looks for a verdict for ten bakes, and for two minutes at least, unless the change
 says how long: what cannot be told by then is held, for a person to decide."""
 
-STEP_KINDS = ("canary", "blueGreen", "apply", "delete", "config", "job", "http", "wait", "manual", "analysis")
+STEP_KINDS = (
+    "canary",
+    "blueGreen",
+    "apply",
+    "delete",
+    "config",
+    "job",
+    "http",
+    "gitCommit",
+    "wait",
+    "manual",
+    "analysis",
+)
 APPLYING = frozenset({"canary", "blueGreen", "apply", "config", "job"})
 """The step kinds that apply objects of the source: a plan without any of them needs none."""
 
@@ -153,6 +166,9 @@ class Step(StrictModel):
     )
     job: JobConfig | None = Field(default=None, description="Step kind: run a Job once.")
     http: HttpConfig | None = Field(default=None, description="Step kind: send an HTTP request.")
+    gitCommit: GitCommitConfig | None = Field(
+        default=None, description="Step kind: commit to an environment repository."
+    )
     wait: WaitConfig | None = Field(default=None, description="Step kind: let time pass.")
     manual: ManualConfig | None = Field(default=None, description="Step kind: a person does something.")
     analysis: AnalysisConfig | None = Field(default=None, description="Step kind: judge what stands now.")

@@ -57,6 +57,21 @@ def check_revision(value: str) -> str:
     return value
 
 
+def check_branch(value: str) -> str:
+    """Return `value` if it can only be the name of a branch. Raises ValueError."""
+    check_revision(value)
+    if value == "HEAD" or value.startswith("refs/"):
+        raise ValueError("must be the name of a branch, such as main, without refs/")
+    return value
+
+
+def check_absolute(value: str) -> str:
+    """Return a repository's address if it means the same everywhere: no path from here. Raises ValueError."""
+    if "://" not in value and "@" not in value.split("/", 1)[0] and not value.startswith("/"):
+        raise ValueError("must be a URL, or an absolute path in the embedded stack")
+    return value
+
+
 def check_path(value: str) -> str:
     """Return `value` if it is a path that stays inside a repository. Raises ValueError."""
     path = PurePosixPath(value)

@@ -8,9 +8,10 @@ from pydantic import Field, model_validator
 from holdpoint.models.base import Digest, Instant, Model, StrictModel
 
 Direction = Literal["forward", "undo"]
-Verb = Literal["apply", "patch", "delete", "fence", "request"]
-"""What a request does. A `request` is one over HTTP to another server; the others go to a cluster."""
-ELSEWHERE = frozenset({"request"})
+Verb = Literal["apply", "patch", "delete", "fence", "request", "push"]
+"""What a request does. A `request` is one over HTTP to another server, a `push` one to a Git repository; the
+others go to a cluster."""
+ELSEWHERE = frozenset({"request", "push"})
 """Verbs of requests that no cluster sees: its fences do not reach them, its log does not have them."""
 
 ROLLBACK_TYPE = "rollback"

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, model_validator
 from holdpoint.models.base import StrictModel
 from holdpoint.models.durations import Duration
 from holdpoint.models.git_names import check_git_host
+from holdpoint.models.git_push import GitPush
 from holdpoint.models.http_settings import HttpAllowed, HttpCredential, check_http
 from holdpoint.models.metric_names import MetricNames
 
@@ -127,6 +128,10 @@ class ClusterSettings(StrictModel):
     )
     admission_policy: bool = Field(
         default=False, description="deploy/kubernetes/admission is installed: a freeze also denies creates"
+    )
+    gitops_writes: bool = Field(
+        default=False,
+        description="also write to objects that Argo CD or Flux owns here; they may take it back at once",
     )
 
     @model_validator(mode="after")
@@ -263,6 +268,11 @@ class Settings(StrictModel):
     )
     http_credentials: dict[str, HttpCredential] = Field(
         default={}, description="what they may send to prove who they are, each by name; docs/operations.md"
+    )
+    git_push: list[GitPush] = Field(
+        default=[],
+        description="the environment repositories that `gitCommit` steps may push to; "
+        "docs/operations.md has the fields of one",
     )
     kustomize: Path | None = Field(
         default=None, description="the Kustomize 5 binary that renders overlays; none: that on the PATH"

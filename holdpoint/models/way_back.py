@@ -10,8 +10,8 @@ from holdpoint.models.timed_steps import TIMED_KINDS
 
 WHOLE = frozenset({"canary", "blueGreen"})
 """Kinds that bring objects in beside what runs. All of them together are one `apply` of all paths."""
-STATED = frozenset({"apply", "delete", "config"})
-"""Kinds that say how objects are to be."""
+STATED = frozenset({"apply", "delete", "config", "gitCommit"})
+"""Kinds that say how objects, or the files that a controller makes them of, are to be."""
 DONE_ONCE = TIMED_KINDS | {"job", "http"}
 """Kinds that are left out: what they were there for is over, and Verifying judges what comes back."""
 

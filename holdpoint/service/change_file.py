@@ -23,6 +23,12 @@ from holdpoint.models.change import (
 )
 from holdpoint.models.checks import CHECK_KINDS, CheckSpec, check_check_names, check_one_check_kind
 from holdpoint.models.errors import InvalidChange
+from holdpoint.models.git_steps import (
+    ControllerWait,
+    GitCommitConfig,
+    check_changes_files,
+    check_one_reporter,
+)
 from holdpoint.models.object_steps import JobConfig, check_way_back
 from holdpoint.models.source import FORMS, Source
 from holdpoint.models.timed_steps import check_manual_names
@@ -108,6 +114,7 @@ def _rules_between_fields(value: Any, root: yaml.Node) -> Iterator[Mistake]:
             given = [field for field in ("undo", "cannotBeUndone") if job.get(field) not in (None, False)]
             at: Loc = ("spec", "plan", "steps", index, "job")
             yield from _broken(at, root, partial(check_way_back, given))
+        yield from _broken_commit(("spec", "plan", "steps", index, "gitCommit"), root, step.get("gitCommit"))
     yield from _rules_of_checks(spec, root)
     names = [step.get("name") or "manual" for step in steps if step.get("manual") is not None]
     names = [name for name in names if isinstance(name, str)]
@@ -140,6 +147,17 @@ def _rules_of_checks(spec: Any, root: yaml.Node) -> Iterator[Mistake]:
                 yield from _broken(at, root, partial(check_one_check_kind, given))
         names = [check["name"] for check in checks if isinstance(check.get("name"), str)]
         yield from _broken(("spec", "plan", where), root, partial(check_check_names, names))
+
+
+def _broken_commit(at: Loc, root: yaml.Node, commit: Any) -> Iterator[Mistake]:
+    if not isinstance(commit, dict) or not set(commit) <= set(GitCommitConfig.model_fields):
+        return
+    given = [name for name in ("set", "files") if commit.get(name) not in (None, [])]
+    yield from _broken(at, root, partial(check_changes_files, given))
+    wait = commit.get("wait")
+    if isinstance(wait, dict) and set(wait) <= set(ControllerWait.model_fields):
+        given = [name for name in wait if wait[name] is not None]
+        yield from _broken((*at, "wait"), root, partial(check_one_reporter, given))
 
 
 def _broken(loc: Loc, root: yaml.Node, check: Callable[[], None]) -> Iterator[Mistake]:

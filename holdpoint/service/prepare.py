@@ -87,6 +87,10 @@ def check_requests(change: Change, settings: Settings) -> None:
 async def resolve(asked: Asked, *, repositories: Repositories) -> Prepared:
     """Return the change with its commit. Raises InvalidChange, NotFound and UpstreamUnavailable."""
     source = asked.change.spec.source
+    for index, step in enumerate(asked.change.spec.plan.steps):
+        if step.gitCommit is not None:
+            field = f"spec.plan.steps[{index}].gitCommit.repository"
+            repositories.writable(step.gitCommit.repository, field=field)
     commit = await repositories.resolve(asked.repository, source.revision)
     await repositories.check_source(asked.repository, commit, source)
     return Prepared(**dict(asked), commit=commit)

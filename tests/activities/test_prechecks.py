@@ -67,6 +67,7 @@ async def test_healthy_service_passes(shop: TicketWorld) -> None:
         "dry_run",
         "health",
         "rollback_target",
+        "gitops_owner",
         "drift",
         "freeze",
     }

@@ -105,24 +105,28 @@ class TicketWorld:
         self.blobs = Blobs(folder / "blobs", b"k" * 32)
         self.clusters = Clusters({"sandbox": sandbox.settings()})
         self.repositories = Repositories(folder / "git", allow_local=True, renderers=renderers)
-        self.policy, self.catalog = Deciding(), Services()
+        self.policy, self.catalog, self.peers = Deciding(), Services(), peers
         self.time = MONDAY
         self.target = f"sandbox/{self.namespace}/shop"
         self._activities = itertools.count(1)
-        self.activities = TicketActivities(
+        self.activities = self.again()
+        space = {"kind": "Namespace", "metadata": {"name": self.namespace}}
+        assert sandbox.ask("POST", "/api/v1/namespaces", json=space).status_code == 201
+        self.repository.mkdir()
+        self.git("init", "-q", "-b", "main")
+
+    def again(self) -> TicketActivities:
+        """Return the activities as another worker has them."""
+        return TicketActivities(
             ledger=self.ledger,
             blobs=self.blobs,
             policy=self.policy,
             catalog=self.catalog,
             repositories=self.repositories,
             clusters=self.clusters,
-            peers=peers,
+            peers=self.peers,
             now=self.now,
         )
-        space = {"kind": "Namespace", "metadata": {"name": self.namespace}}
-        assert sandbox.ask("POST", "/api/v1/namespaces", json=space).status_code == 201
-        self.repository.mkdir()
-        self.git("init", "-q", "-b", "main")
 
     def now(self, db: Connection) -> datetime:
         return self.time

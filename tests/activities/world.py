@@ -18,6 +18,7 @@ import yaml
 from activities.rollout import RolloutActivities
 from activities.snapshot import Snapshot
 from activities.steps.registry import outline
+from holdpoint.clients.git_branches import Branches
 from holdpoint.clients.git_rendering import Rendered
 from holdpoint.clients.http_peers import Peers
 from holdpoint.clients.kubernetes import Clusters
@@ -207,6 +208,7 @@ class World:
         self.blobs = Blobs(folder / "blobs", b"k" * 32)
         self.files = Files()
         self.clusters = Clusters({"sandbox": sandbox.settings()})
+        self.branches: Branches | None = None
         self.peers = Peers()
         self.activities = self.again()
         self.target = f"sandbox/{namespace}/shop"
@@ -220,6 +222,7 @@ class World:
             blobs=self.blobs,
             repositories=self.files,
             clusters=self.clusters,
+            branches=self.branches,
             peers=self.peers,
         )
 
