@@ -105,7 +105,8 @@ async def assemble(
 
 def means_of(settings: Settings) -> Means:
     """Return what the settings allow checks to use."""
-    return Means(keys=settings.check_keys, files=settings.check_files)
+    peers = Peers(settings.http_allow)  # without credentials: a probe has none
+    return Means(keys=settings.check_keys, files=settings.check_files, peers=peers)
 
 
 def methods(*classes: object) -> list[Callable[..., Any]]:

@@ -12,6 +12,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from activities.manifests import Files
 from activities.steps.rights import Right
 from holdpoint.clients.cluster import Cluster
+from holdpoint.clients.http_peers import Peers
 from holdpoint.clients.metrics import Metrics
 from holdpoint.ledger.tickets import StoredChange
 from holdpoint.models.base import StrictModel
@@ -21,10 +22,11 @@ C = TypeVar("C", bound=StrictModel)
 
 @dataclass(frozen=True)
 class Means:
-    """What the settings allow checks to use: folders of public keys and of files by image digest."""
+    """What the settings allow checks to use: folders of public keys and of files, and servers to ask."""
 
     keys: Path | None = None
     files: Path | None = None
+    peers: Peers = field(default_factory=Peers)
 
 
 @dataclass(frozen=True)

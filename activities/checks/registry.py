@@ -4,6 +4,7 @@ from typing import Any
 
 from activities.checks.dependencies import Dependencies
 from activities.checks.kind import CheckKind
+from activities.checks.probe import Probe
 from activities.checks.provenance import Provenance
 from activities.checks.query import Query
 from activities.checks.signature import Signature
@@ -12,6 +13,7 @@ from holdpoint.models.errors import StepConfig
 
 CHECK_KINDS: tuple[CheckKind[Any], ...] = (
     Query(),
+    Probe(),
     Dependencies(),
     Signature(),
     Provenance(),

@@ -76,7 +76,7 @@ class Peers:
     async def check(self, url: str, credential: str | None) -> str:
         """Return the address that would be asked now. Raises StepConfig, or NotSent where that may pass."""
         permitted = self._with_secret(self.permit(url, credential), credential)
-        return (await self._reach(permitted))[0]
+        return (await self.reach(permitted))[0]
 
     async def send(self, outgoing: Outgoing, *, budget: float) -> Answer:
         """Send a request once, and be done with it within `budget` seconds.
@@ -85,7 +85,7 @@ class Peers:
         """
         ends = time.monotonic() + budget
         permitted = self._with_secret(self.permit(outgoing.url, outgoing.credential), outgoing.credential)
-        found = await self._reach(permitted)
+        found = await self.reach(permitted)
         verify = trust(permitted)
         failed: Exception | None = None
         for address in found[:MOST_ADDRESSES]:
@@ -109,7 +109,7 @@ class Peers:
             raise NotSent(f"Credential {credential}'s token file does not hold one word of ASCII.")
         return Permitted(permitted.url, permitted.entry, (one.header, f"{one.scheme} {token}".strip()))
 
-    async def _reach(self, permitted: Permitted) -> list[str]:
+    async def reach(self, permitted: Permitted) -> list[str]:
         """Return the addresses to connect to. Raises NotSent; StepConfig for one that may not be asked."""
         url = permitted.url
         try:

@@ -14,8 +14,9 @@ from pydantic import AfterValidator, Field, model_validator
 from holdpoint.models.base import Instant, Model, StrictModel
 from holdpoint.models.change_fields import Folder, Line, Name, check_distinct
 from holdpoint.models.durations import Duration
+from holdpoint.models.http_names import check_http_url
 
-CHECK_KINDS = ("query", "dependencies", "signature", "provenance", "vulnerabilityReport")
+CHECK_KINDS = ("query", "probe", "dependencies", "signature", "provenance", "vulnerabilityReport")
 
 MOST_ATTEMPTS = 10
 LONGEST_TIMEOUT = 120.0
@@ -91,6 +92,21 @@ class QueryCheck(StrictModel):
         return self
 
 
+class ProbeCheck(StrictModel):
+    """One GET of an address, as a user of the service would send it. Redirects are not followed."""
+
+    url: Annotated[str, AfterValidator(check_http_url)] = Field(
+        description="What is asked. `http_allow` of the settings must cover it."
+    )
+    status: Annotated[int, Field(ge=100, le=599)] = Field(
+        default=200, description="The status that is expected."
+    )
+    contains: Line | None = Field(default=None, description="Text that the body must hold.")
+    within: Duration | None = Field(
+        default=None, description="How long the whole answer may take. Default: the check's `timeout`."
+    )
+
+
 class DependenciesCheck(StrictModel):
     """Others of the target's namespace that must be healthy."""
 
@@ -145,6 +161,7 @@ class CheckSpec(StrictModel):
 
     name: Name = Field(description="By which it is shown, counted and asked for.")
     query: QueryCheck | None = Field(default=None, description="Kind: a PromQL query within bounds.")
+    probe: ProbeCheck | None = Field(default=None, description="Kind: a GET of an address.")
     dependencies: DependenciesCheck | None = Field(
         default=None, description="Kind: others of the namespace are healthy."
     )

@@ -264,7 +264,8 @@ class Settings(StrictModel):
     )
     http_allow: list[HttpAllowed] = Field(
         default=[],
-        description="whom `http` steps may ask; docs/operations.md has the fields of one; none: nobody",
+        description="whom `http` steps and probes may ask; docs/operations.md has the fields of one; "
+        "none: nobody",
     )
     http_credentials: dict[str, HttpCredential] = Field(
         default={}, description="what they may send to prove who they are, each by name; docs/operations.md"
