@@ -57,7 +57,7 @@ def power(curves: Curves) -> str:
 
 def _legend(picture: Drawing) -> None:
     for number, (name, colour) in enumerate(RULES.values()):
-        left = LEFT + number * 165
+        left = LEFT + number * 178
         picture.bar((left, 31), (10, 10), colour)
         picture.word((left + 15, 40), name)
 
