@@ -16,7 +16,7 @@ from temporalio.service import RPCError
 from holdpoint.ledger import head
 from holdpoint.ledger.store import Ledger
 from holdpoint.models.errors import HoldpointError, SettingsError
-from holdpoint.models.settings import split_address
+from holdpoint.models.server_addresses import split_address
 from holdpoint.telemetry.metrics import Metrics
 
 log = structlog.get_logger()

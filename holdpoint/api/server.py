@@ -22,7 +22,8 @@ from holdpoint.ledger.shared_blobs import open_blobs
 from holdpoint.ledger.signing import Signer
 from holdpoint.ledger.store import Ledger
 from holdpoint.models.errors import SettingsError
-from holdpoint.models.settings import Settings, split_address
+from holdpoint.models.server_addresses import split_address
+from holdpoint.models.settings import Settings
 from holdpoint.service import process_end
 from holdpoint.service.feed import Feed
 from holdpoint.service.outbox import Delivery

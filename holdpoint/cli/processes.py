@@ -100,7 +100,8 @@ def api(
 ) -> None:
     """Run the API until it is told to stop, then drain. Options win over the environment, it over files."""
     from holdpoint.api.server import run
-    from holdpoint.models.settings import Settings, split_address
+    from holdpoint.models.server_addresses import split_address
+    from holdpoint.models.settings import Settings
     from holdpoint.service.settings import load_settings
     from holdpoint.telemetry import logs
     from worker.preview import evaluation

@@ -9,8 +9,7 @@ from pydantic import AfterValidator, Field
 from holdpoint.models.base import StrictModel
 from holdpoint.models.change_fields import Name
 from holdpoint.models.http_names import check_header_name, check_prefix, split_url
-
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
+from holdpoint.models.server_addresses import LOOPBACK
 
 
 class HttpAllowed(StrictModel):
