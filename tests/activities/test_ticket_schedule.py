@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from holdpoint.ledger import intents, targets
+from holdpoint.ledger import intents, takeovers, targets
 from holdpoint.models.contracts import EMERGENCY, STANDARD
 from holdpoint.models.phases import Phase
 from holdpoint.models.record import IntentRequest, ObjectRef
@@ -144,6 +144,22 @@ async def test_target_left_half_changed_is_said_with_the_command_that_mends_it(s
 
     assert hold.code is HoldCode.TARGET_DIRTY
     assert hold.lift == "holdpoint rollback chg-1"
+
+
+async def test_target_in_a_persons_hands_is_said_with_who_why_and_the_command_that_ends_it(
+    shop: TicketWorld,
+) -> None:
+    dirty(shop, "chg-1")
+    shop.enters("chg-1", Phase.ROLLBACK_FAILED)
+    shop.ledger.write_now(takeovers.begin, "chg-1", by="anna", roles=["sre"], reason="INC-7")
+    shop.submit("chg-2", change=shop.a_change(type="emergency"))
+
+    (hold,) = (await shop.schedule("chg-2", priority=EMERGENCY)).holds
+
+    assert (hold.code, hold.by) == (HoldCode.TARGET_DIRTY, "anna")
+    assert f"{shop.target} is in anna's hands since" in hold.message
+    assert "after the rollback of chg-1 failed: INC-7" in hold.message
+    assert hold.lift == "holdpoint takeover chg-1 --done --reason TEXT"
 
 
 async def test_running_rollout_is_a_lane_and_not_a_dirty_target(shop: TicketWorld) -> None:
