@@ -1,6 +1,7 @@
 """An environment repository as a team has it, people who push to it, and a controller that follows it."""
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -26,11 +27,12 @@ class Environment:
 
     def __init__(self, folder: Path) -> None:
         self.bare, self.tree = folder / "environment.git", folder / "somebody"
-        self._git(folder, "init", "-q", "-b", "main", str(self.tree))
+        self._git(folder, "init", "-q", "--template=", "-b", "main", str(self.tree))
         self._write({FILE: OVERLAY, "envs/prod/web.yaml": "tag: 1\n"})
         self.git("add", "-A")
         self.git("commit", "-q", "-m", "The shop")
-        self._git(folder, "clone", "-q", "--bare", str(self.tree), str(self.bare))
+        shutil.copytree(self.tree / ".git", self.bare)
+        self.configure("core.bare", "true")
 
     @property
     def url(self) -> str:
@@ -51,7 +53,10 @@ class Environment:
 
     def allow_push(self) -> None:
         """Have `git http-backend` take pushes."""
-        self._git(self.bare, "config", "http.receivepack", "true")
+        self.configure("http.receivepack", "true")
+
+    def configure(self, name: str, value: str) -> None:
+        self._git(self.bare, "config", name, value)
 
     def hook(self, name: str, script: str) -> None:
         file = self.bare / "hooks" / name

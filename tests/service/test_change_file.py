@@ -658,3 +658,38 @@ def test_a_body_keeps_its_nulls_and_its_order_does_not_matter() -> None:
     assert one.spec.plan.steps[0].http is not None
     assert one.spec.plan.steps[0].http.body == {"a": None, "b": [1, {"c": None}]}
     assert content_digest(one) == content_digest(other)
+
+
+ENVIRONMENTS = "repository: https://git.example.com/env.git, branch: main"
+SET = "set: [{file: a.yaml, path: a.b, value: x}]"
+
+
+@pytest.mark.parametrize(
+    ("commit", "field", "said"),
+    [
+        (ENVIRONMENTS, "", "must have set, files or both"),
+        (f"repository: ./env, branch: main, {SET}", ".repository", "an absolute path in the embedded stack"),
+        (f"repository: '--upload-pack=x', branch: main, {SET}", ".repository", "not an option"),
+        (f"repository: 'ext::sh -c x', branch: main, {SET}", ".repository", "a transport helper"),
+        (f"repository: 'https://u:p@git.example.com/e', branch: main, {SET}", ".repository", "a password"),
+        (f"repository: https://git.example.com/e, branch: '-f', {SET}", ".branch", "may not begin with '-'"),
+        (f"repository: https://git.example.com/e, branch: refs/heads/x, {SET}", ".branch", "without refs/"),
+        (
+            f"{ENVIRONMENTS}, set: [{{file: ../a, path: a, value: x}}]",
+            ".set[0].file",
+            "inside the repository",
+        ),
+        (f"{ENVIRONMENTS}, set: [{{file: .git/config, path: a, value: x}}]", ".set[0].file", ".git"),
+        (f"{ENVIRONMENTS}, set: [{{file: a, path: a..b, value: x}}]", ".set[0].path", "keys and items"),
+        (f"{ENVIRONMENTS}, set: [{{file: a, path: a, value: [x]}}]", ".set[0].value", "must be text"),
+        (f"{ENVIRONMENTS}, files: [{{from: a, to: /etc/passwd}}]", ".files[0].to", "inside the repository"),
+        (f"{ENVIRONMENTS}, files: [{{from: a, to: b}}, {{from: c, to: b}}]", "", "'b' in one way"),
+        (f"{ENVIRONMENTS}, {SET}, files: [{{from: a, to: a.yaml/b}}]", "", "as a file and as a folder"),
+        (f"{ENVIRONMENTS}, {SET}, wait: {{}}", ".wait", "either application"),
+    ],
+)
+def test_mistake_in_a_commit_is_named_with_its_line(commit: str, field: str, said: str) -> None:
+    mistake = the_mistake(sourced("", f"{{gitCommit: {{{commit}}}}}"))
+
+    assert mistake["field"] == f"spec.plan.steps[0].gitCommit{field}"
+    assert said in mistake["allowed"]
