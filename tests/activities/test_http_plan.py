@@ -96,6 +96,17 @@ async def test_another_body_is_another_digest_and_another_shape(shop: TicketWorl
     assert len({asked.plan_shape for asked in shop.policy.asked}) == 2
 
 
+async def test_a_request_without_headers_and_body_shows_none(shop: TicketWorld) -> None:
+    submitted(shop, headers={}, body=None, undo=None, credential=None)
+
+    (one,) = diff_of(shop, await shop.evaluate("chg-1")).objects
+
+    assert {field.field: field.now for field in one.fields} == {
+        "expect": "200 or 204",
+        "undo": "none: nothing takes it back",
+    }
+
+
 async def test_a_long_text_is_shown_by_its_lines(shop: TicketWorld) -> None:
     submitted(shop, body="on: true\ncart: new\n")
 

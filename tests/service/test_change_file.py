@@ -1,6 +1,7 @@
 """The change file: what is right is read, and what is wrong is named, all of it, at its place, at once."""
 
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -647,6 +648,18 @@ def test_mistake_in_a_request_is_named_with_its_line(http: str, field: str | Non
     assert mistake["field"] == f"spec.plan.steps[0].http{field}"
     assert said in mistake["message"]
     assert mistake["line"] > 1
+
+
+def test_the_example_of_the_page_on_requests_is_a_change() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "steps" / "http.md").read_text()
+    plan = yaml.safe_load(page.split("```yaml\n")[1].split("```")[0])["plan"]
+    canary, http = plan["steps"]
+
+    step = read_change(sourced("", f"{http}")).spec.plan.steps[0]
+
+    assert canary.keys() == {"canary"}
+    assert step.http is not None
+    assert (step.http.credential, step.http.undo is not None) == ("flags", True)
 
 
 def test_a_body_keeps_its_nulls_and_its_order_does_not_matter() -> None:
