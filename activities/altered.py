@@ -92,7 +92,7 @@ async def altered(
     TransientError instead, because nothing runs on what nobody knows. `files` are those that its commits
     change.
     """
-    target = stored.change.spec.target
+    target = stored.change.spec.place
     manifests = loaded.manifests
     does = parts(plan, stored.change, manifests, target.cluster)
     stated = [one.object for one in manifests if does.get(ref_of(target.cluster, one.object)) == "stated"]

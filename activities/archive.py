@@ -17,7 +17,7 @@ from holdpoint.ledger.files import replace
 from holdpoint.ledger.signing import Signer
 from holdpoint.ledger.store import Ledger
 from holdpoint.models import contracts
-from holdpoint.models.activity_calls import Abandoned, ArchiveCall, Archived, Call
+from holdpoint.models.activity_calls import Abandoned, ArchiveCall, Archived, InspectCall
 from holdpoint.models.errors import UpstreamUnavailable
 from holdpoint.models.phases import TRANSITIONS, Phase
 from holdpoint.models.record import EntryDraft, Intent, TargetRow
@@ -25,6 +25,8 @@ from holdpoint.models.ticket import Reason, TicketView
 from holdpoint.models.workflow_messages import RolloutResult, RolloutStart
 
 ACTOR = "holdpoint"
+BADNESS = {Phase.ROLLED_BACK: 1, Phase.ROLLBACK_FAILED: 2}
+"""Of many targets the worst decides how an abandoned ticket ends."""
 
 
 class ArchiveActivities:
@@ -62,21 +64,22 @@ class ArchiveActivities:
             return Archived(digest=digest_of(kept))
 
     @activity.defn(name=contracts.INSPECT.name)
-    async def inspect_abandoned(self, call: Call) -> Abandoned:
+    async def inspect_abandoned(self, call: InspectCall) -> Abandoned:
         """Return the undos that are still to be made, and the phase that the ticket ends in if there is none.
 
-        A target that the ticket holds and that nothing was written to is given back here.
+        A target that the ticket holds and that nothing was written to is given back here. Asked of one
+        target, the others are left alone: their rollouts run.
         """
         view = await self._ledger.read(tickets.get_ticket, call.ticket)
         held = await self._ledger.read(targets.held_targets)
-        rows = [row for row in held if row.holder_ticket == call.ticket]
+        rows = [row for row in held if row.holder_ticket == call.ticket and call.target in (None, row.target)]
         dirty = [row for row in rows if row.dirty and row.in_hand_of is None]
         for row in rows:
             if not row.dirty and row.holder_run is not None:
                 await self._ledger.write(
                     targets.release_target, target=row.target, run=row.holder_run, clean=True
                 )
-        phase, reason = await self._end_of(view, undoes=bool(dirty))
+        phase, reason = await self._end_of(view, undoes=bool(dirty), target=call.target)
         return Abandoned(
             rollouts=[_undo(row, reason) for row in dirty],
             phase=phase,
@@ -84,28 +87,37 @@ class ArchiveActivities:
             closed=view.phase.terminal,
         )
 
-    async def _end_of(self, view: TicketView, *, undoes: bool) -> tuple[Phase, Reason]:
+    async def _end_of(self, view: TicketView, *, undoes: bool, target: str | None) -> tuple[Phase, Reason]:
         """Return the phase in which a ticket ends that nobody looks after, and why."""
         if view.phase.terminal:
             return view.phase, view.reason or Reason(code="closed", message="The ticket is closed.")
         made = await self._ledger.read(intents.intents_of, view.id)
+        made = [intent for intent in made if target in (None, intent.request.target)]
         if not made:
             message = "The ticket's workflow was lost before anything was changed."
             return _before_mutation(view), Reason(code="workflow_lost", message=message)
         if undoes:
             message = "The ticket's workflow was lost while its change was being made: it is undone."
             return Phase.ROLLED_BACK, Reason(code="workflow_lost", message=message)
-        result = await self._rollout_result(view, made)
+        result = await self._worst_result(made)
         if result is not None:
             return result.phase, result.reason
         message = "The ticket's workflow was lost; its rollout had undone the change."
         return Phase.ROLLED_BACK, Reason(code="workflow_lost", message=message)
 
-    async def _rollout_result(self, view: TicketView, made: list[Intent]) -> RolloutResult | None:
-        """Return what the ticket's last rollout came to, if it could still say so."""
-        run = max(made, key=lambda intent: intent.opened_seq).request.run
+    async def _worst_result(self, made: list[Intent]) -> RolloutResult | None:
+        """Return what the last rollout on each target came to, the worst; None if one cannot say so."""
+        last = {one.request.target: one.request.run for one in sorted(made, key=lambda one: one.opened_seq)}
+        results = [await self._rollout_result(target, run) for target, run in last.items()]
+        found = [result for result in results if result is not None]
+        if len(found) < len(results):
+            return next((result for result in found if result.phase is Phase.ROLLBACK_FAILED), None)
+        return max(found, key=lambda result: BADNESS.get(result.phase, 0))
+
+    async def _rollout_result(self, target: str, run: str) -> RolloutResult | None:
+        """Return what a rollout came to, if it could still say so."""
         handle = self._temporal.get_workflow_handle(
-            contracts.rollout_workflow(view.target), run_id=run, result_type=RolloutResult
+            contracts.rollout_workflow(target), run_id=run, result_type=RolloutResult
         )
         try:
             result: RolloutResult = await handle.result(follow_runs=False)

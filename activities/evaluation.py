@@ -82,11 +82,14 @@ class Gathered:
     asked: Asked = field(default_factory=Asked)
     objections: list[str] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
+    plans: dict[str, list[PlannedStep]] = field(default_factory=dict)
 
     @property
     def warnings(self) -> list[str]:
         """Return what people are warned of before anything runs."""
         steps = [f"{step.name}: {warning}" for step in self.plan for warning in step.warnings]
+        if self.plans:
+            steps = []  # `said` has those of every target
         return [*self.said, *steps, *self.altered.warnings]
 
 
@@ -164,7 +167,7 @@ async def _left(
 ) -> Leftovers:
     if not links.made:
         return Leftovers()
-    target = stored.change.spec.target
+    target = stored.change.spec.place
     cluster = sources.clusters.forward(target.cluster)
     return await leftovers(links, manifests, cluster, target.namespace, index=index)
 
@@ -244,7 +247,7 @@ async def _kinds(
 
 def target_of(stored: StoredChange) -> str:
     """Return the key of the target that the change goes to."""
-    target = stored.change.spec.target
+    target = stored.change.spec.place
     return f"{target.cluster}/{target.namespace}/{stored.change.metadata.service}"
 
 
@@ -301,6 +304,7 @@ def binding_digest(stored: StoredChange, gathered: Gathered, decision: Decision)
         "diff": _digest(diff if isinstance(diff, str) else diff.model_dump(mode="json")),
         "plan_diff": gathered.altered.bound,
         "decision": decision.digest,
+        **({"targets": stored.targets} if stored.targets else {}),
     }
     return _digest(content)
 
@@ -331,7 +335,7 @@ def _in_window(catalog: ServiceFacts, now: datetime) -> bool | Unknown:
 
 
 async def _plan(sources: Sources, stored: StoredChange, loaded: Loaded) -> list[PlannedStep]:
-    target, manifests = stored.change.spec.target, loaded.all
+    target, manifests = stored.change.spec.place, loaded.all
     cluster = sources.clusters.forward(target.cluster)
     for api_version, kind in sorted({(str(m["apiVersion"]), str(m["kind"])) for m in manifests}):
         await cluster.check_kind(api_version, kind)

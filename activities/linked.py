@@ -46,7 +46,7 @@ async def links_of(ledger: Ledger, stored: StoredChange, target: str, *, holds_t
 
 def _look(db: Connection, stored: StoredChange, target: str, *, holds_target: bool) -> Links:
     if stored.rolls_back is not None:
-        ending = linked.giving_back(db, tickets.get_ticket(db, stored.ticket)) if holds_target else None
+        ending = linked.giving_back(db, stored.ticket, target) if holds_target else None
         if ending is not None:
             raise UpstreamUnavailable(f"The ledger has yet to record how {ending} ended on {target}.")
         return _of_rollback(db, stored.rolls_back, target)
@@ -63,9 +63,9 @@ def _of_rollback(db: Connection, back: RollsBack, target: str) -> Links:
             "as well."
         )
     return Links(
-        undone=tickets.change_of(db, back.ticket),
-        restored=tickets.change_of(db, back.to),
-        made=intents.made_by(db, back.ticket),
+        undone=tickets.change_of(db, back.ticket).at(target),
+        restored=tickets.change_of(db, back.to).at(target),
+        made=[ref for ref in intents.made_by(db, back.ticket) if ref.cluster == target.partition("/")[0]],
         objections=objections,
     )
 

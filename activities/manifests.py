@@ -83,7 +83,7 @@ async def load_whole(repositories: Files, stored: StoredChange) -> Loaded:
     for index, path in enumerate(spec.source.paths):
         data = await repositories.read(stored.repository, stored.commit, path)
         with naming(f"{PATHS}[{index}]", path):
-            _add(whole, path, _documents(path, data, MAX_BYTES), spec.target.namespace)
+            _add(whole, path, _documents(path, data, MAX_BYTES), spec.namespace)
     for wanted in rendered_of(stored.change):
         data = await repositories.render(stored.repository, stored.commit, wanted)
         with naming(FIELDS[wanted.program.name], wanted.folder):
@@ -92,7 +92,7 @@ async def load_whole(repositories: Files, stored: StoredChange) -> Loaded:
                 refuse = wanted.helm.hooks == "refuse"
                 documents, said = without_hooks(wanted.folder, documents, refuse=refuse)
                 whole.warnings.extend(said)
-            _add(whole, wanted.folder, documents, spec.target.namespace)
+            _add(whole, wanted.folder, documents, spec.namespace)
     with naming("spec.source", ", ".join(spec.source.origins)):
         _check_set(whole.manifests, needed=spec.plan.applies)
     names = named_by_steps(stored.change)
@@ -108,7 +108,7 @@ def rendered_of(change: Change) -> list[Rendered]:
         found.append(Overlaid(source.kustomize))
     if source.helm is not None:
         release = source.helm.release or change.metadata.service
-        found.append(Charted(source.helm, release, change.spec.target.namespace))
+        found.append(Charted(source.helm, release, change.spec.namespace))
     return found
 
 

@@ -226,7 +226,7 @@ async def _quota(world: World, manifests: list[dict[str, Any]]) -> Finding:
                 continue
             stable = next(m for m in manifests if (m["kind"], m["metadata"]["name"]) == ("Deployment", name))
             needs = needs_of(stable, step.weights[0].canary)
-            said += await full_quotas(world.cluster, world.stored.change.spec.target.namespace, needs)
+            said += await full_quotas(world.cluster, world.stored.change.spec.namespace, needs)
     except AccessDenied as error:
         return Finding(None, f"Nobody knows whether there is room for a second copy: {error.message}")
     if said:
@@ -294,7 +294,7 @@ async def _forecast(world: World) -> Finding:
 
 def _place(world: World, step: PlannedStep) -> Place:
     return Place(
-        namespace=world.stored.change.spec.target.namespace,
+        namespace=world.stored.change.spec.namespace,
         canary=[],
         stable=[str(step.config["deployment"])],
         began=datetime.now(UTC),

@@ -275,7 +275,7 @@ class RolloutActivities:
         return Fencing(door or self._door, self._clusters, cause=call.run)
 
     async def _stored(self, call: RolloutCall) -> StoredChange:
-        return await self._ledger.read(change_of, call.ticket)
+        return (await self._ledger.read(change_of, call.ticket)).at(call.target)
 
     async def _snapshot(self, digest: Digest) -> Snapshot:
         return Snapshot.model_validate_json(await asyncio.to_thread(self._blobs.get_secret, digest))

@@ -31,7 +31,7 @@ def ask(db: Connection, call: ScheduleCall, windows: list[Window], now: datetime
     needed = dependencies.look(db, view.depends_on)
     failed = [one.message for one in needed if one.outcome is Outcome.FAILED]
     if failed:
-        targets.leave_lane(db, ticket=call.ticket, target=call.target)
+        _leave(db, call)
         return Scheduled(granted=False, ended=dependencies.given_up(failed[0]))
     if call.supersede and all(one.outcome is Outcome.SUCCEEDED for one in needed):
         supersede(db, view)
@@ -43,15 +43,35 @@ def ask(db: Connection, call: ScheduleCall, windows: list[Window], now: datetime
     holds += _soak(db, view, call.soak, now)
     if holds:
         # What waits for hours must not keep a target that an emergency may want.
-        targets.leave_lane(db, ticket=call.ticket, target=call.target)
+        _leave(db, call)
         return Scheduled(granted=False, holds=holds, look_again=_earliest(holds))
-    place = targets.enter_lane(db, ticket=call.ticket, target=call.target, priority=call.priority)
+    wanted = call.targets or [call.target]
+    place = targets.enter_lanes(db, ticket=call.ticket, targets=wanted, priority=call.priority)
     if place.granted:
         return Scheduled(granted=True)
     holder = _holder(db, place)
-    if call.priority == EMERGENCY and holder is not None and holder.hold is not None:
-        _move_aside(db, holder, call.ticket)
-    return Scheduled(granted=False, holds=[_lane(call, place, holder, now)])
+    for one in _holders(db, wanted, call.ticket) if call.priority == EMERGENCY else ():
+        if one.hold is not None:
+            _move_aside(db, one, call.ticket)
+    if _nobody_restores(place, holder):
+        _leave(db, call, but=place.target)  # others need not wait with it until a person has come
+    return Scheduled(granted=False, holds=[_lane(place, holder, now)])
+
+
+def _leave(db: Connection, call: ScheduleCall, *, but: str | None = None) -> None:
+    for target in call.targets or [call.target]:
+        if target != but:
+            targets.leave_lane(db, ticket=call.ticket, target=target)
+
+
+def _holders(db: Connection, wanted: list[str], ticket: str) -> list[TicketView]:
+    rows = [targets.get_target(db, target) for target in wanted]
+    held = {row.holder_ticket for row in rows if row is not None and row.holder_ticket is not None}
+    return [tickets.get_ticket(db, holder) for holder in sorted(held - {ticket})]
+
+
+def _nobody_restores(place: LanePlace, holder: TicketView | None) -> bool:
+    return place.dirty and (holder is None or holder.phase.terminal)
 
 
 def _covering(db: Connection, view: TicketView) -> list[Freeze]:
@@ -144,14 +164,14 @@ def _soak(db: Connection, view: TicketView, soak: Soak | None, now: datetime) ->
     ]
 
 
-def _lane(call: ScheduleCall, place: LanePlace, holder: TicketView | None, now: datetime) -> Hold:
+def _lane(place: LanePlace, holder: TicketView | None, now: datetime) -> Hold:
     if holder is not None and holder.takeover is not None and holder.in_hand:
-        return _in_hand(call, holder, holder.takeover, now)
-    if place.dirty and (holder is None or holder.phase.terminal):
+        return _in_hand(place.target, holder, holder.takeover, now)
+    if _nobody_restores(place, holder):
         left_by = holder.id if holder else "an earlier change"
         return Hold(
             code=HoldCode.TARGET_DIRTY,
-            message=f"{call.target} was left half changed by {left_by}, and must be restored first.",
+            message=f"{place.target} was left half changed by {left_by}, and must be restored first.",
             by=left_by,
             since=now,
             lift=f"holdpoint rollback {left_by}" if holder else "the rollback of what was left there",
@@ -160,7 +180,7 @@ def _lane(call: ScheduleCall, place: LanePlace, holder: TicketView | None, now: 
     before = f"{holder.id} ({holder.phase})" if holder else "those before it in the lane"
     return Hold(
         code=HoldCode.LANE,
-        message=f"Waits in the lane of {call.target} at place {max(1, place.position)}, behind {before}.",
+        message=f"Waits in the lane of {place.target} at place {max(1, place.position)}, behind {before}.",
         by=holder.id if holder else "holdpoint",
         since=now,
         lift=f"the end of {holder.id}" if holder else "the end of the change that is before it",
@@ -168,10 +188,10 @@ def _lane(call: ScheduleCall, place: LanePlace, holder: TicketView | None, now: 
     )
 
 
-def _in_hand(call: ScheduleCall, holder: TicketView, takeover: Takeover, now: datetime) -> Hold:
+def _in_hand(target: str, holder: TicketView, takeover: Takeover, now: datetime) -> Hold:
     return Hold(
         code=HoldCode.TARGET_DIRTY,
-        message=f"{call.target} is in {takeover.by}'s hands since {takeover.since:%Y-%m-%dT%H:%M:%SZ}, "
+        message=f"{target} is in {takeover.by}'s hands since {takeover.since:%Y-%m-%dT%H:%M:%SZ}, "
         f"after the rollback of {holder.id} failed: {takeover.reason}",
         by=takeover.by,
         since=now,

@@ -14,8 +14,9 @@ from activities.altered import keep
 from activities.beat import beating
 from activities.checks.asked import Asked, objections_to, with_policys
 from activities.checks.kind import Means
-from activities.evaluation import Gathered, Sources, binding_digest, gather, held_to, target_of
+from activities.evaluation import Gathered, Sources, binding_digest, held_to, target_of
 from activities.gitops import Gitops
+from activities.many import cluster_in, each, gather_all
 from activities.prechecks import World, passed, run_checks
 from activities.quorum import count_quorum
 from holdpoint.clients.catalog import Services
@@ -30,6 +31,7 @@ from holdpoint.ledger.tickets import StoredChange
 from holdpoint.models import contracts
 from holdpoint.models.activity_calls import (
     Call,
+    Check,
     CheckReport,
     Done,
     EvaluateCall,
@@ -41,6 +43,7 @@ from holdpoint.models.activity_calls import (
 )
 from holdpoint.models.artifact import Artifact
 from holdpoint.models.errors import InvalidChange, NotFound, StepConfig
+from holdpoint.models.plan import PlannedStep
 from holdpoint.models.policy import Decision, Window
 from holdpoint.models.record import EntryDraft, Freeze, Record
 
@@ -100,40 +103,53 @@ class TicketActivities:
     @activity.defn(name=contracts.LEAVE.name)
     async def leave(self, call: LeaveCall) -> Done:
         """Give the place in the lane back, and the target if no rollout has begun on it."""
-        await self._ledger.write(targets.leave_lane, ticket=call.ticket, target=call.target)
+        for target in call.targets or [call.target]:
+            await self._ledger.write(targets.leave_lane, ticket=call.ticket, target=target)
         return Done()
 
     @activity.defn(name=contracts.PRECHECK.name)
     async def precheck(self, call: PrecheckCall) -> CheckReport:
         """Run every check once more before anything is written."""
         async with beating():
-            stored, last, covering = await self._ledger.read(_before, call.ticket)
-            cluster = stored.change.spec.target.cluster
-            world = World(
-                cluster=self._sources.clusters.forward(cluster),
-                repositories=self._sources.repositories,
-                stored=stored,
-                last=last,
-                plan=call.plan,
-                freezes=covering,
-                metrics=self._sources.clusters.metrics(cluster),
-                scrape_interval=self._sources.clusters.scrape_interval(cluster),
-                names=self._sources.clusters.metric_names(cluster),
-                demanded=call.checks,
-                named=call.named,
-                peers=self._peers,
-                gitops=Gitops(self._sources.repositories.branches, self._sources.clusters.forward),
-                gitops_writes=self._sources.clusters.gitops_writes(cluster),
-            )
-            checks = await run_checks(world)
+            if not call.plans:
+                checks = await self._check(call, call.target, call.plan)
+            else:
+                # The gate bounds how many clusters are asked at one time.
+                found = await each(call.plans.items(), lambda one: self._check(call, *one))
+                checks = [
+                    check.model_copy(update={"message": f"{cluster_in(target)}: {check.message}"})
+                    for target, of_one in zip(call.plans, found, strict=True)
+                    for check in of_one
+                ]
             return CheckReport(passed=passed(checks), checks=checks)
+
+    async def _check(self, call: PrecheckCall, target: str, plan: list[PlannedStep]) -> list[Check]:
+        stored, last, covering = await self._ledger.read(_before, call.ticket, target)
+        cluster = stored.change.spec.place.cluster
+        world = World(
+            cluster=self._sources.clusters.forward(cluster),
+            repositories=self._sources.repositories,
+            stored=stored,
+            last=last,
+            plan=plan,
+            freezes=covering,
+            metrics=self._sources.clusters.metrics(cluster),
+            scrape_interval=self._sources.clusters.scrape_interval(cluster),
+            names=self._sources.clusters.metric_names(cluster),
+            demanded=call.checks,
+            named=call.named,
+            peers=self._peers,
+            gitops=Gitops(self._sources.repositories.branches, self._sources.clusters.forward),
+            gitops_writes=self._sources.clusters.gitops_writes(cluster),
+        )
+        return await run_checks(world)
 
     async def _decide(
         self, call: EvaluateCall, stored: StoredChange, now: datetime
     ) -> tuple[Gathered | None, Decision]:
         """Return the decision; a plan that cannot run is a "no" like any other."""
         try:
-            gathered = await gather(self._sources, stored, purpose=call.purpose, now=now)
+            gathered = await gather_all(self._sources, stored, purpose=call.purpose, now=now)
         except (StepConfig, InvalidChange, NotFound) as error:
             return None, denial(error.message, "none")
         decision = await self._policy.decide(gathered.question)
@@ -160,6 +176,7 @@ class TicketActivities:
             warnings=warnings,
             prechecks=asked.before,
             postchecks=asked.after,
+            plans={} if gathered is None else gathered.plans,
         )
 
     def _asked_now(self, db: Connection, ticket: str) -> tuple[StoredChange, datetime]:
@@ -169,9 +186,11 @@ class TicketActivities:
         return lanes.ask(db, call, windows, self._now(db))
 
 
-def _before(db: Connection, ticket: str) -> tuple[StoredChange, StoredChange | None, list[Freeze]]:
+def _before(
+    db: Connection, ticket: str, target: str
+) -> tuple[StoredChange, StoredChange | None, list[Freeze]]:
     """Return the change, the one that succeeded before it on its target, and the freezes that cover it."""
-    stored = tickets.change_of(db, ticket)
+    stored = tickets.change_of(db, ticket).at(target)
     metadata = stored.change.metadata
     covering = freezes.covering(
         db, service=metadata.service, environment=metadata.environment, change_type=stored.freeze_type

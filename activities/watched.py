@@ -17,7 +17,7 @@ async def watched(call: JudgeCall, stored: StoredChange, *, clusters: Clusters, 
     """Return the Deployments whose requests count, those that they are compared with, and how to ask."""
     step, cluster = call.step, cluster_of(call)
     return Place(
-        namespace=stored.change.spec.target.namespace,
+        namespace=stored.change.spec.namespace,
         canary=await _judged(call, stored, repositories),
         stable=kind_of(step.kind).beside(step, call.weight) if step is not None else [],
         began=call.began or call.since,

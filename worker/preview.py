@@ -8,8 +8,9 @@ from contextlib import asynccontextmanager
 
 from activities.artifact import artifact_of
 from activities.checks.asked import objections_to, with_policys
-from activities.evaluation import Sources, gather, held_to
+from activities.evaluation import Sources, held_to
 from activities.manifests import load_whole
+from activities.many import gather_all
 from holdpoint.api.server import Evaluation
 from holdpoint.clients.catalog import Catalog
 from holdpoint.clients.git import Repositories
@@ -34,7 +35,7 @@ class TicketEvaluator:
     async def preview(self, stored: StoredChange) -> Preview:
         """Return plan and decision for a change that is not in the ledger."""
         now = await self._sources.ledger.read(clock.now)
-        gathered = await gather(self._sources, stored, purpose="check", now=now)
+        gathered = await gather_all(self._sources, stored, purpose="check", now=now)
         decision = await self._policy.decide(gathered.question)
         asked = with_policys(gathered.asked, decision.obligations)
         cannot = objections_to(asked, self._sources.means)
@@ -45,6 +46,7 @@ class TicketEvaluator:
             decision=decision,
             warnings=gathered.warnings,
             checks=asked.views,
+            waves=stored.waves.waves if stored.waves else [],
         )
 
     async def artifact(self, stored: StoredChange) -> Artifact:

@@ -126,10 +126,11 @@ class Reconciler:
         return found
 
     async def _rolls_out(self, row: TicketRow, holders: dict[str, str | None]) -> bool:
-        """Tell whether the ticket's rollout runs: one whose ticket is gone undoes itself."""
-        if holders.get(row.target) != row.id:
-            return False
-        return (await self._executions.standing(rollout_workflow(row.target))).running
+        """Tell whether a rollout of the ticket runs: one whose ticket is gone undoes itself."""
+        for target, holder in holders.items():
+            if holder == row.id and (await self._executions.standing(rollout_workflow(target))).running:
+                return True
+        return False
 
     async def _close(self, ticket: str, reason: Reason) -> bool:
         """Start the closing of a ticket, unless one runs or has just been tried."""

@@ -73,8 +73,13 @@ async def verify(work: RolloutWork) -> None:
     brief = work.start.verify <= BRIEF
     await work.enter(Phase.VERIFYING, tell=not brief)
     work.show_holds(FROZEN, [])
-    watch = Watch(work, None, float(WHOLE), work.start.verify, snapshot=_begun(work).snapshot)
-    watched = not (brief and work.start.analysis is None)
+    await watch_whole(work, work.start.verify)
+
+
+async def watch_whole(work: RolloutWork, bake: float) -> None:
+    """Watch everything at 100 % for so many seconds, and look whether it is still as it was applied."""
+    watch = Watch(work, None, float(WHOLE), bake, snapshot=_begun(work).snapshot)
+    watched = not (bake <= BRIEF and work.start.analysis is None)
     while True:
         if watched:
             await watch.until_passed()

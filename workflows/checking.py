@@ -27,6 +27,7 @@ class Checker:
     views: list[CheckView]
     bound: timedelta
     pause: Callable[[timedelta, str], Awaitable[None]]
+    target: str = ""
     idle: Callable[[timedelta], Awaitable[None]] | None = None
 
     async def run(self, checks: list[PlannedCheck]) -> CheckReport:
@@ -58,7 +59,13 @@ class Checker:
         """Look once, record what was found, and show it."""
         found = await self.clerk.insist(
             CHECK,
-            CheckCall(ticket=self.clerk.ticket, check=check, when=self.when, attempt=number),
+            CheckCall(
+                ticket=self.clerk.ticket,
+                check=check,
+                when=self.when,
+                attempt=number,
+                target=self.target,
+            ),
             summary=f"Check {check.name}: attempt {number} of {check.attempts}"[:200],
             limit=LIMITS[CHECK.name].over(check.timeout),
             bound=self.bound,

@@ -5,7 +5,7 @@ from temporalio.common import VersioningBehavior
 from temporalio.exceptions import ApplicationError, ChildWorkflowError
 
 from holdpoint.models import contracts
-from holdpoint.models.activity_calls import Abandoned, Call
+from holdpoint.models.activity_calls import Abandoned, Call, InspectCall
 from holdpoint.models.contracts import HAND_BACK, INSPECT
 from holdpoint.models.phases import Phase
 from holdpoint.models.ticket import Reason
@@ -60,7 +60,7 @@ class CloseAbandoned:
 
     async def _inspect(self) -> Abandoned:
         return await self.clerk.insist(
-            INSPECT, Call(ticket=self.clerk.ticket), summary="Look what is left", bound=CLOSE_BOUND
+            INSPECT, InspectCall(ticket=self.clerk.ticket), summary="Look what is left", bound=CLOSE_BOUND
         )
 
     async def _undo(self, rollout: RolloutStart) -> RolloutResult:

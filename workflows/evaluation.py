@@ -46,7 +46,19 @@ def take_in(ticket: TicketState, evaluation: Evaluation) -> dict[str, Any]:
         "steps": [step.model_dump(mode="json") for step in ticket.steps],
         "checks": [check.model_dump(mode="json") for check in ticket.checks],
         "warnings": warnings_of(evaluation),
+        **_of_targets(evaluation),
     }
+
+
+def _of_targets(evaluation: Evaluation) -> dict[str, Any]:
+    """Return the planned steps of each of many targets, as part of the patch."""
+    if not evaluation.plans:
+        return {}
+    planned = {
+        target: {"steps": [step.model_dump(mode="json") for step in steps_of(plan)]}
+        for target, plan in evaluation.plans.items()
+    }
+    return {"targets": planned}
 
 
 def denied(decision: Decision) -> Reason:

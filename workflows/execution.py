@@ -11,7 +11,7 @@ from temporalio import workflow
 from temporalio.exceptions import ChildWorkflowError, FailureError, WorkflowAlreadyStartedError
 from temporalio.workflow import ParentClosePolicy
 
-from holdpoint.models.activity_calls import Abandoned, Call
+from holdpoint.models.activity_calls import Abandoned, InspectCall
 from holdpoint.models.contracts import INSPECT, ROLLOUT, SIGNAL_CONTROL, SIGNAL_WAKE, rollout_workflow
 from holdpoint.models.phases import Phase
 from holdpoint.models.record import freeze_type
@@ -35,15 +35,24 @@ ENDING = "rollout"
 
 
 async def launch(ticket: TicketState) -> bool:
-    """Start the rollout and enter Executing; False if paused, or if the target is not free."""
+    """Start the rollout and enter Executing; False if paused, or if the target is not free.
+
+    With many targets the rollouts begin in Executing, wave by wave (`waves.py`).
+    """
     clerk, hand_off = ticket.clerk, ticket.hand_off
+    if ticket.start.waves is not None:
+        if ticket.stopping():
+            raise Stopped
+        hand_off.launched = True
+        ticket.move(Phase.EXECUTING)
+        return True
     pause = timedelta(seconds=1)
     for _ in range(START_TRIES):
         if ticket.stopping():
             raise Stopped
         hand_off.launched = True
         try:
-            hand_off.child = await _start(forward(ticket))
+            hand_off.child = await start_rollout(forward(ticket))
         except WorkflowAlreadyStartedError:
             _take_back(ticket)
         else:
@@ -161,7 +170,7 @@ async def _replace(ticket: TicketState, lost: Child) -> None:
     clerk.note("rollout.lost", {"run": lost.first_execution_run_id})
     abandoned: Abandoned = await clerk.insist(
         INSPECT,
-        Call(ticket=clerk.ticket),
+        InspectCall(ticket=clerk.ticket),
         summary="Look what the lost rollout has left",
         bound=CLOSE_BOUND,
         stoppable=False,
@@ -179,13 +188,13 @@ async def start_when_free(start: RolloutStart) -> Child:
     pause = timedelta(seconds=1)
     while True:
         try:
-            return await _start(start)
+            return await start_rollout(start)
         except WorkflowAlreadyStartedError:
             await wait(lambda: False, pause, "The target's earlier rollout is still ending")
             pause = min(pause * 2, LONGEST_PAUSE)
 
 
-async def _start(start: RolloutStart) -> Child:
+async def start_rollout(start: RolloutStart) -> Child:
     """Start the child. If its parent is closed it is asked to cancel, and undoes what it did."""
     does = "Undo" if start.mode == "undo" else "Roll out"
     return await workflow.start_child_workflow(

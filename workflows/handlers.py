@@ -52,7 +52,9 @@ class TicketHandlers(TicketState):
     @workflow.signal(name=contracts.SIGNAL_PROGRESS)
     def progress(self, progress: Progress) -> None:
         """Learn from the rollout which phase it is in; the rollout has recorded it, and tells what lasts."""
-        if self.hand_off.launched and progress.phase in ROLLING:
+        if progress.target is not None:
+            self.fleet.heard(progress)
+        elif self.hand_off.launched and progress.phase in ROLLING:
             self.follow(progress.phase)
 
     @workflow.update(name=contracts.APPROVE.name)

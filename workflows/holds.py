@@ -7,6 +7,7 @@ from holdpoint.models.ticket import Hold, most_severe
 
 ANALYSIS = "analysis"
 PAUSED = "paused"
+WAVE = "wave"
 OUTAGE = "outage"
 OUTAGE_OF_JUDGE = "outage/judge"
 FROZEN = "frozen/"

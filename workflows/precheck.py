@@ -1,5 +1,6 @@
 """Prechecking: a last look at the world, then the rollout is started."""
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 from temporalio import workflow
@@ -22,7 +23,7 @@ async def precheck(ticket: TicketState) -> None:
     report = await _run_checks(ticket)
     ticket.clerk.note("precheck.finished", report.model_dump(mode="json"))
     if not report.passed:
-        ticket.move(Phase.FAILED, _failed(report))
+        ticket.move(Phase.FAILED, precheck_failed(report))
         return
     if PAUSED not in ticket.clerk.holds:
         _open_review(ticket)
@@ -34,40 +35,57 @@ async def precheck(ticket: TicketState) -> None:
 
 async def _run_checks(ticket: TicketState) -> CheckReport:
     """Run what is always checked, then what plan, catalog and policy ask for beside it."""
-    asked = ticket.evaluation.prechecks if ticket.evaluation else []
-    call = PrecheckCall(
-        ticket=ticket.start.ticket,
-        target=ticket.start.target,
-        plan=ticket.evaluation.plan if ticket.evaluation else [],
-        checks=ticket.obligations.checks,
-        named=[check.name for check in asked],
-    )
-    bound = timedelta(seconds=ticket.obligations.hold_bound)
-    report = await ticket.clerk.insist(
-        PRECHECK, call, summary="Run the prechecks", bound=bound, idle=idling(ticket)
-    )
-    if not (report.passed and asked):
-        return report
-    own = await _checker(ticket, bound).run(asked)
-    await ticket.clerk.flush()  # what would wait here until the end would show these checks as they are now
-    return own.model_copy(update={"checks": [*report.checks, *own.checks]})
 
-
-def _checker(ticket: TicketState, bound: timedelta) -> Checker:
     async def pause(span: timedelta, summary: str) -> None:
         await wait(ticket, lambda: False, until=workflow.now() + span, summary=summary)
 
-    return Checker(
-        clerk=ticket.clerk,
-        when="before",
-        views=ticket.checks,
-        bound=bound,
-        pause=pause,
-        idle=idling(ticket),
+    targets = ticket.start.waves.targets if ticket.start.waves else []
+    return await look(ticket, targets, pause=pause, idle=idling(ticket), summary="Run the prechecks")
+
+
+async def look(
+    ticket: TicketState,
+    targets: list[str],
+    *,
+    pause: Callable[[timedelta, str], Awaitable[None]],
+    idle: Callable[[timedelta], Awaitable[None]] | None,
+    summary: str,
+) -> CheckReport:
+    """Return what every check says; of many targets on each of these, with its cluster in the message."""
+    evaluation, bound = ticket.evaluation, timedelta(seconds=ticket.obligations.hold_bound)
+    asked = evaluation.prechecks if evaluation else []
+    plans = evaluation.plans if evaluation else {}
+    call = PrecheckCall(
+        ticket=ticket.start.ticket,
+        target=ticket.start.target,
+        plan=evaluation.plan if evaluation else [],
+        checks=ticket.obligations.checks,
+        named=[check.name for check in asked],
+        plans={target: plans[target] for target in targets},
     )
+    report = await ticket.clerk.insist(PRECHECK, call, summary=summary, bound=bound, idle=idle)
+    if not (report.passed and asked):
+        return report
+    found = list(report.checks)
+    for target in targets or [""]:
+        checker = Checker(
+            clerk=ticket.clerk,
+            when="before",
+            views=ticket.checks,
+            bound=bound,
+            pause=pause,
+            target=target,
+            idle=idle,
+        )
+        of = f"{target.partition('/')[0]}: " if target else ""
+        own = (await checker.run(asked)).checks
+        found += [check.model_copy(update={"message": of + check.message}) for check in own]
+    await ticket.clerk.flush()  # what would wait here until the end would show these checks as they are now
+    return CheckReport(passed=all(check.passed or check.unknown for check in found), checks=found)
 
 
-def _failed(report: CheckReport) -> Reason:
+def precheck_failed(report: CheckReport) -> Reason:
+    """Return why the prechecks let nothing begin."""
     return Reason(code="precheck_failed", message=why(report) or "A precheck failed.")
 
 

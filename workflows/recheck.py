@@ -65,4 +65,11 @@ def _checker(work: RolloutWork, when: When) -> Checker:
     async def pause(span: timedelta, summary: str) -> None:
         await work.pass_time(span, lambda: False, summary)
 
-    return Checker(clerk=work.clerk, when=when, views=work.checks, bound=work.hold_bound, pause=pause)
+    return Checker(
+        clerk=work.clerk,
+        when=when,
+        views=work.checks,
+        bound=work.hold_bound,
+        pause=pause,
+        target=work.start.target,
+    )

@@ -38,10 +38,13 @@ class Waiting(NamedTuple):
 
 
 class Clerk:
-    """Speaks to activities for one ticket. `stop` says whether what can be interrupted must end now."""
+    """Speaks to activities for one ticket. `stop` says whether what can be interrupted must end now.
 
-    def __init__(self, ticket: str, *, stop: Callable[[], bool]) -> None:
-        self.ticket, self.stop = ticket, stop
+    With a `target`, one of many, every entry names it, and what changes in the view is of that target.
+    """
+
+    def __init__(self, ticket: str, *, stop: Callable[[], bool], target: str | None = None) -> None:
+        self.ticket, self.stop, self.target = ticket, stop, target
         self.holds = Holds()
         self.wakes = 0
         self._waiting: list[Waiting] = []
@@ -59,7 +62,8 @@ class Clerk:
         """Have an entry recorded; `patch` replaces fields of the ticket's view with it."""
         self._numbered += 1
         key = f"{workflow.info().run_id}/{self._numbered}"
-        draft = EntryDraft(key=key, kind=kind, actor=by, at=workflow.now(), body=body or {})
+        body = {"target": self.target, **(body or {})} if self.target else body or {}
+        draft = EntryDraft(key=key, kind=kind, actor=by, at=workflow.now(), body=body)
         self._waiting.append(Waiting(draft, patch))
         self._fresh = True
 
@@ -225,6 +229,8 @@ class Clerk:
         patch: dict[str, Any] = {}
         for waiting in sent:
             patch |= waiting.patch
+        if self.target and patch:
+            patch = {"targets": {self.target: patch}}
         return Record(ticket=self.ticket, entries=[waiting.draft for waiting in sent], patch=patch)
 
     def take_over(self, record: Record | None) -> None:

@@ -9,7 +9,7 @@ from holdpoint.models.errors import Conflict
 from holdpoint.models.phases import Phase
 from holdpoint.models.ticket import Reason
 from holdpoint.models.workflow_messages import ApprovalGiven, ConfirmationGiven, Control
-from workflows.holds import PAUSED
+from workflows.holds import PAUSED, WAVE
 from workflows.state import TicketState
 
 WORDS_IN_LEDGER = "promotion-from-ledger"
@@ -55,7 +55,8 @@ def of_control(
         return f"{name} is {phase.value}: nothing was done that could be rolled back. Use abort."
     if verb == "promote":
         return of_promotion(ticket, digest)
-    if verb == "resume" and not (ticket.hand_off.paused or PAUSED in ticket.clerk.holds):
+    waits = PAUSED in ticket.clerk.holds or WAVE in ticket.clerk.holds
+    if verb == "resume" and not (ticket.hand_off.paused or waits):
         return f"{name} is not paused."
     return None
 

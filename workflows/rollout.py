@@ -12,13 +12,21 @@ from holdpoint.models.activity_calls import BeginCall, FinishCall
 from holdpoint.models.contracts import BEGIN, EMERGENCY, FINISH
 from holdpoint.models.phases import Phase
 from holdpoint.models.ticket import REHEARSED, Reason
-from holdpoint.models.workflow_messages import Control, RolloutResult, RolloutStart, RolloutState, Wake
+from holdpoint.models.workflow_messages import (
+    Control,
+    RolloutResult,
+    RolloutStart,
+    RolloutState,
+    StandBy,
+    Wake,
+)
 from workflows.canary import run_steps, verify
 from workflows.failures import Broken, Fallen, Lost, Overdue, Stopped, bug
 from workflows.limits import CLOSE_BOUND, UNDO_BOUND
 from workflows.rollback import roll_back
 from workflows.rollout_state import RolloutWork
 from workflows.shield import evicted, to_the_end
+from workflows.stand_by import stand_by
 from workflows.views import with_handiwork
 
 SUCCEEDED = Reason(code="succeeded", message="Every step was promoted, and everything was verified at 100 %.")
@@ -59,6 +67,8 @@ class Rollout(RolloutWork):
         await self._begin()
         await run_steps(self)
         await verify(self)
+        if self.start.wave is not None:
+            await stand_by(self)
         if self.start.rehearsal:
             reason = with_handiwork(REHEARSAL, self.steps)
             return await self._finish(*await roll_back(self, reason, failed=False))
@@ -103,7 +113,8 @@ class Rollout(RolloutWork):
         self.clerk.on_stir = None
         self.clerk.lift_all()
         body = {"phase": phase.value, "reason": reason.model_dump()}
-        self.clerk.note("rollout.finished", body, reason=reason.model_dump(), steps=self.shown_steps())
+        own = {} if self.start.wave is None else {"phase": phase.value}  # a ticket of one enters it itself
+        self.clerk.note("rollout.finished", body, reason=reason.model_dump(), steps=self.shown_steps(), **own)
         succeeded = phase is Phase.SUCCEEDED
         try:
             if self.took_target:
@@ -149,3 +160,8 @@ class Rollout(RolloutWork):
     def control(self, control: Control) -> None:
         """Take in a word of a person or a pipeline."""
         self.take(control)
+
+    @workflow.signal(name=contracts.SIGNAL_STAND_BY)
+    def stand(self, told: StandBy) -> None:
+        """Take in what one of many targets does next, once it is verified."""
+        self.told = told

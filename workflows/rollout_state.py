@@ -13,7 +13,13 @@ from holdpoint.models.contracts import GATE, SIGNAL_PROGRESS, ticket_workflow
 from holdpoint.models.phases import Phase
 from holdpoint.models.ticket import Hold, Reason, RollbackView, StepStatus, StepView, Verdict
 from holdpoint.models.timed_steps import TIMED_KINDS
-from holdpoint.models.workflow_messages import Control, Progress, RolloutStart, RolloutState
+from holdpoint.models.workflow_messages import (
+    Control,
+    Progress,
+    RolloutStart,
+    RolloutState,
+    StandBy,
+)
 from workflows.failures import Outage, Overdue, Stopped
 from workflows.holds import ANALYSIS, FROZEN, OUTAGE_OF_JUDGE, PAUSED, key_of
 from workflows.record_keeping import Clerk, wait
@@ -66,7 +72,10 @@ class RolloutWork:
         self.blind_since: datetime | None = None
         self.judged_since: datetime | None = None
         self.looked = 0
-        self.clerk = Clerk(start.ticket, stop=self.stopping)
+        self.told: StandBy | None = None
+        self.clerk = Clerk(
+            start.ticket, stop=self.stopping, target=start.target if start.wave is not None else None
+        )
         self.clerk.take_over(start.record)
         self.clerk.also = lambda: {"steps": self.shown_steps()}
         self.clerk.stirred, self.clerk.on_stir = self.stirred, self.see_to_it
@@ -129,6 +138,8 @@ class RolloutWork:
 
     def _overrule(self, holds: list[str], body: dict[str, Any], *, by: str) -> None:
         """Let what is watched pass without a verdict, if that is what holds it. A `fail` is over by then."""
+        if not holds and self.start.wave is not None:
+            return  # the word is for every target; it is another one that waits for it
         if holds:
             body["over"] = ", ".join(self.clerk.holds[key].code.value for key in holds)
         self.clerk.note(f"promote.{'requested' if holds else 'came_too_late'}", body, by=by)
@@ -166,16 +177,24 @@ class RolloutWork:
         before, self.phase, self.reason = self.phase, phase, reason
         said = reason.model_dump() if reason else None
         body = {"phase": phase.value, "from": before.value, "reason": said}
-        self.clerk.note("phase.entered", body, phase=phase.value, reason=said, steps=self.shown_steps())
+        kind = "phase.entered" if self.start.wave is None else "target.entered"
+        self.clerk.note(kind, body, phase=phase.value, reason=said, steps=self.shown_steps())
         self.show()
-        parent = workflow.info().parent
-        if tell and parent and parent.workflow_id == ticket_workflow(self.start.ticket):
-            await self._tell_ticket(phase)
+        if tell:
+            await self.tell_ticket()
 
-    async def _tell_ticket(self, phase: Phase) -> None:
+    async def tell_ticket(self, *, stands: bool = False) -> None:
+        """Tell the ticket's workflow which phase this is in; `stands`: verified, and keeping the target."""
+        parent = workflow.info().parent
+        if parent is None or parent.workflow_id != ticket_workflow(self.start.ticket):
+            return
+        progress = Progress(phase=self.phase)
+        if self.start.wave is not None:
+            told = {"target": self.start.target, "stands": stands, "reason": self.reason}
+            progress = progress.model_copy(update=told)
         handle = workflow.get_external_workflow_handle(ticket_workflow(self.start.ticket))
         try:
-            await handle.signal(SIGNAL_PROGRESS, Progress(phase=phase))
+            await handle.signal(SIGNAL_PROGRESS, progress)
         except FailureError:
             workflow.logger.info("ticket.gone")  # terminated; this rollout goes on and undoes itself
 

@@ -59,6 +59,7 @@ async def _await_target(ticket: TicketState) -> Reason | None:
             window=ticket.obligations.window,
             supersede=ticket.obligations.supersede,
             soak=ticket.obligations.soak,
+            targets=every_target(ticket),
         )
         ticket.in_lane = True
         left = bound - workflow.now()
@@ -77,6 +78,11 @@ async def _await_target(ticket: TicketState) -> Reason | None:
             until=until,
             summary=f"Wait for: {held}",
         )
+
+
+def every_target(ticket: TicketState) -> list[str]:
+    """Return the targets of a ticket that has many; none where it has one."""
+    return ticket.start.waves.targets if ticket.start.waves else []
 
 
 def _priority(start: TicketStart) -> int:
@@ -132,7 +138,7 @@ def _show(ticket: TicketState, holds: list[Hold], bound: datetime) -> None:
 def _in_lane(ticket: TicketState) -> Hold:
     return Hold(
         code=HoldCode.LANE,
-        message=f"Waits for its turn on {ticket.start.target}.",
+        message=f"Waits for its turn on {', '.join(every_target(ticket)) or ticket.start.target}.",
         by=HOLDPOINT,
         since=workflow.now(),
         lift="the end of the change that is before it",
@@ -143,6 +149,7 @@ async def leave(ticket: TicketState) -> None:
     """Leave the lane and give back the target, so that the next one may go."""
     if not ticket.in_lane:
         return
-    call = LeaveCall(ticket=ticket.start.ticket, target=ticket.start.target)
+    start = ticket.start
+    call = LeaveCall(ticket=start.ticket, target=start.target, targets=every_target(ticket))
     await ticket.clerk.insist(LEAVE, call, summary="Leave the lane", bound=CLOSE_BOUND, stoppable=False)
     ticket.in_lane = False

@@ -15,6 +15,7 @@ from holdpoint.models.ticket import Reason, Review, StepView, TicketView, most_s
 from holdpoint.models.workflow_messages import Control, TicketStart
 from workflows.ballot import Ballot
 from workflows.denials import Denials
+from workflows.fleet import Fleet
 from workflows.hand_off import HandOff
 from workflows.holds import PAUSED
 from workflows.record_keeping import Clerk
@@ -44,6 +45,7 @@ class TicketState:
         self.abort: Control | None = None
         self.ballot = Ballot()
         self.hand_off = HandOff()
+        self.fleet = Fleet()
         self.denials = Denials()
         self.clerk = Clerk(start.ticket, stop=self.stopping)
 
@@ -141,6 +143,7 @@ class TicketState:
             repository="",
             revision="",
             target=start.target,
+            targets=self.fleet.views(),
             rolls_back=start.rolls_back,
             warnings=warnings_of(evaluation) if evaluation else [],
             review=self.review,

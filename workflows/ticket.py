@@ -14,22 +14,22 @@ from workflows import memory
 from workflows.approval import gather_approvals
 from workflows.archive import archive
 from workflows.evaluation import evaluate
-from workflows.execution import follow_rollout
 from workflows.failures import Broken, Overdue, Stopped, bug
 from workflows.handlers import TicketHandlers
 from workflows.precheck import precheck
 from workflows.refusals import requested
 from workflows.schedule import await_release
 from workflows.shield import to_the_end
+from workflows.waves import follow
 
 STAGES = {
     Phase.EVALUATING: evaluate,
     Phase.AWAITING_APPROVAL: gather_approvals,
     Phase.SCHEDULED: await_release,
     Phase.PRECHECKING: precheck,
-    Phase.EXECUTING: follow_rollout,
-    Phase.VERIFYING: follow_rollout,
-    Phase.ROLLING_BACK: follow_rollout,
+    Phase.EXECUTING: follow,
+    Phase.VERIFYING: follow,
+    Phase.ROLLING_BACK: follow,
 }
 
 

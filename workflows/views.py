@@ -62,6 +62,7 @@ def details(view: TicketView) -> str:
         f"{view.service} in {view.environment}, on `{view.target}`",
     ]
     lines += [view.reason.message] if view.reason else []
+    lines += [f"- `{one.target}`, wave {one.wave}: {one.phase or 'not begun'}" for one in view.targets]
     lines += [_held(hold) for hold in view.holds]
     if view.approvals.required:
         lines.append(f"Approvals: {len(view.approvals.given)} of {view.approvals.required}")

@@ -37,8 +37,8 @@ class CheckActivities:
     async def check(self, call: CheckCall) -> CheckAttempt:
         """Look once, and say what was found. Raises UpstreamUnavailable where nobody answers."""
         async with beating():
-            stored = await self._ledger.read(change_of, call.ticket)
-            cluster = stored.change.spec.target.cluster
+            stored = (await self._ledger.read(change_of, call.ticket)).at(call.target)
+            cluster = stored.change.spec.place.cluster
             scene = Scene(
                 stored=stored,
                 cluster=self._clusters.forward(cluster),

@@ -50,7 +50,7 @@ async def _service(name: str, scene: Scene) -> str | None:
     if not wanted:
         return "selects no Pods, so nobody can tell who answers for it"
     selector = ",".join(f"{label}={value}" for label, value in sorted(wanted.items()))
-    pods = await scene.cluster.list("v1", "Pod", scene.stored.change.spec.target.namespace, selector)
+    pods = await scene.cluster.list("v1", "Pod", scene.stored.change.spec.namespace, selector)
     if any(_ready(pod) for pod in pods):
         return None
     return f"none of its {len(pods)} Pods is ready" if pods else "no Pod that it selects exists"
@@ -68,6 +68,6 @@ def _ref(scene: Scene, api_version: str, kind: str, name: str) -> ObjectRef:
         cluster=scene.cluster.name,
         api_version=api_version,
         kind=kind,
-        namespace=scene.stored.change.spec.target.namespace,
+        namespace=scene.stored.change.spec.namespace,
         name=name,
     )

@@ -103,7 +103,7 @@ async def bring_back(stage: Stage, ref: ObjectRef) -> None:
 
 async def check_selected(stage: Stage, name: str, wanted: Selector, count: int) -> None:
     """Hold that a Service has all pods of the new version to send to, ready. Raises Stopped."""
-    namespace = stage.change.spec.target.namespace
+    namespace = stage.change.spec.namespace
     labels = ",".join(f"{key}={value}" for key, value in sorted(wanted.items()))
     pods = await stage.cluster.list("v1", "Pod", namespace, labels)
     ready = sum(_is_ready(pod) for pod in pods)

@@ -160,7 +160,7 @@ async def _run(stage: Stage) -> float:
 
 async def _by_route(stage: Stage, config: CanaryConfig, manifest: dict[str, Any], plan: WeightPlan) -> float:
     """Have the canary ready behind a Service of its own, then give it its weight in the route."""
-    namespace = stage.change.spec.target.namespace
+    namespace = stage.change.spec.namespace
     service, label = await service_of(config, manifest, stage.objects, stage.cluster, namespace)
     canary = canary_manifest(manifest, plan.canary, label=label)
     await stage.apply(canary)

@@ -106,7 +106,7 @@ def relabelled(service: Body, manifest: Body) -> tuple[str, str]:
 async def shift(stage: Stage, config: CanaryConfig, weight: int) -> float:
     """Send this part of the requests to the canary, and return the part that the route really has."""
     assert config.traffic is not None  # noqa: S101  # for the type: callers ask for it
-    ref = route_ref(stage.cluster.name, stage.change.spec.target.namespace, config.traffic)
+    ref = route_ref(stage.cluster.name, stage.change.spec.namespace, config.traffic)
     split = Split(service_name(config), weight)
     await stage.writer.settle(ShiftRoute(stage.key(ref, "traffic"), ref, split))
     return reached(rules_of(await _accepted(stage, ref)), split)
@@ -115,7 +115,7 @@ async def shift(stage: Stage, config: CanaryConfig, weight: int) -> float:
 async def unshift(stage: Stage, config: CanaryConfig) -> None:
     """Send all requests to the stable Service again, and give the rules back to whom they belonged."""
     assert config.traffic is not None  # noqa: S101  # as above
-    ref = route_ref(stage.cluster.name, stage.change.spec.target.namespace, config.traffic)
+    ref = route_ref(stage.cluster.name, stage.change.spec.namespace, config.traffic)
     stated = next((m for m in stage.objects if stage.ref(m) == ref), None)
     if stated is not None:
         await stage.apply(stated)

@@ -68,7 +68,7 @@ class Config(StepKind):
         An undo goes backwards: what the pods read is as it was before they start again.
         """
         config = ConfigConfig.model_validate(step.config)
-        namespace = change.spec.target.namespace
+        namespace = change.spec.namespace
         chosen = _chosen(config, [manifest.object for manifest in manifests])
         deployments = [_deployment(cluster, namespace, name) for name in config.roll or []]
         return [*deployments, *(ref_of(cluster, item) for item in chosen)]
@@ -79,7 +79,7 @@ class Config(StepKind):
         chosen = _chosen(config, stage.objects)
         for item in chosen:
             await stage.apply(item)
-        namespace = stage.change.spec.target.namespace
+        namespace = stage.change.spec.namespace
         refs = [_deployment(stage.cluster.name, namespace, name) for name in config.roll or []]
         for ref in refs:
             await _mark(stage, ref, chosen)

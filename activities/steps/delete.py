@@ -63,13 +63,13 @@ class Delete(StepKind):
         self, step: PlannedStep, change: Change, manifests: list[Manifest], cluster: str
     ) -> list[ObjectRef]:
         """Return what it names."""
-        return _refs(step, cluster, change.spec.target.namespace)
+        return _refs(step, cluster, change.spec.namespace)
 
     async def run(self, stage: Stage) -> float:
         """Delete each object, in order, then wait until all of them are gone."""
         step = stage.call.step
         config = DeleteConfig.model_validate(step.config)
-        refs = _refs(step, stage.cluster.name, stage.change.spec.target.namespace)
+        refs = _refs(step, stage.cluster.name, stage.change.spec.namespace)
         for ref in refs:
             await _check_as_seen(stage, ref)
             await stage.delete(ref)

@@ -87,6 +87,11 @@ def _decide(
         out.answer(answer, ticket_text)
 
 
+def _targets(view: dict[str, Any]) -> list[str]:
+    many = [f"{one['target']} (wave {one['wave']})" for one in view.get("targets") or []]
+    return [f"  target     {one}" for one in many or [str(view.get("target"))]]
+
+
 def bound_text(verb: str, view: dict[str, Any]) -> str:
     """Return what a decision on this view binds."""
     from holdpoint.cli.diff_text import summary_lines
@@ -96,7 +101,7 @@ def bound_text(verb: str, view: dict[str, Any]) -> str:
         f"{verb} {view['id']}  {view['title']}",
         f"  change     {view['type']} change of {view['service']} in {view['environment']}",
         f"  commit     {view.get('commit')} ({view.get('repository')} {view.get('revision')})",
-        f"  target     {view.get('target')}",
+        *_targets(view),
         f"  requester  {view.get('requester')}",
         f"  risk       {risk_text(view.get('risk')) or 'not known yet'}",
         f"  digest     {view.get('digest') or 'none yet'}",

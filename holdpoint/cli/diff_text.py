@@ -33,7 +33,7 @@ def diff_text(diff: dict[str, Any], *, whole: bool = False) -> str:
             rows.append(f"and {counted(len(objects) - number, 'more object')}; --all shows them")
             break
         rows += _object_rows(one, whole=whole)
-    where = f"{diff.get('cluster')}/{diff.get('namespace')}"
+    where = ", ".join(f"{name}/{diff.get('namespace')}" for name in str(diff.get("cluster")).split(", "))
     count = {change: sum(one["change"] == change for one in objects) for change in MARKS}
     facts = {
         "created": count["create"],
@@ -106,7 +106,8 @@ def _said(one: dict[str, Any], refused: str) -> str:
 def _object_rows(one: dict[str, Any], *, whole: bool) -> Iterator[str]:
     fields = one.get("fields") or []
     said = _said(one, "the API server would refuse it: ")
-    yield f"{MARKS.get(one['change'], '?')} {one['kind']} {one['name']}{said}"
+    where = f" on {one['cluster']}" if one.get("cluster") else ""
+    yield f"{MARKS.get(one['change'], '?')} {one['kind']} {one['name']}{where}{said}"
     most = len(fields) if whole else MOST_FIELDS
     for field in fields[:most]:
         yield from _field_rows(field, whole=whole)

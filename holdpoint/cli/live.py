@@ -59,17 +59,26 @@ class LiveProgress:
 
 def _steps(view: View) -> RenderableType:
     table = Table.grid(padding=(0, 2))
-    for step in view.get("steps") or []:
-        verdicts = step.get("verdicts") or []
-        last = verdicts[-1] if verdicts else {}
-        weight = step.get("weight")
-        table.add_row(
-            Text(f"  {step['name']}"),
-            Text(step["status"], style=_STYLES.get(step["status"], "dim")),
-            Text(left_text(step).removeprefix(", ") if weight is None else percent(weight)),
-            Text(f"{last['verdict']}: {last['message']}" if last else ""),
-        )
+    for one in view.get("targets") or []:
+        cluster = one["target"].partition("/")[0]
+        table.add_row(Text(f"  {cluster}, wave {one['wave']}"), Text(one.get("phase") or "not begun"), "", "")
+        for step in one.get("steps") or [] if one.get("phase") else []:
+            _add_step(table, step, indent="    ")
+    for step in [] if view.get("targets") else view.get("steps") or []:
+        _add_step(table, step, indent="  ")
     return table
+
+
+def _add_step(table: Table, step: View, *, indent: str) -> None:
+    verdicts = step.get("verdicts") or []
+    last = verdicts[-1] if verdicts else {}
+    weight = step.get("weight")
+    table.add_row(
+        Text(f"{indent}{step['name']}"),
+        Text(step["status"], style=_STYLES.get(step["status"], "dim")),
+        Text(left_text(step).removeprefix(", ") if weight is None else percent(weight)),
+        Text(f"{last['verdict']}: {last['message']}" if last else ""),
+    )
 
 
 def _holds(view: View) -> RenderableType:

@@ -120,6 +120,7 @@ def changes(before: View, after: View) -> Iterator[str]:
     yield from (f"warning: {one}" for one in _new(before, after, "warnings"))
     yield from _hold_changes(before, after)
     yield from _changed_steps(before, after, over=False)
+    yield from _target_changes(before, after)
     if rollback_text(before.get("rollback")) != (now := rollback_text(after.get("rollback"))) and now:
         yield f"rollback: {now}"
         yield from (f"  differs: {one}" for one in after["rollback"].get("differences") or [])
@@ -140,16 +141,40 @@ def _new(before: View, after: View, name: str) -> list[Any]:
 
 
 def _hold_changes(before: View, after: View) -> Iterator[str]:
-    was = {(hold["code"], hold.get("ref")): hold for hold in before.get("holds") or []}
-    now = {(hold["code"], hold.get("ref")): hold for hold in after.get("holds") or []}
+    was, now = ({_name(hold): hold for hold in view.get("holds") or []} for view in (before, after))
     yield from (f"held by {hold_text(now[key])}" for key in now if key not in was)
-    yield from (f"no longer held by {was[key]['code']}" for key in was if key not in now)
+    for key in was:
+        if key not in now:
+            yield f"{_of(was[key].get('target'))}no longer held by {was[key]['code']}"
+
+
+def _name(hold: View) -> tuple[Any, ...]:
+    return hold["code"], hold.get("ref"), hold.get("target")
+
+
+def _of(target: str | None) -> str:
+    """Return what begins a line about one of many targets: its cluster."""
+    return f"{target.partition('/')[0]}: " if target else ""
+
+
+def _target_changes(before: View, after: View) -> Iterator[str]:
+    """Yield what is new on each of many targets; each line begins with the cluster."""
+    known = {one["target"]: one for one in before.get("targets") or []}
+    said = after.get("warnings") or []
+    for one in after.get("targets") or []:
+        was, of = known.get(one["target"], {}), _of(one["target"])
+        steps = {**one, "warnings": said}
+        yield from (of + line for line in _changed_steps(was, steps, over=True))
+        if one.get("phase") and was.get("phase") != one["phase"]:
+            why = (one.get("reason") or {}).get("message")
+            yield f"{of}{one['phase']}" + (f": {why}" if why else "")
+        yield from (of + line for line in _changed_steps(was, steps, over=False))
 
 
 def _changed_steps(before: View, after: View, *, over: bool) -> Iterator[str]:
     """Yield what is new in steps that are over, which comes before a new phase, or in the others."""
     known = {step["name"]: step for step in before.get("steps") or []}
-    for step in after.get("steps") or []:
+    for step in [] if after.get("targets") else after.get("steps") or []:
         if (step["status"] in OVER) is over:
             yield from _step_changes(known.get(step["name"], {}), step, after.get("warnings") or [])
 

@@ -134,6 +134,8 @@ def dry_run_text(document: dict[str, Any]) -> str:
     from holdpoint.cli.ticket_text import check_text, planned_text
 
     lines = ["Nothing was submitted. This is what would happen:"]
+    for number, wave in enumerate(document.get("waves") or [], 1):
+        lines.append(f"  wave       {number}: {', '.join(target.partition('/')[0] for target in wave)}")
     for step in document.get("plan") or []:
         lines.append(f"  step       {step['name']} ({step['kind']})")
         lines += [f"               {step['does']}"] if step.get("does") else []

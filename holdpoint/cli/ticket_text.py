@@ -19,7 +19,7 @@ def ticket_text(view: View) -> str:
                 "change": f"{view['type']} change of {view['service']} in {view['environment']}",
                 "from": f"{view.get('repository')} {view.get('revision')} ({short(view.get('commit'))})",
                 "artifact": artifact_text(view.get("artifact")),
-                "target": view.get("target"),
+                "target": "" if view.get("targets") else view.get("target"),
                 "requester": view.get("requester"),
                 "risk": risk_text(view.get("risk")),
                 "approvals": approvals_text(view.get("approvals")) if view.get("risk") else "",
@@ -46,7 +46,9 @@ def ticket_text(view: View) -> str:
         lines.append(f"  void       {voided}")
     lines += [f"  held       {hold_text(hold)}" for hold in view.get("holds") or []]
     lines += [f"  warning    {warning}" for warning in view.get("warnings") or []]
-    for step in view.get("steps") or []:
+    for one in view.get("targets") or []:
+        lines += target_lines(one, view.get("warnings") or [])
+    for step in [] if view.get("targets") else view.get("steps") or []:
         lines += step_lines(step, view.get("warnings") or [])
     lines += [f"  check      {check_text(check)}" for check in view.get("checks") or []]
     lines += [f"  differs    {one}" for one in (view.get("rollback") or {}).get("differences") or []]
@@ -78,6 +80,16 @@ def _facts(facts: dict[str, Any]) -> list[str]:
 def _way_back(view: View) -> str:
     """Return what a rollback after success undoes, and what it brings back."""
     return f"{view['rolls_back']}, back to {view.get('restores')}" if view.get("rolls_back") else ""
+
+
+def target_lines(one: View, said: list[str]) -> list[str]:
+    """Return one of many targets with its steps."""
+    why = f", {reason_text(one['reason'])}" if one.get("reason") else ""
+    rollback = f", {rollback_text(one['rollback'])}" if rollback_text(one.get("rollback")) else ""
+    head = (
+        f"  target     {one['target']} (wave {one['wave']}): {one.get('phase') or 'not begun'}{rollback}{why}"
+    )
+    return [head, *(f"  {line}" for step in one.get("steps") or [] for line in step_lines(step, said))]
 
 
 def step_lines(step: View, said: list[str]) -> list[str]:

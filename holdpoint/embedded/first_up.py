@@ -50,7 +50,10 @@ def write_settings(folder: DataFolder, ports: dict[str, int]) -> None:
         raise SettingsError(f"{folder.settings}: `clusters` must be a mapping of names to clusters.")
     sandbox = f"http://127.0.0.1:{ports['sandbox']}"
     tokens = folder.root / "sandbox" / "tokens"
+    before = clusters.get(CLUSTER)
+    kept = {"labels": before["labels"]} if isinstance(before, dict) and "labels" in before else {}
     clusters[CLUSTER] = {
+        **kept,
         "server": sandbox,
         "prometheus": f"{sandbox}/prometheus",
         "scrape_interval": 1,

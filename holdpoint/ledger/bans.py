@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, insert, select, update
 
-from holdpoint.ledger import head, schema
+from holdpoint.ledger import head, many, schema
 from holdpoint.ledger.clock import instant, optional_instant, read_ms, to_ms
 from holdpoint.ledger.writer import append_once
 from holdpoint.models.artifact import Artifact, Ban, Covers
@@ -95,8 +95,10 @@ def lift_ban(db: Connection, id: str, *, by: str, reason: str) -> Ban:
 
 def _failed(view: TicketView) -> bool:
     """Tell whether an analysis said `fail`: nothing goes on after that, whatever else is said then."""
-    verdicts = [step.verdicts[-1].verdict for step in view.steps if step.verdicts]
-    return VerdictCode.FAIL in verdicts or (view.reason is not None and view.reason.code == ANALYSIS)
+    steps = [*view.steps, *(step for one in view.targets for step in one.steps)]
+    verdicts = [step.verdicts[-1].verdict for step in steps if step.verdicts]
+    reasons = [view.reason, *(one.reason for one in view.targets)]
+    return VerdictCode.FAIL in verdicts or any(reason and reason.code == ANALYSIS for reason in reasons)
 
 
 def _of_rollback(db: Connection, back: TicketView) -> Ban | None:
@@ -114,7 +116,7 @@ def _of_rollback(db: Connection, back: TicketView) -> Ban | None:
 def _stood_before(db: Connection, view: TicketView) -> _Brought | None:
     """Return what had succeeded last on the target."""
     query = select(_T.c.id, _T.c.artifact, _T.c.content).where(
-        _T.c.target == view.target, _T.c.phase == Phase.SUCCEEDED.value, _T.c.id != view.id
+        many.goes_to(view.target), _T.c.phase == Phase.SUCCEEDED.value, _T.c.id != view.id
     )
     row = db.execute(query.order_by(_T.c.closed_at.desc(), _T.c.id).limit(1)).first()
     return None if row is None else _Brought(*row)

@@ -11,13 +11,14 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, select
 
-from holdpoint.ledger import head, outbox, schema
+from holdpoint.ledger import head, many, outbox, schema
 from holdpoint.ledger.clock import instant
 from holdpoint.models.artifact import Breach, Rung, Soak, Unknown
 from holdpoint.models.phases import Phase
 from holdpoint.models.ticket import TicketView
 
 _T, _B, _TG = schema.tickets, schema.bans, schema.targets
+_AT = many.places()
 _SUCCEEDED = _T.c.phase == Phase.SUCCEEDED.value
 
 
@@ -111,7 +112,7 @@ def last_success(db: Connection, *, service: str, environment: str) -> str | Non
 
 
 def _places(service: str, artifact: str) -> Any:
-    query = select(_T.c.environment, _T.c.target).distinct()
+    query = select(_T.c.environment, _AT.c.target).join(_AT, _AT.c.ticket == _T.c.id).distinct()
     return query.where(_T.c.service == service, _T.c.artifact == artifact, _SUCCEEDED)
 
 
@@ -126,8 +127,9 @@ def _breaches(db: Connection, service: str, artifact: str) -> defaultdict[tuple[
 
 def _successes(db: Connection, targets: Collection[str]) -> defaultdict[str, list[_Event]]:
     """Return every success on these targets of which the artifact is known."""
-    query = select(_T.c.id, _T.c.environment, _T.c.target, _T.c.artifact, _T.c.closed_at)
-    query = query.where(_T.c.target.in_(sorted(targets)), _SUCCEEDED, _T.c.artifact.is_not(None))
+    query = select(_T.c.id, _T.c.environment, _AT.c.target, _T.c.artifact, _T.c.closed_at)
+    query = query.join(_AT, _AT.c.ticket == _T.c.id)
+    query = query.where(_AT.c.target.in_(sorted(targets)), _SUCCEEDED, _T.c.artifact.is_not(None))
     found = defaultdict[str, list[_Event]](list)
     for row in db.execute(query):
         event = _Event(row.closed_at, False, row.environment, row.id, row.artifact, "")

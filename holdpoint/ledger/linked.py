@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from holdpoint.ledger import schema, tickets
+from holdpoint.ledger import many, schema, tickets
 from holdpoint.ledger.clock import instant, to_ms
 from holdpoint.ledger.tickets import StoredChange
 from holdpoint.models.base import Instant, Model
@@ -37,22 +37,22 @@ class Standing(Model):
 
 def standing(db: Connection, target: str) -> Standing | None:
     """Return whose version stands on a target; None where nothing has succeeded."""
-    return _standing(db.execute(_SUCCEEDED.where(_T.c.target == target)))
+    return _standing(db.execute(_SUCCEEDED.where(many.goes_to(target))))
 
 
-def stood_before(db: Connection, view: TicketView) -> Standing | None:
-    """Return whose version stood on its target when this ticket succeeded; None where none did."""
+def stood_before(db: Connection, view: TicketView, target: str) -> Standing | None:
+    """Return whose version stood on a target of it when this ticket succeeded; None where none did."""
     before: datetime = view.closed_at or view.created_at
-    query = _SUCCEEDED.where(_T.c.target == view.target, _T.c.id != view.id, _T.c.closed_at <= to_ms(before))
+    query = _SUCCEEDED.where(many.goes_to(target), _T.c.id != view.id, _T.c.closed_at <= to_ms(before))
     return _standing(db.execute(query))
 
 
-def giving_back(db: Connection, view: TicketView) -> str | None:
-    """Return another ticket in a rollout on the same target, None where there is none.
+def giving_back(db: Connection, ticket: str, target: str) -> str | None:
+    """Return another ticket in a rollout on a target, None where there is none.
 
     To whoever holds the target that is one whose rollout has just ended, and whose end is not recorded yet.
     """
-    query = select(_T.c.id).where(_T.c.target == view.target, _T.c.id != view.id, _T.c.phase.in_(_IN_ROLLOUT))
+    query = select(_T.c.id).where(many.goes_to(target), _T.c.id != ticket, _T.c.phase.in_(_IN_ROLLOUT))
     return db.execute(query.limit(1)).scalar_one_or_none()
 
 

@@ -197,6 +197,14 @@ bans = Table(
     Index("bans_by_digest", "service", "digest"),
 )
 
+ticket_targets = Table(
+    "ticket_targets",
+    metadata,
+    Column("ticket", String(64), primary_key=True),
+    Column("target", String(255), primary_key=True),
+    Index("ticket_targets_by_target", "target"),
+)
+
 outbox = Table(
     "outbox",
     metadata,

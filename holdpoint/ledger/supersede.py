@@ -25,15 +25,16 @@ _T = schema.tickets
 def supersede(db: Connection, newer: TicketView) -> list[str]:
     """Mark and end each older ticket whose place this one takes; return their IDs, oldest first.
 
-    One that an open ticket depends on stays, and so does a rollback.
+    One that an open ticket depends on stays, and so does a rollback, and what goes to other targets as well.
     """
     seen = head.lock(db)
-    row = targets.get_target(db, newer.target)
-    holder = None if row is None else row.holder_ticket
+    rows = [targets.get_target(db, target) for target in newer.every_target]
+    holders = {row.holder_ticket for row in rows if row is not None}
     replaced = [
         older
         for older in _older(db, newer)
-        if older.id != holder
+        if older.id not in holders
+        and set(older.every_target) <= set(newer.every_target)
         and older.rolls_back is None
         and older.superseded_by is None
         and URGENCY[older.type] >= URGENCY[newer.type]
@@ -58,7 +59,7 @@ def superseded(view: TicketView) -> Reason | None:
 def _older(db: Connection, newer: TicketView) -> list[TicketView]:
     """Return what waits for the same target and was submitted before, oldest first."""
     query = select(_T.c.view).where(
-        _T.c.target == newer.target,
+        _T.c.target.in_(newer.every_target),
         _T.c.phase.in_([phase.value for phase in WAITING]),
         _T.c.id != newer.id,
         _T.c.created_at <= to_ms(newer.created_at),
@@ -82,5 +83,6 @@ def _replace(db: Connection, older: TicketView, newer: TicketView, seen: head.He
     )
     append_once(db, draft, older.id)
     tickets.patch_ticket(db, older.id, {"superseded_by": newer.id})
-    targets.leave_lane(db, ticket=older.id, target=older.target)
+    for target in sorted(older.every_target):
+        targets.leave_lane(db, ticket=older.id, target=target)
     outbox.end(db, ticket=older.id, by=newer.id, why=why, key=CODE)

@@ -8,7 +8,7 @@ open.
 import json
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, case, delete, insert, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, case, delete, func, insert, or_, select, update
 
 from holdpoint.ledger import head, outbox, schema
 from holdpoint.ledger.clock import instant, read_ms
@@ -37,12 +37,18 @@ _RANK = case(
     (and_(_L.c.priority == STANDARD, _TK.c.created_at <= bindparam("patient_since")), NORMAL),
     else_=_L.c.priority,
 )
+_OTHER = schema.lane.alias("other_places")
+_FIRST_PLACE = (
+    select(func.min(_OTHER.c.id)).where(_OTHER.c.ticket == _L.c.ticket).correlate(_L).scalar_subquery()
+)
+"""Orders tickets of the same age by what is the ticket's alone, so that two of them stand in the same order
+in every lane. Otherwise each could be the first in one lane, and both would wait for ever."""
 # The ticket's age, not that of its place: whoever made way for a freeze comes back to where it was.
 _LANE = (
     select(_L.c.ticket)
     .join(_TK, _TK.c.id == _L.c.ticket, isouter=True)
     .where(_L.c.target == bindparam("wanted"))
-    .order_by(_RANK, _TK.c.created_at, _L.c.id)
+    .order_by(_RANK, _TK.c.created_at, _FIRST_PLACE)
 )
 _STILL_OPEN = select(_I.c.id).where(
     _I.c.status == "open", _I.c.direction == "forward", _I.c.target == bindparam("wanted")
@@ -55,20 +61,45 @@ def enter_lane(db: Connection, *, ticket: str, target: str, priority: int) -> La
     Asking again keeps the place, and what was granted stays granted. Smaller priority goes first, then the
     older ticket; a standard change that has waited for long goes as a normal one.
     """
-    seen = head.lock(db)
-    row = get_target(db, target) or TargetRow(target=target)
-    if row.holder_ticket == ticket:
-        return LanePlace(granted=True, holder_ticket=ticket, dirty=row.dirty)
-    _stand_in(db, ticket, target, priority)
-    position = waiting(db, target).index(ticket) + 1
-    if position > 1 and row.holder_ticket is None and not row.dirty:
-        # The order follows the time, too: who was woken may not be the first any more.
-        _wake_first(db, target, cause=f"asked/{seen.seq}")
-    if position > 1 or row.holder_ticket is not None or row.dirty:
-        return LanePlace(granted=False, position=position, holder_ticket=row.holder_ticket, dirty=row.dirty)
-    db.execute(_LEAVE, {"wanted": target, "whose": ticket})
-    _change_holder(db, seen, row, "target.granted", ticket, {"holder_ticket": ticket})
+    return enter_lanes(db, ticket=ticket, targets=[target], priority=priority)
+
+
+def enter_lanes(db: Connection, *, ticket: str, targets: list[str], priority: int) -> LanePlace:
+    """Ask for many targets: all of them are granted, or none.
+
+    A ticket that waits holds nothing, and the order is the same in every lane: so whoever is the first of all
+    is the first in each of its lanes, and waits only for holders, who wait for nobody. None is granted means
+    that the place is that in the lane which it is furthest from.
+    """
+    head.lock(db)
+    rows = [get_target(db, target) or TargetRow(target=target) for target in sorted(set(targets))]
+    missing = [row for row in rows if row.holder_ticket != ticket]
+    if not missing:
+        return LanePlace(granted=True, holder_ticket=ticket, dirty=any(row.dirty for row in rows))
+    for row in missing:
+        _stand_in(db, ticket, row.target, priority)
+    waits = [place for row in missing if not (place := _place(db, row, ticket)).granted]
+    if waits:
+        return max(waits, key=lambda place: (place.dirty, place.position, place.holder_ticket is not None))
+    for row in missing:
+        db.execute(_LEAVE, {"wanted": row.target, "whose": ticket})
+        _change_holder(db, head.lock(db), row, "target.granted", ticket, {"holder_ticket": ticket})
     return LanePlace(granted=True, holder_ticket=ticket)
+
+
+def _place(db: Connection, row: TargetRow, ticket: str) -> LanePlace:
+    position = waiting(db, row.target).index(ticket) + 1
+    free = row.holder_ticket is None and not row.dirty
+    if position > 1 and free:
+        # The order follows the time, too: who was woken may not be the first any more.
+        _wake_first(db, row.target, cause=f"asked/{head.lock(db).seq}")
+    return LanePlace(
+        granted=free and position == 1,
+        position=position,
+        holder_ticket=row.holder_ticket,
+        dirty=row.dirty,
+        target=row.target,
+    )
 
 
 def leave_lane(db: Connection, *, ticket: str, target: str) -> None:

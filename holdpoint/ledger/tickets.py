@@ -5,9 +5,10 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from pydantic import Field
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from holdpoint.ledger import bans, dependencies, head, keys, ladder, outbox, schema, targets
+from holdpoint.ledger import bans, dependencies, head, keys, ladder, many, outbox, schema, targets
 from holdpoint.ledger.clock import instant, read_ms, to_ms
 from holdpoint.ledger.writer import append_once
 from holdpoint.models.base import Digest, Model
@@ -16,6 +17,7 @@ from holdpoint.models.errors import NotFound
 from holdpoint.models.phases import Phase
 from holdpoint.models.record import EntryDraft, freeze_type
 from holdpoint.models.ticket import REHEARSED, RollsBack, TicketView, most_severe
+from holdpoint.models.waves import WavePlan, wave_plan
 from holdpoint.models.workflow_messages import TicketStart
 
 FAILURES = (Phase.FAILED, Phase.ROLLED_BACK, Phase.ROLLBACK_FAILED, Phase.ERRORED)
@@ -39,7 +41,7 @@ _OF_SHAPE = _OF_SERVICE.where(
 ).limit(1)
 _LAST_SUCCEEDED = (
     select(_T.c.stored)
-    .where(_T.c.target == bindparam("wanted"), _T.c.phase == Phase.SUCCEEDED.value)
+    .where(many.goes_to(bindparam("wanted")), _T.c.phase == Phase.SUCCEEDED.value)
     .order_by(_T.c.closed_at.desc(), _T.c.id)
     .limit(bindparam("most"))
 )
@@ -62,6 +64,23 @@ class StoredChange(Model):
     depends_on: list[str] = []
     promoted_from: str | None = None
     rehearsal: bool = False
+    targets: list[str] = Field(
+        default=[], description="where there are many: their keys, in the order of the waves"
+    )
+
+    @property
+    def waves(self) -> WavePlan | None:
+        """Return the waves; None where there is one target."""
+        return wave_plan(self.targets, self.change.spec.plan.waves) if self.targets else None
+
+    def at(self, target: str) -> "StoredChange":
+        """Return this for one of its targets, as if it went only there."""
+        if not self.targets:
+            return self
+        spec = self.change.spec.at(target.partition("/")[0])
+        return self.model_copy(
+            update={"change": self.change.model_copy(update={"spec": spec}), "targets": []}
+        )
 
     @property
     def freeze_type(self) -> str:
@@ -165,6 +184,7 @@ def open_ticket(
     db.execute(insert(_T), {**row, "stored": stored.model_dump_json(by_alias=True)})
     keys.remember(db, key=key, content=content, ticket=view.id)
     dependencies.remember(db, ticket=view.id, needs=needs)
+    many.remember(db, ticket=view.id, targets=stored.targets)
     append_once(db, draft, view.id)
     start = _start(view, stored).model_dump(mode="json")
     outbox.post(db, kind="start", ticket=view.id, body=start, key=f"start/{view.id}")
@@ -184,12 +204,14 @@ def _start(view: TicketView, stored: StoredChange) -> TicketStart:
         analysis=stored.change.spec.analysis,
         rolls_back=view.rolls_back,
         rehearsal=stored.rehearsal,
+        waves=stored.waves,
     )
 
 
 def patch_ticket(db: Connection, ticket: str, patch: dict[str, Any]) -> None:
     """Replace whole top-level fields of a ticket's view; a ticket that is not there is left so.
 
+    Of its many targets only those fields that the patch has of a target (`many.merged`).
     What follows from the phase and from the holds is filled in here: `hold`, `closed_at`, and at the end of
     its life the ticket's places in the lanes.
     """
@@ -197,8 +219,8 @@ def patch_ticket(db: Connection, ticket: str, patch: dict[str, Any]) -> None:
     if row is None:
         return
     shape = patch.get("plan_shape")
-    view = TicketView.model_validate({**json.loads(row.view), **patch})
-    changes: dict[str, Any] = {"hold": most_severe(view.holds)} if "holds" in patch else {}
+    view = TicketView.model_validate(many.merged(json.loads(row.view), patch))
+    changes: dict[str, Any] = {"hold": most_severe(view.holds)} if {"holds", "targets"} & set(patch) else {}
     if not view.phase.terminal:
         changes["closed_at"] = None
     elif view.closed_at is None:
@@ -259,7 +281,7 @@ def last_succeeded(db: Connection, target: str) -> StoredChange | None:
     for (stored,) in db.execute(_LAST_SUCCEEDED, {"wanted": target, "most": WROTE_NOTHING}):
         change = StoredChange.model_validate_json(stored)
         if change.change.spec.plan.writes:
-            return change
+            return change.at(target)
     return None
 
 

@@ -55,6 +55,9 @@ class Evaluation(Model):
     warnings: list[str] = []
     plan_diff: PlanDiffSummary | None = None
     moved: list[str] = Field(default=[], description="objects whose part of the plan's diff is another one")
+    plans: dict[str, list[PlannedStep]] = Field(
+        default={}, description="for many targets: the plan of each; `plan` is the first one's"
+    )
     prechecks: list[PlannedCheck] = []
     postchecks: list[PlannedCheck] = []
 
@@ -76,6 +79,7 @@ class ScheduleCall(Call):
     soak: Soak | None = Field(
         default=None, description="where the ticket's artifact must have run first, and how long"
     )
+    targets: list[str] = Field(default=[], description="all of them, where there are many: all or none")
 
 
 class Scheduled(Model):
@@ -94,6 +98,7 @@ class LeaveCall(Call):
     """Leave the lane, and give back a target that no rollout has begun on."""
 
     target: str
+    targets: list[str] = Field(default=[], description="all of them, where there are many")
 
 
 class PrecheckCall(Call):
@@ -102,6 +107,9 @@ class PrecheckCall(Call):
     target: str
     plan: list[PlannedStep]
     checks: list[str] = []
+    plans: dict[str, list[PlannedStep]] = Field(
+        default={}, description="where there are many targets: those to look at, each with its plan"
+    )
     named: list[str] = Field(default=[], description="checks that are run one by one beside these")
 
 
@@ -111,6 +119,7 @@ class CheckCall(Call):
     check: PlannedCheck
     when: When
     attempt: int = 1
+    target: str = Field(default="", description="on which; it may be left out where there is only one")
 
 
 class Check(Model):
@@ -312,6 +321,12 @@ class Archived(Model):
     """The archived statement's digest."""
 
     digest: Digest
+
+
+class InspectCall(Call):
+    """Ask what is left of a ticket, or of one of its targets whose rollout was lost while others run."""
+
+    target: str | None = None
 
 
 class Abandoned(Model):

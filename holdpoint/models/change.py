@@ -34,6 +34,7 @@ from holdpoint.models.timed_steps import (
     WaitConfig,
     check_manual_names,
 )
+from holdpoint.models.waves import Targets, Waves
 
 ChangeType = Literal["standard", "normal", "emergency"]
 
@@ -82,6 +83,20 @@ def check_judged(given: Collection[str], *, kinds: Collection[str]) -> None:
     judging = next((kind for kind in ("canary", "blueGreen", "analysis") if kind in kinds), None)
     if judging and "analysis" not in given:
         raise ValueError(f"must have an analysis, so that its {judging} step can be judged")
+
+
+def check_one_place(given: Collection[str]) -> None:
+    """Hold that a change says in one way where it goes. Raises ValueError."""
+    if ("target" in given) == ("targets" in given):
+        raise ValueError("must have exactly one of target and targets")
+
+
+def check_many(given: Collection[str], *, waves: bool, kinds: Collection[str]) -> None:
+    """Hold what counts where a change goes to many targets. Raises ValueError."""
+    if waves and "targets" not in given:
+        raise ValueError("must have targets, for its plan has waves")
+    if "targets" in given and "manual" in kinds:
+        raise ValueError("must have no manual step with targets: one word would count for all of them")
 
 
 class Metadata(StrictModel):
@@ -195,6 +210,9 @@ class Plan(StrictModel):
         description="How long the service is watched at 100 %. "
         "Default: the longest bake or analysis of the plan.",
     )
+    waves: Waves | None = Field(
+        default=None, description="With `targets`: how many at once. Default: one at a time, 5m apart."
+    )
 
     prechecks: CheckSpecs = Field(
         default_factory=list,
@@ -270,7 +288,10 @@ class Spec(StrictModel):
     """The change itself."""
 
     source: Source = Field(description="Where the manifests come from.")
-    target: Target = Field(description="Where they go.")
+    target: Target | None = Field(default=None, description="Where they go: one cluster.")
+    targets: Targets | None = Field(
+        default=None, description="Instead of `target`: where they go, if that is several clusters."
+    )
     plan: Plan = Field(description="How they get there.")
     analysis: Analysis | None = Field(
         default=None,
@@ -289,6 +310,34 @@ class Spec(StrictModel):
         check_judged(given, kinds=[step.kind for step in self.plan.steps])
         check_has_objects(self.source.given, [step.kind for step in self.plan.steps])
         return self
+
+    @model_validator(mode="after")
+    def _goes_somewhere(self) -> "Spec":
+        given = [name for name in ("target", "targets") if getattr(self, name) is not None]
+        check_one_place(given)
+        check_many(given, waves=self.plan.waves is not None, kinds=[step.kind for step in self.plan.steps])
+        return self
+
+    @property
+    def place(self) -> Target:
+        """Return the one target. A change of many has none until it is looked at for one of them (`at`)."""
+        if self.target is None:
+            raise ValueError("the change has many targets, and was not narrowed to one of them")
+        return self.target
+
+    @property
+    def namespace(self) -> str:
+        """Return the namespace, which all targets share."""
+        where = self.target or self.targets
+        return where.namespace if where else "default"
+
+    def at(self, cluster: str) -> "Spec":
+        """Return this for one of its clusters."""
+        if self.targets is None:
+            return self
+        plan = self.plan.model_copy(update={"waves": None})
+        there = Target(cluster=cluster, namespace=self.namespace)
+        return self.model_copy(update={"target": there, "targets": None, "plan": plan})
 
 
 class Change(StrictModel):

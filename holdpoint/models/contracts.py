@@ -24,6 +24,7 @@ from holdpoint.models.activity_calls import (
     FinishCall,
     Gate,
     GateCall,
+    InspectCall,
     JudgeCall,
     Judgement,
     LeaveCall,
@@ -111,7 +112,7 @@ UNDO = Named("undo", UndoCall, Undone)
 COMPARE = Named("compare", CompareCall, Compared)
 FINISH = Named("finish_rollout", FinishCall, Done)
 ARCHIVE = Named("archive", ArchiveCall, Archived)
-INSPECT = Named("inspect_abandoned", Call, Abandoned)
+INSPECT = Named("inspect_abandoned", InspectCall, Abandoned)
 HAND_BACK = Named("hand_back", Call, Compared)
 ACTIVITIES: tuple[Named[Any, Any], ...] = (
     EVALUATE,
@@ -159,4 +160,5 @@ SIGNAL_WAKE = "wake"
 SIGNAL_ABORT = "abort_signal"
 SIGNAL_PROGRESS = "progress"
 SIGNAL_CONTROL = "control"
+SIGNAL_STAND_BY = "stand_by"
 QUERY_STATE = "state"

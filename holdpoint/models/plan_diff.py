@@ -48,9 +48,14 @@ class ObjectDiff(Model):
     name: str
     fields: list[FieldDiff] = []
     message: str = Field(default="", description="why it would be refused, or what no field of it tells")
+    cluster: str = Field(
+        default="",
+        description="where there are many targets: on which",
+        exclude_if=lambda cluster: not cluster,
+    )
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.name}"
+        return f"{self.kind} {self.name}" + (f" on {self.cluster}" if self.cluster else "")
 
 
 class PlanDiff(Model):
@@ -104,6 +109,19 @@ class PlanDiffSummary(Model):
     facts: PlanDiffFacts = PlanDiffFacts()
     objects: list[ObjectLine] = []
     more: int = Field(default=0, description="objects that are not named here")
+
+
+def of_many(diffs: list[PlanDiff]) -> PlanDiff:
+    """Return the diffs of many targets as one: each object says on which cluster it is."""
+    unknown = [f"{diff.cluster}: {diff.message}" for diff in diffs if not diff.known]
+    return PlanDiff(
+        cluster=", ".join(diff.cluster for diff in diffs),
+        namespace=diffs[0].namespace,
+        objects=[one.model_copy(update={"cluster": diff.cluster}) for diff in diffs for one in diff.objects],
+        unchanged=sum(diff.unchanged for diff in diffs),
+        known=not unknown,
+        message=" ".join(unknown),
+    )
 
 
 def facts_of(diff: PlanDiff) -> PlanDiffFacts:
@@ -174,8 +192,8 @@ def _reads_otherwise(text: str) -> bool:
 
 def moved(before: PlanDiff, now: PlanDiff) -> list[str]:
     """Name each object whose part differs, with the first fields of it that do."""
-    then = {(one.api_version, one.kind, one.name): one for one in before.objects}
-    here = {(one.api_version, one.kind, one.name): one for one in now.objects}
+    then = {(one.cluster, one.api_version, one.kind, one.name): one for one in before.objects}
+    here = {(one.cluster, one.api_version, one.kind, one.name): one for one in now.objects}
     return [
         _moved(then.get(key), here.get(key))
         for key in dict.fromkeys([*then, *here])

@@ -93,7 +93,8 @@ class PolicyInput(Model):
     revision: str
     commit: str
     authors: Author | None = None
-    target: str
+    target: str = Field(description="of many targets, the first one")
+    targets: list[str] = Field(default=[], description="all of them, where there are many")
     rolls_back: RollsBack | None = Field(
         default=None, description="set where this is a rollback after success: of what, and to what"
     )

@@ -255,3 +255,4 @@ class LanePlace(Model):
     position: int = 0
     holder_ticket: str | None = None
     dirty: bool = False
+    target: str = Field(default="", description="which lane, where it is not granted")

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from holdpoint.models.base import StrictModel
+from holdpoint.models.change_fields import Line, Name
 from holdpoint.models.durations import Duration
 from holdpoint.models.git_names import check_git_host
 from holdpoint.models.git_push import GitPush
@@ -85,6 +86,10 @@ class ClusterSettings(StrictModel):
     )
     same_identity: bool = Field(
         default=False, description="say so where one identity is meant to do both; a warning stays"
+    )
+    labels: dict[Name, Line] = Field(
+        default_factory=dict,
+        description="what a change's `spec.targets.selector` finds it by, such as region: eu",
     )
     admission_policy: bool = Field(
         default=False, description="deploy/kubernetes/admission is installed: a freeze also denies creates"

@@ -19,6 +19,7 @@ class HoldCode(StrEnum):
 
     PAUSED = "paused"
     FROZEN = "frozen"
+    WAVE_FAILED = "wave_failed"
     MANUAL = "manual"
     WINDOW = "window"
     SOAK = "soak"
@@ -52,6 +53,7 @@ class Hold(Model):
     until: Instant | None = None
     lift: str = Field(description="the command or the event that removes this hold")
     ref: str | None = Field(default=None, description="what placed it, such as a freeze's ID")
+    target: str | None = Field(default=None, description="which of many targets it lies on; none: on all")
 
 
 def most_severe(holds: list[Hold]) -> Hold | None:
@@ -215,6 +217,24 @@ class RollsBack(Model):
     to: str
 
 
+class TargetView(Model):
+    """One of the targets of a ticket that has many: which wave it is of, and how it stands."""
+
+    target: str
+    wave: int = Field(description="from 1")
+    phase: Phase | None = Field(default=None, description="of its rollout; none: it has not begun")
+    reason: Reason | None = None
+    holds: list[Hold] = []
+    steps: list[StepView] = []
+    checks: list[CheckView] = []
+    rollback: RollbackView = RollbackView()
+
+    @property
+    def cluster(self) -> str:
+        """Return the cluster's name."""
+        return self.target.partition("/")[0]
+
+
 class Review(Model):
     """The review that an emergency owes: when it is due, why, and whether it was held."""
 
@@ -257,12 +277,15 @@ class TicketView(Model):
     commit: str
     repository: str
     revision: str
-    target: str
+    target: str = Field(description="the target; of many, the first one")
     artifact: Artifact | None = Field(
         default=None, description="what it brings; null until it is evaluated, and where it writes nothing"
     )
     promoted_from: str | None = Field(
         default=None, description="the succeeded ticket whose commit this one takes on (`--promote-from`)"
+    )
+    targets: list[TargetView] = Field(
+        default=[], description="where there are many: each with its own steps, in the order of the waves"
     )
     depends_on: list[str] = Field(
         default=[], description="tickets that must have succeeded before this one may run"
@@ -299,6 +322,11 @@ class TicketView(Model):
     def in_hand(self) -> bool:
         """Tell whether a person has the target in hand now."""
         return self.takeover is not None and self.takeover.done_at is None
+
+    @property
+    def every_target(self) -> list[str]:
+        """Return the key of each target."""
+        return [one.target for one in self.targets] or [self.target]
 
     @property
     def freeze_type(self) -> str:

@@ -7,6 +7,7 @@ is over, and is not done again because somebody goes back: docs/decisions/0010-a
 from holdpoint.models.change import ApplyConfig, Change, Plan, Step
 from holdpoint.models.object_steps import ConfigConfig
 from holdpoint.models.timed_steps import TIMED_KINDS
+from holdpoint.models.waves import Waves
 
 WHOLE = frozenset({"canary", "blueGreen"})
 """Kinds that bring objects in beside what runs. All of them together are one `apply` of all paths."""
@@ -37,14 +38,20 @@ def way_back(undone: Change, ticket: str, earlier: Change) -> Change | None:
         # Pods read what is applied when they start, so they must start again to read what was.
         steps.append(Step(name="read again", config=ConfigConfig()))
     checks = earlier.spec.plan.postchecks
-    plan = Plan(steps=steps, verify=earlier.verify_seconds, postchecks=checks)
+    at_once = Waves(size=["100%"]) if undone.spec.targets else None
+    plan = Plan(steps=steps, verify=earlier.verify_seconds, postchecks=checks, waves=at_once)
     title = f"Roll back {ticket} to: {earlier.metadata.title}"[:LONGEST_TITLE].rstrip()
     return earlier.model_copy(
         update={
             "metadata": undone.metadata.model_copy(update={"title": title}),
-            "spec": earlier.spec.model_copy(update={"plan": plan, "dependsOn": []}),
+            "spec": earlier.spec.model_copy(update={"plan": plan, "dependsOn": [], **_there(undone)}),
         }
     )
+
+
+def _there(undone: Change) -> dict[str, object]:
+    """Return where it goes: where the undone change went, all targets at once."""
+    return {"target": undone.spec.target, "targets": undone.spec.targets}
 
 
 def _rolls(change: Change) -> bool:

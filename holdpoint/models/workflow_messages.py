@@ -11,6 +11,7 @@ from holdpoint.models.phases import Phase
 from holdpoint.models.plan import PlannedStep
 from holdpoint.models.record import Record
 from holdpoint.models.ticket import Hold, Reason, RollbackView, StepView, Verdict
+from holdpoint.models.waves import WavePlan
 
 
 class TicketStart(Model):
@@ -27,6 +28,7 @@ class TicketStart(Model):
     analysis: Analysis | None = None
     rolls_back: str | None = Field(default=None, description="the succeeded ticket that this one rolls back")
     rehearsal: bool = Field(default=False, description="undo everything when all of it has run")
+    waves: WavePlan | None = Field(default=None, description="where there are many targets")
     resumed: dict[str, Any] | None = Field(
         default=None, description="state carried over a continue-as-new inside a wait"
     )
@@ -62,6 +64,11 @@ class RolloutStart(Model):
     reason: Reason | None = Field(default=None, description="why, when `mode` is undo")
     record: Record | None = Field(
         default=None, description="what waited in the ticket to be recorded; it rides on the first activity"
+    )
+    wave: int | None = Field(
+        default=None,
+        description="of a ticket with many targets: which wave this is of, from 1. Such a rollout keeps its "
+        "target after it was verified, until the ticket lets it go",
     )
 
 
@@ -138,7 +145,8 @@ class Control(Model):
     digest: Digest | None = Field(default=None, description="what it is bound to, where it is bound")
     code: str | None = Field(
         default=None,
-        description="of an abort that the ledger orders: the reason's code; a rollout refuses such",
+        description="the reason's code, of an abort that the ledger orders (no running ticket takes such), "
+        "or of a rollback that the ticket orders of one of its targets",
     )
 
 
@@ -150,9 +158,21 @@ class Wake(Model):
 
 
 class Progress(Model):
-    """A rollout tells its ticket in which phase it is."""
+    """A rollout tells its ticket in which phase it is.
+
+    One of many names its target, and says whether it `stands`: verified, and keeping its target.
+    """
 
     phase: Phase
+    target: str | None = None
+    stands: bool = False
+    reason: Reason | None = None
+
+
+class StandBy(Model):
+    """A ticket tells a rollout of one of its targets that stands: watch for so many seconds, or let go."""
+
+    bake: float | None = Field(default=None, description="seconds; none: let go")
 
 
 class Answer(Model):

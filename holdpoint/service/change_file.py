@@ -19,7 +19,9 @@ from holdpoint.models.change import (
     check_has_objects,
     check_judged,
     check_judges,
+    check_many,
     check_one_kind,
+    check_one_place,
 )
 from holdpoint.models.checks import CHECK_KINDS, CheckSpec, check_check_names, check_one_check_kind
 from holdpoint.models.errors import InvalidChange
@@ -32,10 +34,12 @@ from holdpoint.models.git_steps import (
 from holdpoint.models.object_steps import JobConfig, check_way_back
 from holdpoint.models.source import FORMS, Source
 from holdpoint.models.timed_steps import check_manual_names
+from holdpoint.models.waves import check_one_way
 from holdpoint.service.change_bounds import TooMuch, check_bounds, decode
 from holdpoint.service.change_errors import mistakes_of, nearest
 from holdpoint.service.change_mistakes import MOST_MISTAKES, Mistake, field_name
 from holdpoint.service.change_nodes import Loc, compose, kind_of, locate, locate_whole, plain
+from holdpoint.service.change_targets import Labels, cluster_places, wrong_selector
 
 
 def read_change(
@@ -44,11 +48,13 @@ def read_change(
     environments: list[str] | None = None,
     clusters: list[str] | None = None,
     judges: list[str] | None = None,
+    labels: Labels | None = None,
 ) -> Change:
     """Return the change that the file describes.
 
-    The lists are the names that the settings know; None leaves them unchecked. Raises InvalidChange, whose
-    `detail["mistakes"]` lists {field, line, column, found, allowed, message} in file order.
+    The lists are the names that the settings know, `labels` are the clusters'; None leaves them unchecked.
+    Raises InvalidChange, whose `detail["mistakes"]` lists {field, line, column, found, allowed, message} in
+    file order.
     """
     try:
         source = decode(text)
@@ -63,13 +69,15 @@ def read_change(
     metrics = _get(value, "spec", "analysis", "metrics")
     names: list[tuple[Loc, str, list[str] | None]] = [
         (("metadata", "environment"), "environment", environments),
-        (("spec", "target", "cluster"), "cluster", clusters),
+        *((loc, "cluster", clusters) for loc in cluster_places(value)),
     ]
     for index in range(len(metrics) if isinstance(metrics, list) else 0):
         names.append((("spec", "analysis", "metrics", index, "source", "webhook"), "judge", judges))
     for loc, kind, known in names:
         if known is not None:
             mistakes.extend(_unknown_name(root, value, loc, kind, known))
+    if change is not None and labels is not None:
+        mistakes.extend(wrong_selector(root, change, labels))
     mistakes.extend(_foreign_paths(root, value))
     if change is None or mistakes:
         raise _invalid(mistakes)
@@ -128,6 +136,12 @@ def _rules_between_fields(value: Any, root: yaml.Node) -> Iterator[Mistake]:
         given = [name for name in spec if spec[name] is not None]
         kinds = {kind for step in steps for kind in STEP_KINDS if step.get(kind) is not None}
         yield from _broken(("spec",), root, partial(check_judged, given, kinds=kinds))
+        waves = _get(spec, "plan", "waves") is not None
+        yield from _broken(("spec",), root, partial(check_one_place, given))
+        yield from _broken(("spec",), root, partial(check_many, given, waves=waves, kinds=kinds))
+    targets = _get(spec, "targets")
+    if isinstance(targets, dict):
+        yield from _broken(("spec", "targets"), root, partial(check_one_way, targets))
     analysis = _get(spec, "analysis")
     if isinstance(analysis, dict):
         # Of metrics that are wrong themselves nobody knows whether they would do.

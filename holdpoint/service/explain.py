@@ -8,7 +8,15 @@ from holdpoint.ledger.store import Ledger
 from holdpoint.models.base import Instant, Model
 from holdpoint.models.phases import Phase
 from holdpoint.models.record import Entry
-from holdpoint.models.ticket import Hold, HoldCode, StepStatus, Takeover, TicketView, most_severe
+from holdpoint.models.ticket import (
+    Hold,
+    HoldCode,
+    StepStatus,
+    StepView,
+    Takeover,
+    TicketView,
+    most_severe,
+)
 from holdpoint.service.lane import Lane, lane_of
 from holdpoint.service.read import known_ticket
 
@@ -22,6 +30,7 @@ CONTROLLERS = "an sre, a commander, or ci if it submitted the ticket"
 LIFTERS: dict[HoldCode, str] = {
     HoldCode.PAUSED: CONTROLLERS,
     HoldCode.FROZEN: "a commander",
+    HoldCode.WAVE_FAILED: f"{CONTROLLERS}: resume tries what failed again, rollback undoes every target",
     HoldCode.MANUAL: "whom the step names: it is done by hand, and confirmed",
     HoldCode.WINDOW: ITSELF,
     HoldCode.SOAK: ITSELF,
@@ -51,6 +60,8 @@ WORDS: dict[Phase, str] = {
     Phase.VERIFYING: "The new version has all traffic and is being watched.",
     Phase.ROLLING_BACK: "What was applied is being undone.",
 }
+
+MOVING = frozenset({Phase.EXECUTING, Phase.VERIFYING, Phase.ROLLING_BACK})
 
 
 class Cause(Model):
@@ -110,7 +121,7 @@ def explained(view: TicketView, *, since: datetime, lane: Lane | None = None) ->
     if view.phase is Phase.AWAITING_APPROVAL:
         causes.append(_of_approval(view, since))
     if not causes:
-        causes.append(_of_progress(view, since))
+        causes += _of_targets(view, since) or [_of_progress(view, since)]
     words = [WORDS[view.phase]]
     first = most_severe(holds)
     if first is not None:
@@ -156,7 +167,7 @@ def _command(view: TicketView, hold: Hold) -> str:
         return hold.lift
     if hold.code is HoldCode.FROZEN and hold.ref:
         return f"holdpoint freeze lift {hold.ref}"
-    if hold.code is HoldCode.PAUSED:
+    if hold.code in (HoldCode.PAUSED, HoldCode.WAVE_FAILED):
         return f"holdpoint resume {view.id}"
     return _end(view)
 
@@ -189,21 +200,39 @@ def _of_approval(view: TicketView, since: datetime) -> Cause:
 
 def _of_progress(view: TicketView, since: datetime) -> Cause:
     """Nothing holds it: say what is under way."""
-    step = next((one for one in view.steps if one.status is StepStatus.RUNNING), None)
-    message = WORDS[view.phase]
-    if step is not None and view.phase is Phase.EXECUTING:
+    command = None if view.phase is Phase.ROLLING_BACK else _end(view)
+    cause = Cause(code="in_progress", message=WORDS[view.phase], since=since, who=ITSELF, command=command)
+    return _with_step(cause, view.steps) if view.phase is Phase.EXECUTING else cause
+
+
+def _of_targets(view: TicketView, since: datetime) -> list[Cause]:
+    """Say what is under way on each of many targets."""
+    causes = []
+    for one in view.targets if view.phase in MOVING else ():
+        if one.phase is None or one.phase.terminal:
+            continue
+        command = None if one.phase is Phase.ROLLING_BACK else _end(view)
+        cause = Cause(code="in_progress", message=WORDS[one.phase], since=since, who=ITSELF, command=command)
+        cause = _with_step(cause, one.steps) if one.phase is Phase.EXECUTING else cause
+        told = f"{one.cluster} (wave {one.wave}): {cause.message}"
+        causes.append(cause.model_copy(update={"message": told}))
+    return causes
+
+
+def _with_step(cause: Cause, steps: list[StepView]) -> Cause:
+    """Return the cause with what the step that runs has come to."""
+    step = next((one for one in steps if one.status is StepStatus.RUNNING), None)
+    if step is None:
+        return cause
+    if step.ends_at is None:
         weight = "" if step.weight is None else f" at {step.weight:g} %"
         message = f"Step {step.name!r} runs{weight}."
-        if step.ends_at is not None:
-            ends = f"until {step.ends_at:%Y-%m-%dT%H:%M:%SZ} if nothing holds it"
-            message = f"Step {step.name!r} {step.does}, {ends}."
-        if step.verdicts:
-            message += f" Last verdict: {step.verdicts[-1].message}"
-    command = None if view.phase is Phase.ROLLING_BACK else _end(view)
-    moves_at = step.ends_at if step is not None else None
-    return Cause(
-        code="in_progress", message=message, since=since, who=ITSELF, command=command, moves_at=moves_at
-    )
+    else:
+        ends = f"until {step.ends_at:%Y-%m-%dT%H:%M:%SZ} if nothing holds it"
+        message = f"Step {step.name!r} {step.does}, {ends}."
+    if step.verdicts:
+        message += f" Last verdict: {step.verdicts[-1].message}"
+    return cause.model_copy(update={"message": message, "moves_at": step.ends_at})
 
 
 def _since(view: TicketView) -> str:

@@ -36,15 +36,20 @@ class Lane(Model):
 
 
 def lane_of(db: Connection, view: TicketView) -> Lane | None:
-    """Return the ticket's place; None where it stands in no lane."""
-    waiting = targets.waiting(db, view.target)
-    if view.id not in waiting:
+    """Return the ticket's place; None where it stands in no lane. Of many targets, the furthest."""
+    lanes = [lane for target in view.every_target if (lane := _lane_of(db, view.id, target)) is not None]
+    return max(lanes, key=lambda lane: (lane.position, lane.holder is not None), default=None)
+
+
+def _lane_of(db: Connection, ticket: str, target: str) -> Lane | None:
+    waiting = targets.waiting(db, target)
+    if ticket not in waiting:
         return None
-    row = targets.get_target(db, view.target)
+    row = targets.get_target(db, target)
     holder = None if row is None or row.holder_ticket is None else tickets.get_ticket(db, row.holder_ticket)
-    ahead = waiting[: waiting.index(view.id)]
+    ahead = waiting[: waiting.index(ticket)]
     return Lane(
-        target=view.target,
+        target=target,
         position=len(ahead) + 1,
         waiting=len(waiting),
         holder=None if holder is None else holder.id,

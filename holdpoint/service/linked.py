@@ -92,8 +92,24 @@ def _open_retry(db: Connection, ticket: str, reason: str, actor: Actor) -> Submi
 
 
 def _to_go_back_to(db: Connection, view: TicketView) -> str:
-    """Return the ticket whose version stood before. Raises Conflict, saying what to do instead."""
-    now = linked.standing(db, view.target)
+    """Return the ticket whose version stood before, on every target.
+
+    Raises Conflict, saying what to do instead.
+    """
+    stood = {target: _stood_on(db, view, target) for target in view.every_target}
+    if len(set(stood.values())) > 1:
+        told = "; ".join(f"{ticket} on {target}" for target, ticket in stood.items())
+        raise Conflict(
+            f"Not the same version stood on every target before {view.id}: {told}. No one ticket brings that "
+            "back. Submit a change for each target to the version that you want there.",
+            stood=stood,
+        )
+    return next(iter(stood.values()))
+
+
+def _stood_on(db: Connection, view: TicketView, target: str) -> str:
+    """Return the ticket whose version stood on one target before. Raises Conflict."""
+    now = linked.standing(db, target)
     if view.rolls_back is not None:
         raise Conflict(
             f"{view.id} is itself a rollback, to {view.restores}. To go back further: holdpoint rollback "
@@ -102,23 +118,23 @@ def _to_go_back_to(db: Connection, view: TicketView) -> str:
             restores=view.restores,
         )
     if now is None or now.ticket != view.id:
-        raise _not_there(view, now)
-    before = linked.stood_before(db, view)
+        raise _not_there(view, target, now)
+    before = linked.stood_before(db, view, target)
     if before is None or before.ticket == view.id:
         raise Conflict(
-            f"Nothing succeeded on {view.target} before {view.id}: it was the first rollout there, so there "
+            f"Nothing succeeded on {target} before {view.id}: it was the first rollout there, so there "
             "is no version to go back to. Submit a change to the version that you want.",
-            target=view.target,
+            target=target,
         )
     return before.ticket
 
 
-def _not_there(view: TicketView, now: linked.Standing | None) -> Conflict:
+def _not_there(view: TicketView, target: str, now: linked.Standing | None) -> Conflict:
     if view.rolled_back_by is not None:
         return Conflict(f"{view.id} was rolled back already: {view.rolled_back_by}.", by=view.rolled_back_by)
     stands = "nothing" if now is None else now.ticket
     return Conflict(
-        f"{stands} has succeeded on {view.target} since {view.id}: going back would undo that as well. "
+        f"{stands} has succeeded on {target} since {view.id}: going back would undo that as well. "
         f"First: holdpoint rollback {stands}. Or submit a change to the version that you want.",
         stands=stands,
     )
@@ -148,7 +164,7 @@ def _prepared(view: TicketView, source: StoredChange, change: Change) -> Prepare
     return Prepared(
         change=change,
         repository=source.repository,
-        target=view.target,
+        targets=view.every_target,
         digest=content_digest(change, source.repository),
         commit=source.commit,
     )

@@ -119,7 +119,7 @@ class Delivery:
     async def _wake(self, row: OutboxRow) -> None:
         view = await self._ledger.read(tickets.get_ticket, row.ticket)
         wake = Wake(cause=str(row.body.get("cause", "ledger")))
-        for workflow in (ticket_workflow(view.id), rollout_workflow(view.target)):
+        for workflow in (ticket_workflow(view.id), *map(rollout_workflow, view.every_target)):
             try:
                 await self._temporal.signal(workflow, SIGNAL_WAKE, wake)
             except NotFound:

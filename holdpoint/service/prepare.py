@@ -12,7 +12,9 @@ from holdpoint.models.change import Change
 from holdpoint.models.errors import InvalidChange, StepConfig
 from holdpoint.models.http_names import masked_url
 from holdpoint.models.settings import Settings
+from holdpoint.models.waves import matching
 from holdpoint.service.change_file import canonical, read_change
+from holdpoint.service.change_targets import Labels
 
 LONGEST_BASE = 4096
 FIELD = "spec.source.repository"
@@ -26,8 +28,18 @@ class Asked(Model):
 
     change: Change
     repository: str
-    target: str
+    targets: list[str]
     digest: Digest
+
+    @property
+    def target(self) -> str:
+        """Return the target's key; of many, the first one's."""
+        return self.targets[0]
+
+    @property
+    def many(self) -> list[str]:
+        """Return the keys of the targets, in the order of the waves; empty for a change of one `target`."""
+        return self.targets if self.change.spec.targets is not None else []
 
 
 class Prepared(Asked):
@@ -43,18 +55,20 @@ async def prepare(text: str, base: str | None, *, repositories: Repositories, se
 
 def read_asked(text: str, base: str | None, *, settings: Settings) -> Asked:
     """Return what a file asks for. Raises InvalidChange."""
+    labels = {name: cluster.labels for name, cluster in settings.clusters.items()}
     change = read_change(
         text,
         environments=settings.environments,
-        clusters=list(settings.clusters),
+        clusters=list(labels),
         judges=list(settings.judges),
+        labels=labels,
     )
     check_requests(change, settings)
     repository = resolve_repository(change.spec.source.repository, base, local=settings.local_repositories)
     return Asked(
         change=change,
         repository=repository,
-        target=target_key(change),
+        targets=target_keys(change, labels),
         digest=content_digest(change, repository),
     )
 
@@ -96,10 +110,11 @@ async def resolve(asked: Asked, *, repositories: Repositories) -> Prepared:
     return Prepared(**dict(asked), commit=commit)
 
 
-def target_key(change: Change) -> str:
-    """Return the key of the target's row in the ledger."""
-    target = change.spec.target
-    return f"{target.cluster}/{target.namespace}/{change.metadata.service}"
+def target_keys(change: Change, labels: Labels) -> list[str]:
+    """Return the key of each target's row in the ledger; a selector is resolved here, once."""
+    spec = change.spec
+    clusters = [spec.place.cluster] if spec.targets is None else matching(spec.targets, labels)
+    return [f"{cluster}/{spec.namespace}/{change.metadata.service}" for cluster in clusters]
 
 
 def content_digest(change: Change, repository: str) -> Digest:

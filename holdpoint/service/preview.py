@@ -42,6 +42,7 @@ class Preview(Model):
     decision: Decision
     warnings: list[str]
     checks: list[CheckView] = []
+    waves: list[list[str]] = []
 
 
 class Evaluator(Protocol):
@@ -98,6 +99,7 @@ async def preview(file: SubmittedFile, actor: Actor, parts: PreviewParts) -> Pre
         requester=actor.account,
         digest=prepared.digest,
         promoted_from=None if origin is None else origin.ticket,
+        targets=prepared.many,
     )
     if origin is not None:
         promotion.check_same(origin, await parts.evaluator.artifact(stored))

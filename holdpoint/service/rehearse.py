@@ -15,7 +15,7 @@ from holdpoint.models.change import Change, Target
 from holdpoint.models.errors import InvalidRequest
 from holdpoint.models.settings import Settings
 from holdpoint.service.outbox import Delivery
-from holdpoint.service.prepare import Asked, content_digest, read_asked, resolve, target_key
+from holdpoint.service.prepare import Asked, content_digest, read_asked, resolve, target_keys
 from holdpoint.service.roles import Actor, Permission, require
 from holdpoint.service.submit import (
     DERIVED,
@@ -86,23 +86,31 @@ def _staged(asked: Asked, stage: Stage) -> Asked:
     change = asked.change.model_copy(
         update={
             "metadata": metadata.model_copy(update=changes),
-            "spec": spec.model_copy(update={"target": stage.target, "dependsOn": []}),
+            "spec": spec.model_copy(
+                update={
+                    "target": stage.target,
+                    "targets": None,
+                    "plan": spec.plan.model_copy(update={"waves": None}),
+                    "dependsOn": [],
+                }
+            ),
         }
     )
     digest = content_digest(change, asked.repository)
-    return asked.model_copy(update={"change": change, "target": target_key(change), "digest": digest})
+    return asked.model_copy(update={"change": change, "targets": target_keys(change, {}), "digest": digest})
 
 
 def _check_stage(change: Change, stage: Stage, settings: Settings) -> None:
     """Hold that this is a place to rehearse in. Raises InvalidRequest, naming the field."""
     known = [name for name in settings.environments if name != PRODUCTION]
-    own = change.spec.target
+    own = target_keys(change, {name: cluster.labels for name, cluster in settings.clusters.items()})
+    place = f"{stage.target.cluster}/{stage.target.namespace}"
     if stage.target.cluster not in settings.clusters:
         raise _invalid(
             "target", stage.target.cluster, f"a cluster that is known: {_names(settings.clusters)}"
         )
-    if (stage.target.cluster, stage.target.namespace) == (own.cluster, own.namespace):
-        raise _invalid("target", f"{own.cluster}/{own.namespace}", "another target than the change's own")
+    if f"{place}/{change.metadata.service}" in own:
+        raise _invalid("target", place, "another target than the change's own")
     if stage.environment not in known:
         raise _invalid("environment", stage.environment, f"one that is not production's: {_names(known)}")
 

@@ -135,7 +135,8 @@ async def _look(ref: ObjectRef, *, clusters: Clusters) -> str:
 
 def _moving(view: TicketView) -> InFlight:
     active = (StepStatus.RUNNING, StepStatus.HELD)
-    step = next((step for step in view.steps if step.status in active), None)
+    steps = [step for one in view.targets for step in one.steps] or view.steps
+    step = next((step for step in steps if step.status in active), None)
     return InFlight(
         ticket=view.id,
         title=view.title,

@@ -22,7 +22,8 @@ from holdpoint.models.errors import InvalidRequest
 from holdpoint.models.phases import Phase
 from holdpoint.models.record import EntryDraft
 from holdpoint.models.settings import Settings
-from holdpoint.models.ticket import StepView, TicketView
+from holdpoint.models.ticket import StepView, TargetView, TicketView
+from holdpoint.models.waves import wave_plan
 from holdpoint.service import promotion
 from holdpoint.service.outbox import Delivery
 from holdpoint.service.prepare import Prepared, read_asked, resolve
@@ -111,7 +112,7 @@ def check_key(key: str) -> None:
 
 def derived_key(prepared: Prepared) -> str:
     """Return the key of a submission that has none of its own: content, resolved commit and target."""
-    text = "\0".join((prepared.digest, prepared.commit, prepared.target))
+    text = "\0".join((prepared.digest, prepared.commit, *prepared.targets))
     return DERIVED + hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -132,7 +133,13 @@ def new_ticket(prepared: Prepared, actor: Actor, *, at: datetime) -> TicketView:
         repository=prepared.repository,
         revision=source.revision,
         target=prepared.target,
+        targets=_targets(prepared),
     )
+
+
+def _targets(prepared: Prepared) -> list[TargetView]:
+    plan = wave_plan(prepared.many, prepared.change.spec.plan.waves)
+    return [TargetView(target=key, wave=n) for n, wave in enumerate(plan.waves, 1) for key in wave]
 
 
 def _step(number: int, step: Step) -> StepView:
@@ -148,6 +155,7 @@ def stored_change(ticket: str, prepared: Prepared, actor: Actor, **links: Any) -
         repository=prepared.repository,
         requester=actor.account,
         digest=prepared.digest,
+        targets=prepared.many,
         **links,
     )
 
@@ -165,6 +173,7 @@ def first_entry(view: TicketView, prepared: Prepared, key: str, **more: Any) -> 
             "revision": view.revision,
             "commit": prepared.commit,
             "target": prepared.target,
+            **({"targets": prepared.many} if prepared.many else {}),
             "digest": prepared.digest,
             "idempotency_key": key,
             **more,

@@ -21,7 +21,7 @@ from holdpoint.ledger.signing import Signer
 from holdpoint.ledger.store import Ledger
 from holdpoint.ledger.tickets import StoredChange
 from holdpoint.ledger.verify import verify_file
-from holdpoint.models.activity_calls import ArchiveCall, Call
+from holdpoint.models.activity_calls import ArchiveCall, InspectCall
 from holdpoint.models.change import Change
 from holdpoint.models.phases import Phase
 from holdpoint.models.record import EntryDraft, IntentRequest, ObjectRef, Record
@@ -129,7 +129,7 @@ class World:
         self.ledger.write_now(targets.release_target, target=TARGET, run=RUN, clean=True)
 
     async def inspect(self) -> Any:
-        return await ActivityEnvironment().run(self.activities.inspect_abandoned, Call(ticket=TICKET))
+        return await ActivityEnvironment().run(self.activities.inspect_abandoned, InspectCall(ticket=TICKET))
 
     async def archived(self, *, workflow: str = WORKFLOW) -> Any:
         environment = ActivityEnvironment()

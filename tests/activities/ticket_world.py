@@ -45,7 +45,7 @@ from holdpoint.models.policy import (
     Window,
 )
 from holdpoint.models.record import Entry, EntryDraft, Freeze, Record, Scope
-from holdpoint.models.ticket import Hold, HoldCode, Risk, RollsBack, TicketView
+from holdpoint.models.ticket import Hold, HoldCode, Risk, RollsBack, TargetView, TicketView
 from tests.activities.world import Sandbox, deployment, service
 
 DIGEST = "sha256:" + "0" * 64
@@ -103,7 +103,7 @@ class TicketWorld:
         self.ledger = Ledger(f"sqlite:///{folder}/ledger.db")
         self.ledger.migrate()
         self.blobs = Blobs(folder / "blobs", b"k" * 32)
-        self.clusters = Clusters({"sandbox": sandbox.settings()})
+        self.clusters = Clusters(dict.fromkeys(("sandbox", "other"), sandbox.settings()))
         self.repositories = Repositories(folder / "git", allow_local=True, renderers=renderers)
         self.policy, self.catalog, self.peers = Deciding(), Services(), peers
         self.time = MONDAY
@@ -224,6 +224,7 @@ class TicketWorld:
         retries: str | None = None,
         rehearsal: bool = False,
         at: datetime = MONDAY,
+        many: tuple[str, ...] = (),
     ) -> None:
         """Open a ticket; `back` makes it the rollback of the first named one to the second."""
         links = None if back is None else RollsBack(ticket=back[0], to=back[1])
@@ -239,6 +240,7 @@ class TicketWorld:
             rolls_back=links,
             retries=retries,
             rehearsal=rehearsal,
+            targets=list(many),
         )
         view = TicketView(
             id=ticket,
@@ -253,6 +255,7 @@ class TicketWorld:
             repository=str(self.repository),
             revision="main",
             target=self.target,
+            targets=[TargetView(target=key, wave=1) for key in many],
             rolls_back=None if links is None else links.ticket,
             restores=None if links is None else links.to,
             is_rehearsal=rehearsal,

@@ -135,6 +135,7 @@ def submit(a_view: Callable[..., TicketView]) -> Callable[..., tuple[TicketView,
             requester="ci",
             digest="sha256:" + "0" * 64,
             rolls_back=options.pop("rolls_back", None),
+            targets=options.pop("targets", []),
         )
         draft = EntryDraft(key="ticket.submitted", kind="ticket.submitted", actor="ci", at=view.created_at)
         asked = {"key": f"key-{id}", "content": "same", "scope_open_only": False, **options}

@@ -50,7 +50,7 @@ def stands(ledger: Ledger) -> tuple[str, str] | None:
 
 def before(ledger: Ledger, id: str) -> str | None:
     view = ledger.read_now(tickets.get_ticket, id)
-    found = ledger.read_now(linked.stood_before, view)
+    found = ledger.read_now(linked.stood_before, view, TARGET)
     return None if found is None else found.ticket
 
 
@@ -132,9 +132,8 @@ def test_a_ticket_whose_rollout_has_just_ended_is_seen_by_who_holds_the_target(
     succeeds("chg-1")
     succeeds("chg-2", "Verifying")
     succeeds("chg-3", "Scheduled")
-    view = tickets_of(ledger)["chg-3"]
 
-    ending = ledger.read_now(linked.giving_back, view)
+    ending = ledger.read_now(linked.giving_back, "chg-3", TARGET)
     succeeds("chg-2")
 
-    assert (ending, ledger.read_now(linked.giving_back, view)) == ("chg-2", None)
+    assert (ending, ledger.read_now(linked.giving_back, "chg-3", TARGET)) == ("chg-2", None)

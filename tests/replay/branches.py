@@ -6,11 +6,20 @@ from contextlib import suppress
 from temporalio.client import WorkflowUpdateFailedError
 
 from holdpoint.models import contracts
-from holdpoint.models.activity_calls import Abandoned, Check, CheckReport, Compared, Gate, Scheduled
+from holdpoint.models.activity_calls import (
+    Abandoned,
+    Check,
+    CheckReport,
+    Compared,
+    Gate,
+    Scheduled,
+    StepOutcome,
+)
 from holdpoint.models.contracts import closing_workflow
 from holdpoint.models.phases import Phase
 from holdpoint.models.ticket import HoldCode, Reason, RollbackResult
 from holdpoint.models.workflow_messages import CloseStart
+from tests.workflows import many
 from tests.workflows.builders import (
     a_canary,
     a_confirmation,
@@ -289,6 +298,41 @@ async def left_unconfirmed(world: World) -> None:
     assert await world.ends() is Phase.ROLLED_BACK
 
 
+async def waves_succeeded(world: World) -> None:
+    """Two waves with a bake between; all targets are given back at the end."""
+    await many.submit(world, many.plan_of(world, ["sandbox"], ["eu-2", "eu-3"], bake=0.3), verify=0.2)
+    assert await world.ends() is Phase.SUCCEEDED
+
+
+async def waves_undone(world: World) -> None:
+    """A step fails in the second wave: every target is undone, the last wave first."""
+    failed = StepOutcome(status="failed", mutated=True)
+    world.answers["apply_step"] = many.only_on(many.target(world, "eu-2"), failed)
+    await many.submit(world, many.plan_of(world, ["sandbox"], ["eu-2"], bake=0.3), verify=0.2)
+    assert await world.ends() is Phase.ROLLED_BACK
+
+
+async def waves_held_and_resumed(world: World) -> None:
+    """A failed target holds the others; it is tried again, and succeeds."""
+    answers = [StepOutcome(status="failed", mutated=True), StepOutcome(status="done", mutated=True)]
+    again = many.only_on(many.target(world, "eu-2"), lambda call: answers.pop(0))
+    world.answers["apply_step"] = again
+    plan = many.plan_of(world, ["sandbox"], ["eu-2"], bake=0.3, on_failure="hold")
+    await many.submit(world, plan, verify=0.2)
+    await world.is_held("wave_failed")
+    await world.tell(contracts.RESUME, a_control("resume"))
+    assert await world.ends() is Phase.SUCCEEDED
+
+
+async def waves_aborted(world: World) -> None:
+    """Aborted while both targets of a wave bake."""
+    plan = many.plan_of(world, ["sandbox", "eu-2"])
+    await many.submit(world, plan, [a_canary(weights=(10,), bake=600)])
+    await world.until(lambda: len(many.order(world, "judge")) == 2)
+    await world.tell(contracts.ABORT, a_control("abort"))
+    assert await world.ends() is Phase.ROLLED_BACK
+
+
 BRANCHES: tuple[Branch, ...] = (
     succeeded,
     applied,
@@ -316,6 +360,10 @@ BRANCHES: tuple[Branch, ...] = (
     continued,
     waited_and_confirmed,
     left_unconfirmed,
+    waves_succeeded,
+    waves_undone,
+    waves_held_and_resumed,
+    waves_aborted,
 )
 
 

@@ -31,7 +31,7 @@ MOMENT = 1.0
 """Seconds of CPU that the worst file may take: the clock on the wall also counts other processes."""
 
 
-def mistakes(text: bytes | str, **known: list[str]) -> list[dict[str, Any]]:
+def mistakes(text: bytes | str, **known: Any) -> list[dict[str, Any]]:
     """Return the mistakes of a file that has some."""
     with pytest.raises(InvalidChange) as caught:
         read_change(text, **known)
@@ -41,7 +41,7 @@ def mistakes(text: bytes | str, **known: list[str]) -> list[dict[str, Any]]:
     return found
 
 
-def the_mistake(text: bytes | str, **known: list[str]) -> dict[str, Any]:
+def the_mistake(text: bytes | str, **known: Any) -> dict[str, Any]:
     """Return the one mistake of a file."""
     (found,) = mistakes(text, **known)
     return found
@@ -362,7 +362,7 @@ def test_the_longest_file_is_read() -> None:
 def test_a_few_aliases_are_welcome() -> None:
     text = GOOD.replace("service: shop", "service: &name shop").replace("cluster: sandbox", "cluster: *name")
 
-    assert read_change(text).spec.target.cluster == "shop"
+    assert read_change(text).spec.place.cluster == "shop"
 
 
 def test_files_that_say_the_same_have_the_same_digest() -> None:

@@ -70,7 +70,7 @@ async def test_it_is_a_standard_change_of_the_staging_target_that_undoes_itself(
     assert (view.title, view.type, view.environment) == ("Rehearse: podinfo 2", "standard", "staging")
     assert (view.target, view.is_rehearsal) == ("sandbox/stage/podinfo", True)
     stored = await world.ledger.read(tickets.change_of, view.id)
-    assert (stored.rehearsal, stored.change.spec.target.namespace) == (True, "stage")
+    assert (stored.rehearsal, stored.change.spec.place.namespace) == (True, "stage")
     assert [start.rehearsal for start in world.temporal.started] == [True]
     [first] = await world.ledger.read(entries.entries_of, view.id)
     assert first.body["rehearsal"] is True

@@ -79,7 +79,8 @@ def test_every_signal_and_query_has_the_name_that_others_send() -> None:
     assert said["ChangeTicket"] == sorted(
         [contracts.SIGNAL_WAKE, contracts.SIGNAL_ABORT, contracts.SIGNAL_PROGRESS]
     )
-    assert said["Rollout"] == sorted([contracts.SIGNAL_WAKE, contracts.SIGNAL_CONTROL])
+    told = [contracts.SIGNAL_WAKE, contracts.SIGNAL_CONTROL, contracts.SIGNAL_STAND_BY]
+    assert said["Rollout"] == sorted(told)
     assert asked == {"ChangeTicket": ["state"], "Rollout": ["state"], "CloseAbandoned": []}
 
 

@@ -58,6 +58,7 @@ class World:
         self.calls: list[tuple[str, Any]] = []
         self.entries: dict[str, EntryDraft] = {}
         self.view: dict[str, Any] = {}
+        self.targets: dict[str, dict[str, Any]] = {}
         self.ledger_is_down = False
         self.answers: dict[str, Any] = {}
         self.hanging, self._released = 0, False
@@ -125,7 +126,10 @@ class World:
         for entry in record.entries:
             self.entries.setdefault(entry.key, entry)
         if new:
-            self.view |= record.patch
+            of_each = record.patch.get("targets", {})
+            self.view |= {name: value for name, value in record.patch.items() if name != "targets"}
+            for target, patch in of_each.items():
+                self.targets.setdefault(target, {}).update(patch)
 
     def _stir(self) -> None:
         self._changed.set()
@@ -230,6 +234,10 @@ class World:
         target = f"sandbox/default/{self.ticket}"
         return self.client.get_workflow_handle(rollout_workflow(target), result_type=RolloutResult)
 
+    def rollout_on(self, target: str) -> WorkflowHandle[Any, Any]:
+        """Return the handle of the rollout on one of many targets."""
+        return self.client.get_workflow_handle(rollout_workflow(target), result_type=RolloutResult)
+
     async def tell(self, named: Named[Any, R], argument: Model, id: str | None = None) -> R:
         """Send an update to the ticket and return its answer."""
         await self.settles()
@@ -287,7 +295,7 @@ class World:
     async def _ending(self) -> int:
         """Return how many activities run, or begin for the first time."""
         found = 0
-        for handle in (self.of_ticket, self.of_rollout):
+        for handle in (self.of_ticket, self.of_rollout, *map(self.rollout_on, self.targets)):
             with suppress(RPCError):
                 raw = (await handle.describe()).raw_description
                 found += sum(at.attempt <= 1 or at.state == RUNNING for at in raw.pending_activities)
@@ -307,7 +315,7 @@ class World:
     async def end_at_once(self) -> None:
         """Leave nothing behind on a real server."""
         self.release()
-        for handle in (self.of_ticket, self.of_rollout, *self.handles):
+        for handle in (self.of_ticket, self.of_rollout, *map(self.rollout_on, self.targets), *self.handles):
             with suppress(RPCError):
                 await handle.terminate("the test is over")
 
