@@ -372,13 +372,10 @@ async def test_refusal_after_an_attempt_that_may_have_been_carried_out_is_taken_
     assert (await world.compare()).result == "restored"
 
 
-async def test_undo_that_is_refused_leaves_a_partial_rollback_and_the_rest_is_undone(
-    world: World, server: Server
-) -> None:
+async def test_undo_that_is_refused_leaves_a_partial_rollback(world: World, server: Server) -> None:
     server.replies = [Reply(200), Reply(403, body=b"not yours")]
-    await with_request(world, server, {"apply": {}})
+    await with_request(world, server)
     await world.finish_step()
-    await world.finish_step(1)
 
     undone = await world.undo()
     compared = await world.compare()
@@ -390,7 +387,6 @@ async def test_undo_that_is_refused_leaves_a_partial_rollback_and_the_rest_is_un
     assert compared.differences == [
         f"POST {url}: what it did stays, for its undo DELETE {url} was not answered as expected"
     ]
-    assert await image(world) != BETTER
 
 
 async def test_server_that_is_down_does_not_keep_the_rest_from_being_undone(
