@@ -1,7 +1,5 @@
 """Gather everything the policy may look at, and compute what approvals are bound to."""
 
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,14 +11,15 @@ from sqlalchemy import Connection
 
 from activities.altered import Altered, altered
 from activities.artifact import artifact_of, facts_of
+from activities.binding import digest, plan_shape, rehearsed_as
 from activities.checks.asked import Asked, asked_by
 from activities.checks.kind import Means
-from activities.commits import KIND, shape_of, with_seen
+from activities.commits import with_seen
 from activities.file_diff import file_diffs
 from activities.leftovers import Leftovers, leftovers
 from activities.linked import Links, links_of, warnings
 from activities.manifests import Loaded, load_whole, rendered_of
-from activities.masking import Fingerprint, masked
+from activities.masking import Fingerprint
 from activities.steps.registry import outline
 from holdpoint.clients.catalog import Services
 from holdpoint.clients.git import Repositories
@@ -251,43 +250,6 @@ def target_of(stored: StoredChange) -> str:
     return f"{target.cluster}/{target.namespace}/{stored.change.metadata.service}"
 
 
-def plan_shape(plan: list[PlannedStep], manifests: list[dict[str, Any]]) -> str:
-    """Return the digest of the plan without its artifact: step kinds, weights asked for, and objects."""
-    steps = [
-        {
-            "kind": step.kind,
-            "weights": step.config.get("weights", []),
-            "deployment": step.config.get("deployment"),
-            "paths": step.config.get("paths", []),
-            **{
-                name: step.config[name]
-                for name in ("traffic", "objects", "service", "preview")
-                if name in step.config
-            },
-            **({step.kind: step.config} if step.kind in ("job", "http") else {}),
-            **({"commit": shape_of(step)} if step.kind == KIND else {}),
-            **({"manual": [step.config["who"], step.config["what"]]} if step.kind == "manual" else {}),
-        }
-        for step in plan
-    ]
-    objects = sorted(f"{manifest['kind']}/{manifest['metadata']['name']}" for manifest in manifests)
-    return _digest({"steps": steps, "objects": objects})
-
-
-def rehearsed_as(manifests: list[dict[str, Any]], shape: str, fingerprint: Fingerprint) -> Digest:
-    """Return what a rehearsal is bound to: every object as it is applied, wherever that is, and the shape.
-
-    Secrets count by a keyed digest.
-    """
-    objects = [masked({**one, "metadata": _nowhere(one["metadata"])}, fingerprint) for one in manifests]
-    text = json.dumps([shape, objects], sort_keys=True, separators=(",", ":"), default=str)
-    return f"sha256:{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()}"
-
-
-def _nowhere(metadata: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in metadata.items() if name != "namespace"}
-
-
 def binding_digest(stored: StoredChange, gathered: Gathered, decision: Decision) -> str:
     """Return what approvals are bound to: artifact, plan, both diffs and the decision's content.
 
@@ -301,12 +263,12 @@ def binding_digest(stored: StoredChange, gathered: Gathered, decision: Decision)
         "repository": stored.repository,
         "spec": spec.model_dump(mode="json", exclude_none=True),
         "plan": [[step.kind, step.name, [weight.asked for weight in step.weights]] for step in gathered.plan],
-        "diff": _digest(diff if isinstance(diff, str) else diff.model_dump(mode="json")),
+        "diff": digest(diff if isinstance(diff, str) else diff.model_dump(mode="json")),
         "plan_diff": gathered.altered.bound,
         "decision": decision.digest,
         **({"targets": stored.targets} if stored.targets else {}),
     }
-    return _digest(content)
+    return digest(content)
 
 
 def held_to(decision: Decision, plan: list[PlannedStep], objections: Sequence[str] = ()) -> Decision:
@@ -326,7 +288,7 @@ def held_to(decision: Decision, plan: list[PlannedStep], objections: Sequence[st
         return decision
     deny = [*decision.deny, *broken]
     return decision.model_copy(
-        update={"deny": deny, "digest": _digest({"decision": decision.digest, "deny": deny})}
+        update={"deny": deny, "digest": digest({"decision": decision.digest, "deny": deny})}
     )
 
 
@@ -344,7 +306,3 @@ async def _plan(sources: Sources, stored: StoredChange, loaded: Loaded) -> list[
     plan = [await with_seen(sources.repositories.branches, step) for step in plan]
     first = plan[0].model_copy(update={"warnings": [*loaded.warnings, *plan[0].warnings]})
     return [first, *plan[1:]]
-
-
-def _digest(content: Any) -> str:
-    return f"sha256:{hashlib.sha256(rfc8785.dumps(content)).hexdigest()}"

@@ -11,7 +11,7 @@ from activities.transcript import Transcript
 from holdpoint.clients.metrics import Metrics
 from holdpoint.judge.comparison import Compared, Comparison, Look
 from holdpoint.judge.noise import clumps, tolerated
-from holdpoint.models.change import Analysis
+from holdpoint.models.analysis import Analysis
 
 
 class Fleet:

@@ -10,7 +10,7 @@ from typing import Protocol
 from activities.questions import FAILED, edge_of
 from holdpoint.clients.metrics import Metrics, Query, Series, selector
 from holdpoint.judge.blocks import Rises
-from holdpoint.models.change import Analysis, Latency
+from holdpoint.models.analysis import Analysis, Latency
 from holdpoint.models.metric_names import MetricNames
 
 Pod = tuple[str, str]

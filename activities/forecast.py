@@ -16,8 +16,8 @@ from holdpoint.judge.forecast import requests_needed, requests_to_pass
 from holdpoint.judge.noise import clumps
 from holdpoint.judge.share import MIN_REQUESTS
 from holdpoint.judge.values import values_needed
+from holdpoint.models.analysis import Analysis
 from holdpoint.models.blue_green import SWITCHING
-from holdpoint.models.change import Analysis
 from holdpoint.models.own_metrics import OwnMetric
 from holdpoint.models.plan import PlannedStep
 

@@ -18,7 +18,7 @@ from holdpoint.judge.share import Finding, Share, judge
 from holdpoint.judge.told import Told, of_share, of_values
 from holdpoint.judge.values import TOLERANCE, Aim, Values
 from holdpoint.models.activity_calls import JudgeCall
-from holdpoint.models.change import Analysis
+from holdpoint.models.analysis import Analysis
 from holdpoint.models.errors import HoldpointError, StepConfig, TransientError
 from holdpoint.models.own_metrics import OwnMetric
 

@@ -6,7 +6,7 @@ from typing import Any
 from holdpoint.clients.metrics import Metrics, Query, Sample, selector
 from holdpoint.judge import counters, histogram
 from holdpoint.judge.share import Share
-from holdpoint.models.change import Analysis
+from holdpoint.models.analysis import Analysis
 from holdpoint.models.metric_names import MetricNames
 
 FAILED = "5"

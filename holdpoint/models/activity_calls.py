@@ -4,9 +4,9 @@ from typing import Literal
 
 from pydantic import Field
 
+from holdpoint.models.analysis import Analysis
 from holdpoint.models.artifact import Soak
 from holdpoint.models.base import Digest, Instant, Model
-from holdpoint.models.change import Analysis
 from holdpoint.models.checks import CheckView, PlannedCheck, When, views_of
 from holdpoint.models.phases import Phase
 from holdpoint.models.plan import PlannedStep

@@ -8,13 +8,13 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from holdpoint.models.analysis import Analysis
 from holdpoint.models.base import StrictModel
 from holdpoint.models.blue_green import BlueGreenConfig
 from holdpoint.models.change_fields import (
     Folder,
     Line,
     Name,
-    Ratio,
     TicketId,
     Weight,
     check_distinct,
@@ -25,7 +25,6 @@ from holdpoint.models.durations import Duration
 from holdpoint.models.git_steps import GitCommitConfig
 from holdpoint.models.http_step import HttpConfig
 from holdpoint.models.object_steps import ConfigConfig, DeleteConfig, JobConfig
-from holdpoint.models.own_metrics import MOST_METRICS, OwnMetric, check_names
 from holdpoint.models.source import Source, check_source
 from holdpoint.models.timed_steps import (
     TIMED_KINDS,
@@ -37,11 +36,6 @@ from holdpoint.models.timed_steps import (
 from holdpoint.models.waves import Targets, Waves
 
 ChangeType = Literal["standard", "normal", "emergency"]
-
-BAKES_TO_DEADLINE = 10.0
-SHORTEST_DEADLINE = 120.0
-"""At one weight the judge looks for a verdict for ten bakes, and for two minutes at least, unless the change
-says how long: what cannot be told by then is held, for a person to decide."""
 
 STEP_KINDS = (
     "canary",
@@ -64,12 +58,6 @@ def check_one_kind(given: Collection[str]) -> None:
     """Hold that exactly one step kind is among the fields that are given. Raises ValueError."""
     if sum(kind in given for kind in STEP_KINDS) != 1:
         raise ValueError(f"must have exactly one step kind: {' or '.join(STEP_KINDS)}")
-
-
-def check_judges(given: Collection[str], *, critical: bool) -> None:
-    """Hold that an analysis looks at something; `critical`: one of its metrics is. Raises ValueError."""
-    if "errorRatio" not in given and "latency" not in given and not critical:
-        raise ValueError("must have errorRatio, latency, or metrics of which one is critical")
 
 
 def check_has_objects(source: Collection[str], kinds: Collection[str]) -> None:
@@ -237,51 +225,6 @@ class Plan(StrictModel):
     def writes(self) -> bool:
         """Tell whether any step writes to the cluster."""
         return any(step.kind not in TIMED_KINDS for step in self.steps)
-
-
-class ErrorRatio(StrictModel):
-    """The largest share of requests that may fail."""
-
-    max: Ratio = Field(description="A share such as `0.01`: one request in a hundred.")
-
-
-class Latency(StrictModel):
-    """The quantile of request durations that must stay under `max`."""
-
-    quantile: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)] = Field(
-        default=0.99, description="Which quantile; `0.99` is the 99th percentile."
-    )
-    max: Duration = Field(description="The longest duration allowed at that quantile.")
-
-
-class Analysis(StrictModel):
-    """What the canary is judged by. Without it a canary cannot be judged, so a canary step needs it."""
-
-    errorRatio: ErrorRatio | None = Field(default=None, description="Judge the share of failed requests.")
-    latency: Latency | None = Field(default=None, description="Judge how long requests take.")
-    metrics: Annotated[list[OwnMetric], Field(max_length=MOST_METRICS), AfterValidator(check_names)] = Field(
-        default_factory=list, description="The service's own metrics."
-    )
-    deadline: Duration | None = Field(
-        default=None,
-        description="The longest time to a verdict at one weight. Default: the larger of 10 bakes and 2m.",
-    )
-
-    def deadline_after(self, bake: float) -> float:
-        """Return after how many seconds at one weight of that bake the deadline's rule decides."""
-        return max(bake, self.deadline or max(BAKES_TO_DEADLINE * bake, SHORTEST_DEADLINE))
-
-    @model_validator(mode="after")
-    def _judges_something(self) -> "Analysis":
-        given = [name for name in ("errorRatio", "latency") if getattr(self, name) is not None]
-        check_judges(given, critical=any(metric.critical for metric in self.metrics))
-        return self
-
-    @property
-    def judged(self) -> int:
-        """Return how many metrics can fail a canary."""
-        requests = (self.errorRatio is not None) + (self.latency is not None)
-        return requests + sum(metric.critical for metric in self.metrics)
 
 
 class Spec(StrictModel):

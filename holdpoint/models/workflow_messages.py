@@ -4,8 +4,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from holdpoint.models.analysis import Analysis
 from holdpoint.models.base import Digest, Instant, Model
-from holdpoint.models.change import Analysis
 from holdpoint.models.checks import CheckView, PlannedCheck
 from holdpoint.models.phases import Phase
 from holdpoint.models.plan import PlannedStep

@@ -13,12 +13,12 @@ import rfc8785
 import yaml
 from pydantic import ValidationError
 
+from holdpoint.models.analysis import check_judges
 from holdpoint.models.change import (
     STEP_KINDS,
     Change,
     check_has_objects,
     check_judged,
-    check_judges,
     check_many,
     check_one_kind,
     check_one_place,

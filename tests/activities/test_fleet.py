@@ -10,7 +10,7 @@ from activities.fleet import Fleet
 from activities.fleet_counters import Place, chosen, counters_of
 from holdpoint.clients.metrics import Query, RangeQuery, Sample, Series
 from holdpoint.judge.share import Finding
-from holdpoint.models.change import Analysis, ErrorRatio, Latency
+from holdpoint.models.analysis import Analysis, ErrorRatio, Latency
 from holdpoint.models.errors import UpstreamUnavailable
 from holdpoint.models.metric_names import MetricNames
 

@@ -7,7 +7,7 @@ import pytest
 from activities.fleet_counters import Place
 from activities.forecast import Forecast, forecast
 from holdpoint.clients.metrics import Metrics, NullMetrics, RangeQuery, Series
-from holdpoint.models.change import Analysis, ErrorRatio
+from holdpoint.models.analysis import Analysis, ErrorRatio
 from holdpoint.models.plan import PlannedStep, WeightPlan
 from tests.activities.test_fleet import BEGAN, Prometheus, everywhere
 

@@ -12,7 +12,7 @@ from activities.judging import watch
 from holdpoint.clients.metrics import Metrics, NullMetrics, Query, RangeQuery, Sample, Series
 from holdpoint.ledger.blobs import Blobs
 from holdpoint.models.activity_calls import JudgeCall, Judgement
-from holdpoint.models.change import Analysis, ErrorRatio, Latency
+from holdpoint.models.analysis import Analysis, ErrorRatio, Latency
 from holdpoint.models.errors import UpstreamUnavailable
 from holdpoint.models.plan import PlannedStep
 from tests.activities.test_fleet import Prometheus, everywhere

@@ -18,7 +18,7 @@ from holdpoint.clients.judges import Answer, Judges, Question
 from holdpoint.clients.metrics import NullMetrics, RangeQuery, Series
 from holdpoint.ledger.blobs import Blobs
 from holdpoint.models.activity_calls import JudgeCall, Judgement
-from holdpoint.models.change import Analysis
+from holdpoint.models.analysis import Analysis
 from holdpoint.models.errors import UpstreamUnavailable
 from holdpoint.models.plan import PlannedStep
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from holdpoint.models.change import Analysis
+from holdpoint.models.analysis import Analysis
 
 QUERY = 'lag{deployment="{{deployment}}"}'
 ALL = 'jobs_total{deployment="{{deployment}}"}'

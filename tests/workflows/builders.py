@@ -14,7 +14,7 @@ from holdpoint.models.activity_calls import (
     Quorum,
     StepOutcome,
 )
-from holdpoint.models.change import Analysis, ErrorRatio
+from holdpoint.models.analysis import Analysis, ErrorRatio
 from holdpoint.models.checks import CheckAttempt, PlannedCheck
 from holdpoint.models.plan import PlannedStep, WeightPlan
 from holdpoint.models.plan_diff import PlanDiffSummary

@@ -8,7 +8,7 @@ from temporalio.exceptions import ApplicationError
 
 from holdpoint.models import contracts
 from holdpoint.models.activity_calls import Gate, JudgeCall, Judgement
-from holdpoint.models.change import SHORTEST_DEADLINE
+from holdpoint.models.analysis import SHORTEST_DEADLINE
 from holdpoint.models.phases import Phase
 from holdpoint.models.ticket import VerdictCode
 from holdpoint.models.workflow_messages import Control
