@@ -142,7 +142,7 @@ class RolloutWork:
             return  # the word is for every target; it is another one that waits for it
         if holds:
             body["over"] = ", ".join(self.clerk.holds[key].code.value for key in holds)
-        self.clerk.note(f"promote.{'requested' if holds else 'came_too_late'}", body, by=by)
+        self.clerk.note("promote.requested" if holds else "promote.came_too_late", body, by=by)
         self.overruled = self.overruled or bool(holds)
         for key in holds:
             self.clerk.lift(key, by=by)

@@ -89,7 +89,7 @@ async def test_a_dry_run_shows_plan_and_decision_and_opens_nothing(as_: As) -> N
     answer = await as_("ci").post("/v1/changes?dry_run=true", json=BODY)
 
     assert answer.status_code == 200
-    assert set(answer.json()) == {"plan", "plan_diff", "decision", "warnings", "checks"}
+    assert set(answer.json()) == {"plan", "plan_diff", "decision", "warnings", "checks", "waves"}
     assert (await as_("ci").get("/v1/changes")).json() == {"items": []}
 
 

@@ -23,6 +23,7 @@ from tests.workflows.builders import (
     an_evaluation,
     down,
 )
+from tests.workflows.promotion import promoted
 from tests.workflows.world import World
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -321,13 +322,6 @@ async def test_two_causes_lie_on_a_canary_and_each_is_lifted_by_itself(live: Wor
         VerdictCode.NO_DATA,
         VerdictCode.PASS,
     }
-
-
-async def promoted(world: World, *, weight: int | None = None, digest: str | None = None) -> None:
-    """Have a person's word on the holds of this moment in the ledger, and tell the ticket."""
-    world.answers["gate"] = a_promotion(world.view.get("holds", []), weight=weight)
-    bound = world.answers["evaluate"].digest if digest is None else digest
-    await world.tell(contracts.PROMOTION, a_word_on_the_verdict(bound, weight=weight))
 
 
 @pytest.mark.parametrize("code", ["no_data", "low_sample", "provider_down"])

@@ -8,8 +8,8 @@ import pytest
 from holdpoint.models import contracts
 from holdpoint.models.activity_calls import JudgeCall, Judgement
 from holdpoint.models.phases import Phase
-from holdpoint.models.workflow_messages import Control
 from tests.workflows.builders import a_switch, a_verdict, an_evaluation
+from tests.workflows.promotion import promoted
 from tests.workflows.world import World
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -87,8 +87,7 @@ async def test_a_word_that_lets_it_pass_does_not_end_the_old_version_sooner(worl
     await world.submit()
     await world.is_held("no_data")
 
-    word = Control(verb="promote", by="sre", reason="it is night", digest=world.answers["evaluate"].digest)
-    await world.tell(contracts.PROMOTE, word)
+    await promoted(world)
 
     assert await world.ends() is Phase.SUCCEEDED
     assert kept(world) >= 300
