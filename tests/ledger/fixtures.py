@@ -14,9 +14,9 @@ def server() -> Iterator[str]:
         yield made.url
 
 
-@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="session", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.real)])
 def databases(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Databases:
-    """Make databases of one kind: every test of the ledger runs on both."""
+    """Make databases of one kind: every test of the ledger runs on both, `make test-real` has PostgreSQL."""
     if request.param == "sqlite":
         return SqliteFiles(tmp_path_factory.mktemp("databases"))
     return PostgresDatabases(request.getfixturevalue("server"))
